@@ -1,0 +1,1 @@
+"""A justice data lab: from a list of people to a published comparison of proven reoffending."""
