@@ -1,0 +1,378 @@
+"""The register of figures: every published number, with the cell that made it.
+
+A notebook publishes by displaying one of these objects. Its output then holds the text, the HTML
+and, under `MIME`, the figures themselves; the executed notebook is the record, and pages, files and
+``figures.json`` are renderings of it. Nothing else that a cell shows reaches a page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+MIME = "application/vnd.jdl+json"
+SUPPRESSED = "[c]"
+_ID = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One published number or date.
+
+    Parameters
+    ----------
+    id : str
+        Its name in the register, such as ``headline.rate.difference``; one value per name.
+    value : float, int, str or None
+        At full precision, after disclosure control; None when suppressed.
+    unit : str
+        Such as ``people``, ``proportion``, ``percentage points``, ``days``.
+    text : str
+        As printed.
+    suppressed : bool
+        Whether disclosure control withheld it; then `value` is None and `text` is ``[c]``.
+    """
+
+    id: str
+    value: float | int | str | None
+    unit: str
+    text: str
+    suppressed: bool = False
+
+    def __post_init__(self) -> None:
+        if not _ID.fullmatch(self.id):
+            raise ValueError(f"a figure's id is lower-case words joined by . _ or -: {self.id!r}")
+        if self.suppressed != (self.value is None):
+            raise ValueError(f"a figure has no value exactly when it is suppressed: {self.id}")
+
+    @classmethod
+    def withheld(cls, name: str, unit: str) -> Figure:
+        """Return the figure that stands where disclosure control withheld one."""
+        return cls(name, None, unit, SUPPRESSED, suppressed=True)
+
+    @property
+    def html(self) -> str:
+        """The printed text, carrying its exact value and its name in the register."""
+        value = "" if self.value is None else escape(str(self.value))
+        return f'<data value="{value}" data-figure="{self.id}">{escape(self.text)}</data>'
+
+    def record(self) -> dict[str, Any]:
+        """Return the entry of ``figures.json``, but for the cell, which the notebook knows."""
+        return {
+            "id": self.id,
+            "value": self.value,
+            "unit": self.unit,
+            "text": self.text,
+            "suppressed": self.suppressed,
+        }
+
+
+Part = str | Figure
+
+
+class _Published:
+    """What a cell may show on a page."""
+
+    kind = ""
+
+    @property
+    def text(self) -> str:
+        """The words and printed figures, for a terminal and for tests."""
+        raise NotImplementedError
+
+    @property
+    def html(self) -> str:
+        """The same for a page; each figure carries its name in the register."""
+        raise NotImplementedError
+
+    def figures(self) -> Iterator[Figure]:
+        """Yield the figures shown, in reading order."""
+        raise NotImplementedError
+
+    def content(self) -> dict[str, Any]:
+        """Return the structure without the figures, for spreadsheets and checks."""
+        raise NotImplementedError
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        record = {
+            "kind": self.kind,
+            **self.content(),
+            "figures": [figure.record() for figure in self.figures()],
+        }
+        return {"text/plain": self.text, "text/html": self.html, MIME: record}
+
+
+@dataclass(frozen=True)
+class Sentence(_Published):
+    """Words and figures in reading order; spaces are in the words."""
+
+    parts: tuple[Part, ...]
+    kind = "sentence"
+
+    @classmethod
+    def of(cls, *parts: Part) -> Sentence:
+        """Return the sentence made of these parts."""
+        return cls(parts)
+
+    @property
+    def text(self) -> str:
+        return "".join(part if isinstance(part, str) else part.text for part in self.parts)
+
+    @property
+    def inner(self) -> str:
+        """The HTML without a paragraph around it."""
+        return "".join(
+            escape(part, quote=False) if isinstance(part, str) else part.html for part in self.parts
+        )
+
+    @property
+    def html(self) -> str:
+        return f"<p>{self.inner}</p>"
+
+    def figures(self) -> Iterator[Figure]:
+        yield from (part for part in self.parts if isinstance(part, Figure))
+
+    def content(self) -> dict[str, Any]:
+        return {"parts": [p if isinstance(p, str) else {"figure": p.id} for p in self.parts]}
+
+
+@dataclass(frozen=True)
+class Sentences(_Published):
+    """A list of sentences, shown as bullets."""
+
+    items: tuple[Sentence, ...]
+    kind = "sentences"
+
+    @property
+    def text(self) -> str:
+        return "\n".join(f"- {item.text}" for item in self.items)
+
+    @property
+    def html(self) -> str:
+        return "<ul>" + "".join(f"<li>{item.inner}</li>" for item in self.items) + "</ul>"
+
+    def figures(self) -> Iterator[Figure]:
+        for item in self.items:
+            yield from item.figures()
+
+    def content(self) -> dict[str, Any]:
+        return {"items": [item.content()["parts"] for item in self.items]}
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A word shown as a coloured label; the word alone carries the meaning.
+
+    Parameters
+    ----------
+    text : str
+    tone : {'green', 'amber', 'red', 'grey', 'blue'}
+    """
+
+    text: str
+    tone: str
+
+
+Cell = str | Figure | Sentence | Tag
+
+
+def _cell_text(cell: Cell) -> str:
+    return cell if isinstance(cell, str) else cell.text
+
+
+def _cell_html(cell: Cell) -> str:
+    if isinstance(cell, str):
+        return escape(cell, quote=False)
+    if isinstance(cell, Tag):
+        return f'<strong class="tag tag-{cell.tone}">{escape(cell.text)}</strong>'
+    return cell.inner if isinstance(cell, Sentence) else cell.html
+
+
+def _cell_figures(cell: Cell) -> Iterator[Figure]:
+    if isinstance(cell, Figure):
+        yield cell
+    elif isinstance(cell, Sentence):
+        yield from cell.figures()
+
+
+def _cell_content(cell: Cell) -> Any:
+    if isinstance(cell, Figure):
+        return {"figure": cell.id}
+    return cell.content()["parts"] if isinstance(cell, Sentence) else _cell_text(cell)
+
+
+@dataclass(frozen=True)
+class Table(_Published):
+    """A table for a page and for a spreadsheet.
+
+    Parameters
+    ----------
+    id : str
+        Its name, unique in the notebook: the anchor on the page and the sheet's name.
+    caption : str
+        What it shows: measure, people, period.
+    header : tuple of str
+        One non-empty, unique name a column.
+    rows : tuple of tuple of Cell
+        The first cell of a row is its header. No cell is blank.
+    notes : tuple of str
+        Printed below it.
+    """
+
+    id: str
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...] = field(default=())
+    kind = "table"
+
+    def __post_init__(self) -> None:
+        if len(set(self.header)) < len(self.header) or not all(self.header):
+            raise ValueError(f"table {self.id}: header names must be unique and not empty")
+        for row in self.rows:
+            if len(row) != len(self.header) or any(_cell_text(cell) == "" for cell in row):
+                raise ValueError(f"table {self.id}: every row fills every column")
+
+    @property
+    def text(self) -> str:
+        cells = [list(self.header), *([_cell_text(cell) for cell in row] for row in self.rows)]
+        widths = [max(len(row[i]) for row in cells) for i in range(len(self.header))]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in cells
+        ]
+        return "\n".join([self.caption, *lines, *self.notes])
+
+    @property
+    def html(self) -> str:
+        numeric = [
+            bool(self.rows) and all(isinstance(row[i], Figure) for row in self.rows)
+            for i in range(len(self.header))
+        ]
+        right = [' class="numeric"' if flag else "" for flag in numeric]
+        head = "".join(
+            f'<th scope="col"{style}>{escape(name, quote=False)}</th>'
+            for name, style in zip(self.header, right, strict=True)
+        )
+        body = "".join(self._row(row, right) for row in self.rows)
+        notes = "".join(f'<p class="note">{escape(note, quote=False)}</p>' for note in self.notes)
+        return (
+            f'<div class="table" role="region" aria-labelledby="{self.id}-caption" tabindex="0">'
+            f'<table id="{self.id}"><caption id="{self.id}-caption">'
+            f"{escape(self.caption, quote=False)}</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}</div>"
+        )
+
+    @staticmethod
+    def _row(row: tuple[Cell, ...], right: list[str]) -> str:
+        first = f'<th scope="row">{_cell_html(row[0])}</th>'
+        rest = "".join(
+            f"<td{style}>{_cell_html(cell)}</td>"
+            for cell, style in zip(row[1:], right[1:], strict=True)
+        )
+        return f"<tr>{first}{rest}</tr>"
+
+    def figures(self) -> Iterator[Figure]:
+        for row in self.rows:
+            for cell in row:
+                yield from _cell_figures(cell)
+
+    def content(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "caption": self.caption,
+            "header": list(self.header),
+            "rows": [[_cell_content(cell) for cell in row] for row in self.rows],
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True)
+class Chart(_Published):
+    """A chart drawn from cleared aggregates, with the table behind it.
+
+    Parameters
+    ----------
+    id : str
+        Its name, unique in the notebook.
+    title : Sentence
+        The finding.
+    subtitle : str
+        Measure, people, period.
+    alt : Sentence
+        What the chart says, numbers included, for those who do not see it.
+    svg : str
+        The drawing, a whole ``<svg>`` element with fixed ids and no date.
+    source : str
+        Where the data come from.
+    table : Table
+        The numbers drawn.
+    """
+
+    id: str
+    title: Sentence
+    subtitle: str
+    alt: Sentence
+    svg: str
+    source: str
+    table: Table
+    kind = "chart"
+
+    def __post_init__(self) -> None:
+        if self.alt.text == self.title.text or len(self.alt.text) < 20:
+            raise ValueError(f"chart {self.id}: the description must say what the chart says")
+
+    @property
+    def text(self) -> str:
+        return f"{self.title.text}\n{self.subtitle}\n{self.alt.text}\n{self.table.text}"
+
+    @property
+    def html(self) -> str:
+        svg = self.svg.replace("<svg", f'<svg role="img" aria-label="{escape(self.alt.text)}"', 1)
+        return (
+            f'<figure id="{self.id}"><figcaption><strong>{self.title.inner}</strong>'
+            f"<span>{escape(self.subtitle, quote=False)}</span></figcaption>"
+            f'{svg}<p class="source">Source: {escape(self.source, quote=False)}</p>'
+            f"<details><summary>The numbers behind this chart</summary>{self.table.html}</details>"
+            "</figure>"
+        )
+
+    def figures(self) -> Iterator[Figure]:
+        yield from self.title.figures()
+        yield from self.alt.figures()
+        yield from self.table.figures()
+
+    def content(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "title": self.title.content()["parts"],
+            "subtitle": self.subtitle,
+            "alt": self.alt.content()["parts"],
+            "source": self.source,
+            "table": self.table.content(),
+        }
+
+
+@dataclass(frozen=True)
+class Result(_Published):
+    """The result of a notebook as data: the content of ``result.json``."""
+
+    result: dict[str, Any]
+    kind = "result"
+
+    @property
+    def text(self) -> str:
+        return f"result: {', '.join(sorted(self.result))}"
+
+    @property
+    def html(self) -> str:
+        return f"<p>{escape(self.text)}</p>"
+
+    def figures(self) -> Iterator[Figure]:
+        yield from ()
+
+    def content(self) -> dict[str, Any]:
+        return {"result": self.result}
