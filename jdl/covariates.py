@@ -1,0 +1,300 @@
+"""Matching variables: what is known of a person at the start of the index sentence.
+
+Everything here is dated before the index conviction, or is a fact of the sentence itself, so that
+nothing a programme changed, and nothing after the index date, can reach the propensity score.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from jdl.national import NEEDS, Vintage
+
+INDEX_DISPOSALS = ("custody", "suspended sentence", "community order", "caution")
+LOOK_BACK_DAYS = 365
+OASYS_AFTER_DAYS = 0
+
+LABELS = {
+    "sex": "Sex",
+    "age": "Age at index date (years)",
+    "age_band": "Age band",
+    "ethnicity": "Ethnicity",
+    "nationality": "Nationality",
+    "region": "Region",
+    "disposal": "Index disposal",
+    "offence_group": "Index offence",
+    "index_year": "Year of index date",
+    "sentence_days": "Length of sentence (days)",
+    "days_served": "Days served",
+    "convictions": "Previous convictions",
+    "convictions_last_year": "Convictions in the year before",
+    "cautions": "Previous cautions",
+    "custodial_sentences": "Previous custodial sentences",
+    "offences": "Previous proven offences",
+    "career_years": "Years since first conviction",
+    "age_at_first": "Age at first conviction or caution",
+    "copas_rate": "Copas rate",
+    "first_conviction": "No previous conviction or caution",
+    "employed": "Employed at conviction",
+    "employed_days": "Days employed in the year before",
+    "on_benefit": "On an out-of-work benefit at conviction",
+    "benefit_days": "Days on benefit in the year before",
+    "ogrs": "OASys reconviction score",
+    **{need: f"OASys need: {need.replace('_', ' and ')}" for need in NEEDS},
+}
+
+
+def eligible(vintage: Vintage) -> str:
+    """Return SQL that lists every disposal that can start a follow-up in this vintage.
+
+    Parameters
+    ----------
+    vintage : Vintage
+        Its dates bound the index date; complete follow-up is a matter of index date alone.
+
+    Returns
+    -------
+    str
+        Columns disposal_id, offender_id, disposal, conviction_date, index_date, custody_start,
+        order_end, sentence_days, offence_group, region, prison.
+
+    Notes
+    -----
+    The index date is the release from custody, or the date of a court order or caution.
+    """
+    first = vintage.eligible_from or dt.date(1900, 1, 1)
+    return f"""
+        SELECT * FROM ({dated()})
+        WHERE index_date BETWEEN DATE '{first}' AND DATE '{vintage.last_index_date}'"""
+
+
+def dated() -> str:
+    """Return SQL that gives every disposal its index date, whether or not it is eligible."""
+    return f"""
+        SELECT disposal_id, offender_id, disposal, conviction_date,
+            CASE WHEN disposal = 'custody' THEN release_date
+                 ELSE coalesce(sentence_date, conviction_date) END AS index_date,
+            custody_start, order_end, sentence_days, offence_group, region, prison
+        FROM disposals
+        WHERE disposal IN {INDEX_DISPOSALS}
+          AND (disposal <> 'custody' OR release_date IS NOT NULL)"""
+
+
+def _history() -> str:
+    return """
+        SELECT offender_id, conviction_date,
+            coalesce(sum(convicted) OVER prior, 0) AS convictions,
+            coalesce(sum(convicted) OVER last_year, 0) AS convictions_last_year,
+            coalesce(sum(cautioned) OVER prior, 0) AS cautions,
+            coalesce(sum(custody) OVER prior, 0) AS custodial_sentences,
+            coalesce(sum(offences) OVER prior, 0) AS offences,
+            min(conviction_date) OVER prior AS first_proven
+        FROM (
+            SELECT offender_id, conviction_date,
+                max(convicted) AS convicted, max(cautioned) AS cautioned,
+                max(custody) AS custody, sum(offences) AS offences
+            FROM (
+                SELECT offender_id, conviction_date, (disposal <> 'caution')::INTEGER AS convicted,
+                    (disposal = 'caution')::INTEGER AS cautioned,
+                    (disposal = 'custody')::INTEGER AS custody, 0 AS offences
+                FROM disposals
+                UNION ALL
+                SELECT offender_id, conviction_date, (proven_by = 'conviction')::INTEGER,
+                    (proven_by <> 'conviction')::INTEGER, 0, 1
+                FROM offences
+                WHERE proven_by <> 'penalty notice' AND NOT coalesce(breach, false)
+            )
+            GROUP BY offender_id, conviction_date
+        )
+        WINDOW
+            prior AS (PARTITION BY offender_id ORDER BY conviction_date
+                RANGE BETWEEN UNBOUNDED PRECEDING AND INTERVAL 1 DAY PRECEDING),
+            last_year AS (PARTITION BY offender_id ORDER BY conviction_date
+                RANGE BETWEEN INTERVAL 365 DAY PRECEDING AND INTERVAL 1 DAY PRECEDING)"""
+
+
+def _spells(table: str, at: str, days: str) -> str:
+    """Overlap of a person's spells with the year that ends the day before conviction."""
+    start = f"greatest(s.start_date, d.conviction_date - {LOOK_BACK_DAYS})"
+    end = "least(coalesce(s.end_date, d.conviction_date), d.conviction_date)"
+    return f"""
+        SELECT d.disposal_id,
+            max((coalesce(s.end_date, d.conviction_date) >= d.conviction_date)::INTEGER) AS {at},
+            least(sum({end} - {start}), {LOOK_BACK_DAYS})::INTEGER AS {days}
+        FROM eligible d JOIN {table} s
+          ON s.offender_id = d.offender_id AND s.start_date < d.conviction_date
+         AND coalesce(s.end_date, d.conviction_date) > d.conviction_date - {LOOK_BACK_DAYS}
+        GROUP BY d.disposal_id"""
+
+
+def _needs() -> str:
+    return f"""
+        SELECT disposal_id, ogrs, {", ".join(NEEDS)} FROM (
+            SELECT d.disposal_id, o.*, row_number() OVER (
+                PARTITION BY d.disposal_id ORDER BY o.assessment_date DESC, {", ".join(NEEDS)}
+            ) AS latest
+            FROM eligible d JOIN oasys o ON o.offender_id = d.offender_id
+             AND o.assessment_date BETWEEN d.conviction_date - {LOOK_BACK_DAYS}
+                                       AND d.conviction_date + {OASYS_AFTER_DAYS}
+        ) WHERE latest = 1"""
+
+
+def definition(vintage: Vintage) -> str:
+    """Return the SQL that defines every matching variable of every eligible disposal.
+
+    Parameters
+    ----------
+    vintage : Vintage
+        Its dates bound the index date.
+
+    Returns
+    -------
+    str
+        One row a disposal, integers, dates and text only; what needs logarithms or bands is derived
+        from these by `derive`.
+
+    Notes
+    -----
+    Criminal history, employment and benefits are those before the index conviction; an OASys
+    assessment counts when made in the year up to it.
+    """
+    return f"""
+        WITH eligible AS ({eligible(vintage)}),
+            history AS ({_history()}),
+            work AS ({_spells("employment", "employed", "employed_days")}),
+            support AS ({_spells("benefits", "on_benefit", "benefit_days")}),
+            needs AS ({_needs()})
+        SELECT d.disposal_id, d.offender_id, d.disposal, d.conviction_date, d.index_date,
+            d.custody_start, d.order_end, o.sex,
+            date_sub('year', o.date_of_birth, d.index_date)::INTEGER AS age,
+            o.ethnicity, o.nationality, d.region, d.prison, d.offence_group, d.sentence_days,
+            (d.index_date - d.custody_start)::INTEGER AS days_served,
+            h.convictions::INTEGER AS convictions,
+            h.convictions_last_year::INTEGER AS convictions_last_year,
+            h.cautions::INTEGER AS cautions,
+            h.custodial_sentences::INTEGER AS custodial_sentences,
+            h.offences::INTEGER AS offences,
+            (d.conviction_date - coalesce(h.first_proven, d.conviction_date))::INTEGER
+                AS career_days,
+            date_sub('year', o.date_of_birth,
+                coalesce(h.first_proven, d.conviction_date))::INTEGER AS age_at_first,
+            coalesce(w.employed, 0) AS employed, coalesce(w.employed_days, 0) AS employed_days,
+            coalesce(b.on_benefit, 0) AS on_benefit, coalesce(b.benefit_days, 0) AS benefit_days,
+            n.* EXCLUDE (disposal_id)
+        FROM eligible d
+        JOIN offenders o USING (offender_id)
+        JOIN history h ON h.offender_id = d.offender_id AND h.conviction_date = d.conviction_date
+        LEFT JOIN work w USING (disposal_id)
+        LEFT JOIN support b USING (disposal_id)
+        LEFT JOIN needs n USING (disposal_id)
+        ORDER BY d.disposal, o.sex, d.index_date, d.disposal_id"""
+
+
+def candidates(
+    con: duckdb.DuckDBPyConnection,
+    located: pd.DataFrame,
+    excluded: pd.Series,
+    *,
+    window_days: int,
+    oasys: bool,
+) -> pd.DataFrame:
+    """Fetch the treated disposals and every eligible disposal that could be compared with them.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+        Holds the prepared view ``index_disposals``.
+    located : DataFrame
+        The treatment group: column disposal_id.
+    excluded : Series of str
+        Offenders who leave the comparison pool: everybody uploaded, linked or under review.
+    window_days : int
+        How far, in days, an index date may lie outside the treatment group's own range.
+    oasys : bool
+        Whether only disposals with an OASys assessment count, for both groups.
+
+    Returns
+    -------
+    DataFrame
+        One row a disposal, with ``treated`` (0 or 1) and the variables of `derive`, ordered by
+        disposal_id. Comparison disposals have a sex and a disposal type that a treated one has.
+    """
+    con.register("treated_disposals", located[["disposal_id"]])
+    con.register("excluded_people", excluded.drop_duplicates().to_frame("offender_id"))
+    assessed = "ogrs IS NOT NULL" if oasys else "true"
+    fetched = con.execute(f"""
+        WITH treated AS (
+            SELECT d.* FROM index_disposals d SEMI JOIN treated_disposals USING (disposal_id)
+        ), span AS (
+            SELECT min(index_date) - {window_days} AS first_day,
+                   max(index_date) + {window_days} AS last_day
+            FROM treated
+        )
+        SELECT 1 AS treated, * FROM treated WHERE {assessed}
+        UNION ALL
+        SELECT 0 AS treated, d.* FROM index_disposals d
+        SEMI JOIN treated t ON d.disposal = t.disposal AND d.sex = t.sex
+        ANTI JOIN excluded_people x ON d.offender_id = x.offender_id
+        WHERE d.index_date BETWEEN (SELECT first_day FROM span) AND (SELECT last_day FROM span)
+          AND {assessed.replace("ogrs", "d.ogrs")}
+        ORDER BY disposal_id""").df()
+    con.unregister("treated_disposals")
+    con.unregister("excluded_people")
+    return derive(fetched)
+
+
+def derive(fetched: pd.DataFrame) -> pd.DataFrame:
+    """Add what is computed from the fetched integers, and make missing values visible.
+
+    Parameters
+    ----------
+    fetched : DataFrame
+        Rows of `definition`.
+
+    Returns
+    -------
+    DataFrame
+        With age_band, index_year, career_years, copas_rate and first_conviction; missing text is
+        the category ``not recorded``; a missing age, sentence length or time served takes the
+        median and has its own indicator ``<name>_missing``; missing need scores stay missing.
+
+    Notes
+    -----
+    Copas rate: log((c + 1) / (t + 10)), c convictions in t years since the first (Copas and
+    Marshall 1998, as used in the offender group reconviction scale).
+    """
+    text = {
+        name: fetched[name].fillna("not recorded").astype("str")
+        for name in ("sex", "ethnicity", "nationality", "region", "offence_group", "disposal")
+    }
+    numbers: dict[str, Any] = {}
+    for name in ("age", "age_at_first", "sentence_days", "days_served"):
+        values = fetched[name].astype("float64")
+        middle = values.median()
+        numbers[name] = values.fillna(0.0 if np.isnan(middle) else middle)
+        numbers[f"{name}_missing"] = values.isna().astype("int64")
+    career_years = fetched["career_days"] / 365.25
+    convictions = fetched["convictions"]
+    derived = {
+        "age_band": band(numbers["age"]),
+        "index_year": fetched["index_date"].dt.year.astype("str"),
+        "career_years": career_years,
+        "copas_rate": np.log((convictions + 1) / (career_years + 10)),
+        "first_conviction": (fetched["career_days"] == 0).astype("int64"),
+    }
+    return fetched.assign(**text, **numbers, **derived)
+
+
+def band(age: pd.Series) -> pd.Series:
+    """Return the age band of each age in years: 10 to 17, 18 to 20, then decades to 50 and over."""
+    edges = [-np.inf, 17, 20, 24, 29, 34, 39, 49, np.inf]
+    labels = [
+        "under 18", "18 to 20", "21 to 24", "25 to 29", "30 to 34", "35 to 39", "40 to 49",
+        "50 and over",
+    ]  # fmt: skip
+    return pd.cut(age, edges, labels=labels).astype("str")

@@ -1,0 +1,224 @@
+"""What is made once per vintage: names, linkage model, matching variables and outcomes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from jdl import covariates, linkage, national, outcomes, sentence
+from jdl.national import Vintage
+
+SEED = 20140313
+MEMORY = "4GB"
+_DEFINED_IN = (national, linkage, sentence, covariates, outcomes)
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A vintage with what was made from it, open for one request.
+
+    Parameters
+    ----------
+    vintage : Vintage
+    con : duckdb.DuckDBPyConnection
+        Views of the national tables and of every prepared table; one thread.
+    register : linkage.Register
+        The people who can be found, with the trained model.
+    record : dict
+        Hashes of inputs, definitions and outputs, and row counts.
+    """
+
+    vintage: Vintage
+    con: duckdb.DuckDBPyConnection
+    register: linkage.Register
+    record: dict[str, Any]
+
+    @property
+    def hash(self) -> str:
+        """One hash of all that was prepared."""
+        return str(self.record["hash"])
+
+
+def content_hash(con: duckdb.DuckDBPyConnection, relation: str) -> str:
+    """Return a hash of a table's rows that does not depend on their order.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+    relation : str
+        A table or view.
+
+    Returns
+    -------
+    str
+        SHA-256 of the number of rows and of the sums of both halves of each row's MD5.
+
+    Notes
+    -----
+    A sum of row hashes is the multiset hash of Bellare and Micciancio (1997).
+    """
+    rows = con.execute(f"""
+        SELECT count(*), sum(md5_number_lower(line)::HUGEINT), sum(md5_number_upper(line)::HUGEINT)
+        FROM (SELECT to_json(t)::VARCHAR AS line FROM {relation} t)""").fetchall()
+    return hashlib.sha256(repr(rows[0]).encode()).hexdigest()
+
+
+def definitions_hash() -> str:
+    """Return the hash of the code that defines what is prepared."""
+    digest = hashlib.sha256()
+    for module in _DEFINED_IN:
+        digest.update(Path(str(module.__file__)).read_bytes())
+    return digest.hexdigest()
+
+
+def is_current(vintage: Vintage) -> bool:
+    """Return whether the prepared folder was made from this very vintage by this very code."""
+    record = _read(vintage)
+    if record is None or record["definitions"] != definitions_hash():
+        return False
+    if record["files"] == _stamps(vintage):
+        return True
+    with vintage.connect() as con:
+        return bool(record["inputs"] == _inputs(con, vintage))
+
+
+def prepare(
+    vintage: Vintage, uploads: pd.DataFrame | None, progress: Progress | None = None
+) -> None:
+    """Make everything that does not depend on a request, whole or not at all.
+
+    Parameters
+    ----------
+    vintage : Vintage
+        Its folder receives ``prepared/``.
+    uploads : DataFrame or None
+        All uploads at hand, pooled: the linkage model learns from them how people are written.
+    progress : callable, optional
+        Receives the step's name and the share done.
+    """
+    tell = progress or (lambda step, share: None)
+    vintage.folder.joinpath(".scratch").mkdir(mode=0o700, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=vintage.folder / ".scratch"))
+    try:
+        with vintage.connect(threads=os.cpu_count() or 1) as con:
+            con.execute(f"SET temp_directory = '{scratch / 'spill'}'")
+            con.execute(f"SET memory_limit = '{MEMORY}'")
+            record = _make(con, vintage, uploads, scratch, tell)
+        (scratch / "prepared.json").write_text(
+            json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+        )
+        shutil.rmtree(scratch / "spill", ignore_errors=True)
+        if vintage.prepared.exists():
+            shutil.rmtree(vintage.prepared)
+        scratch.replace(vintage.prepared)
+    finally:
+        shutil.rmtree(vintage.folder / ".scratch", ignore_errors=True)
+
+
+def open_prepared(vintage: Vintage) -> Prepared:
+    """Open a prepared vintage for one request.
+
+    Parameters
+    ----------
+    vintage : Vintage
+
+    Returns
+    -------
+    Prepared
+
+    Raises
+    ------
+    FileNotFoundError
+        If the vintage has not been prepared.
+    """
+    record = _read(vintage)
+    if record is None:
+        raise FileNotFoundError("this vintage is not prepared yet: run `jdl prepare`")
+    con = vintage.connect(threads=1)
+    for name in _tables(vintage):
+        _view(con, name, vintage.prepared / f"{name}.parquet")
+    model = json.loads((vintage.prepared / "linkage_model.json").read_text(encoding="utf-8"))
+    register = linkage.Register(con=con, model=model, size=record["rows"]["people"])
+    return Prepared(vintage, con, register, record)
+
+
+def _tables(vintage: Vintage) -> dict[str, str]:
+    return {
+        **linkage.PREPARED,
+        "index_disposals": covariates.definition(vintage),
+        "outcomes": outcomes.definition(),
+    }
+
+
+def _make(
+    con: duckdb.DuckDBPyConnection,
+    vintage: Vintage,
+    uploads: pd.DataFrame | None,
+    folder: Path,
+    tell: Progress,
+) -> dict[str, Any]:
+    tables = _tables(vintage)
+    steps = len(tables) + 2
+    rows = {}
+    for done, (name, sql) in enumerate(tables.items()):
+        tell(name.replace("_", " "), done / steps)
+        file = folder / f"{name}.parquet"
+        con.execute(f"COPY ({sql}) TO '{file}' (FORMAT parquet, COMPRESSION zstd)")
+        _view(con, name, file)
+        rows[name] = con.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0]
+    tell("linkage model", len(tables) / steps)
+    rows["people"] = con.execute("SELECT count(*) FROM offenders").fetchall()[0][0]
+    model = json.dumps(linkage.train(con, uploads, SEED), indent=1, sort_keys=True)
+    (folder / "linkage_model.json").write_text(model + "\n", encoding="utf-8")
+    tell("hashes", (steps - 1) / steps)
+    record = {
+        "definitions": definitions_hash(),
+        "inputs": _inputs(con, vintage),
+        "outputs": {
+            **{name: content_hash(con, name) for name in tables},
+            "linkage_model": hashlib.sha256(model.encode()).hexdigest(),
+        },
+        "rows": rows,
+    }
+    digest = hashlib.sha256(json.dumps(record["outputs"], sort_keys=True).encode()).hexdigest()
+    tell("done", 1.0)
+    return {**record, "hash": digest, "files": _stamps(vintage)}
+
+
+def _view(con: duckdb.DuckDBPyConnection, name: str, file: Path) -> None:
+    quoted = str(file).replace("'", "''")
+    con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet('{quoted}')")
+
+
+def _inputs(con: duckdb.DuckDBPyConnection, vintage: Vintage) -> dict[str, str]:
+    """The content hash of each table and the plain hash of vintage.toml."""
+    about = hashlib.sha256((vintage.folder / "vintage.toml").read_bytes()).hexdigest()
+    return {"vintage.toml": about} | {name: content_hash(con, name) for name in vintage.tables}
+
+
+def _stamps(vintage: Vintage) -> dict[str, list[int]]:
+    """Size and time of each file: unchanged ones need no second look at their content."""
+    files = [vintage.folder / "vintage.toml", *(vintage.file(name) for name in vintage.tables)]
+    return {file.name: [file.stat().st_size, file.stat().st_mtime_ns] for file in files}
+
+
+def _read(vintage: Vintage) -> dict[str, Any] | None:
+    try:
+        record: dict[str, Any] = json.loads(
+            (vintage.prepared / "prepared.json").read_text(encoding="utf-8")
+        )
+    except (OSError, ValueError):
+        return None
+    return record
