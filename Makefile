@@ -14,14 +14,15 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -n)
 unexport PYTHONPATH PYTHONHOME
 
 # $(call debian,PACKAGES): true when apt-get could install them.
-debian = command -v apt-get >/dev/null && $(SUDO) true 2>/dev/null \
+debian = { command -v apt-get >/dev/null && $(SUDO) true 2>/dev/null \
 	&& echo "Installing $(1) with apt-get." \
 	&& { $(SUDO) apt-get -qq update; $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq install \
-	-y --no-install-recommends -o DPkg::Lock::Timeout=300 $(1); } >/dev/null 2>&1
+	-y --no-install-recommends -o DPkg::Lock::Timeout=300 $(1); } >/dev/null 2>&1; }
 
 .PHONY: setup release test lint lock clean
 
 setup: .venv/.installed .venv/.pango
+	@echo "Ready: .venv/bin/jdl --help"
 
 .venv/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
@@ -72,7 +73,7 @@ lock:
 		--generate-hashes --custom-compile-command 'make lock' $(UPGRADE) -o requirements.lock
 	@for version in 3.11 3.12 3.13; do \
 		$(UV) pip install -q --dry-run --require-hashes --only-binary :all: \
-			--python-version $$version --target .venv/lock -r requirements.lock || exit 1; \
+			--python-version $$version --target build/lock -r requirements.lock || exit 1; \
 	done
 	@echo "Done. requirements.lock resolves on Python 3.11, 3.12 and 3.13."
 
