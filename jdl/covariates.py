@@ -6,7 +6,6 @@ nothing a programme changed, and nothing after the index date, can reach the pro
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 import duckdb
@@ -14,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from jdl.national import NEEDS, Vintage
+from jdl.sentence import eligible
 
-INDEX_DISPOSALS = ("custody", "suspended sentence", "community order", "caution")
 LOOK_BACK_DAYS = 365
 OASYS_AFTER_DAYS = 0
 
@@ -47,42 +46,6 @@ LABELS = {
     "ogrs": "OASys reconviction score",
     **{need: f"OASys need: {need.replace('_', ' and ')}" for need in NEEDS},
 }
-
-
-def eligible(vintage: Vintage) -> str:
-    """Return SQL that lists every disposal that can start a follow-up in this vintage.
-
-    Parameters
-    ----------
-    vintage : Vintage
-        Its dates bound the index date; complete follow-up is a matter of index date alone.
-
-    Returns
-    -------
-    str
-        Columns disposal_id, offender_id, disposal, conviction_date, index_date, custody_start,
-        order_end, sentence_days, offence_group, region, prison.
-
-    Notes
-    -----
-    The index date is the release from custody, or the date of a court order or caution.
-    """
-    first = vintage.eligible_from or dt.date(1900, 1, 1)
-    return f"""
-        SELECT * FROM ({dated()})
-        WHERE index_date BETWEEN DATE '{first}' AND DATE '{vintage.last_index_date}'"""
-
-
-def dated() -> str:
-    """Return SQL that gives every disposal its index date, whether or not it is eligible."""
-    return f"""
-        SELECT disposal_id, offender_id, disposal, conviction_date,
-            CASE WHEN disposal = 'custody' THEN release_date
-                 ELSE coalesce(sentence_date, conviction_date) END AS index_date,
-            custody_start, order_end, sentence_days, offence_group, region, prison
-        FROM disposals
-        WHERE disposal IN {INDEX_DISPOSALS}
-          AND (disposal <> 'custody' OR release_date IS NOT NULL)"""
 
 
 def _history() -> str:

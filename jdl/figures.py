@@ -357,6 +357,40 @@ class Chart(_Published):
 
 
 @dataclass(frozen=True)
+class Group(_Published):
+    """Several things that one cell shows together; a page places each by its own name.
+
+    Parameters
+    ----------
+    parts : dict of str to published object
+        By the name under which a page asks for it, in reading order.
+    """
+
+    parts: dict[str, _Published]
+    kind = "group"
+
+    @property
+    def text(self) -> str:
+        return "\n\n".join(part.text for part in self.parts.values())
+
+    @property
+    def html(self) -> str:
+        return "\n".join(part.html for part in self.parts.values())
+
+    def figures(self) -> Iterator[Figure]:
+        for part in self.parts.values():
+            yield from part.figures()
+
+    def content(self) -> dict[str, Any]:
+        return {
+            "parts": [
+                {"name": name, "kind": part.kind, "html": part.html, **part.content()}
+                for name, part in self.parts.items()
+            ]
+        }
+
+
+@dataclass(frozen=True)
 class Result(_Published):
     """The result of a notebook as data: the content of ``result.json``."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -316,6 +317,53 @@ def _describe(file: Path) -> list[tuple[str, str]]:
     with duckdb.connect(":memory:") as con:
         rows = con.execute(f"DESCRIBE SELECT * FROM read_parquet('{_quoted(file)}')").fetchall()
     return [(row[0], row[1]) for row in rows]
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where a notebook finds its inputs; the record holds none of these paths.
+
+    Parameters
+    ----------
+    data : Path
+        One vintage, or a folder of vintages.
+    requests : Path
+        The folder of requests, with the log.
+    results : Path
+        The folder of finished reports of this release.
+    outputs : Path
+        The folder of releases, for the results of earlier ones.
+    release : str or None
+        The release in hand, ``YYYY-MM``; none when a notebook is run by hand.
+    """
+
+    data: Path
+    requests: Path
+    results: Path
+    outputs: Path
+    release: str | None
+
+
+def workplace() -> Workplace:
+    """Return the folders named in the environment, else those of this checkout.
+
+    Returns
+    -------
+    Workplace
+        From JDL_VINTAGE, JDL_REQUESTS, JDL_RESULTS, JDL_OUTPUTS and JDL_RELEASE.
+    """
+    root = Path(__file__).resolve().parent.parent
+
+    def folder(variable: str, default: str) -> Path:
+        return Path(os.environ.get(variable, root / default))
+
+    return Workplace(
+        data=folder("JDL_VINTAGE", "data"),
+        requests=folder("JDL_REQUESTS", "requests"),
+        results=folder("JDL_RESULTS", "outputs/.work"),
+        outputs=folder("JDL_OUTPUTS", "outputs"),
+        release=os.environ.get("JDL_RELEASE"),
+    )
 
 
 def find_vintages(data: Path) -> list[Path]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import duckdb
+import pandas as pd
+
 from jdl.national import FOLLOW_UP_MONTHS, WAITING_MONTHS
 
 PROVEN_BY = ("conviction", "caution", "reprimand", "warning")
@@ -74,3 +77,27 @@ def definition() -> str:
             coalesce(s.custodial_sentences, 0)::INTEGER AS custodial_sentences
         FROM index_disposals d LEFT JOIN summed s USING (disposal_id)
         ORDER BY d.disposal_id"""
+
+
+def read(con: duckdb.DuckDBPyConnection, matched: pd.DataFrame) -> pd.DataFrame:
+    """Join the outcomes to a matched sample, after its balance has been accepted.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+        Holds the prepared view ``outcomes``.
+    matched : DataFrame
+        Candidates with their weight; those without weight are left out.
+
+    Returns
+    -------
+    DataFrame
+        The matched rows, in their order, with `COLUMNS`.
+    """
+    sample = matched.loc[matched["weight"] > 0]
+    con.register("matched_disposals", sample[["disposal_id"]])
+    found = con.execute(
+        "SELECT * FROM outcomes SEMI JOIN matched_disposals USING (disposal_id) ORDER BY ALL"
+    ).df()
+    con.unregister("matched_disposals")
+    return sample.merge(found, on="disposal_id", how="left", validate="one_to_one")

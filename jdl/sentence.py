@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import duckdb
 import pandas as pd
 
 from jdl.national import Vintage
 
+INDEX_DISPOSALS = ("custody", "suspended sentence", "community order", "caution")
 RULES = (
     "index date",
     "conviction date",
@@ -39,6 +42,42 @@ REASONS = (
     NO_MATCH,
 )
 _DECISIONS = {"incomplete": INCOMPLETE, "not found": NOT_FOUND, "review": REVIEW}
+
+
+def eligible(vintage: Vintage) -> str:
+    """Return SQL that lists every disposal that can start a follow-up in this vintage.
+
+    Parameters
+    ----------
+    vintage : Vintage
+        Its dates bound the index date; complete follow-up is a matter of index date alone.
+
+    Returns
+    -------
+    str
+        Columns disposal_id, offender_id, disposal, conviction_date, index_date, custody_start,
+        order_end, sentence_days, offence_group, region, prison.
+
+    Notes
+    -----
+    The index date is the release from custody, or the date of a court order or caution.
+    """
+    first = vintage.eligible_from or dt.date(1900, 1, 1)
+    return f"""
+        SELECT * FROM ({dated()})
+        WHERE index_date BETWEEN DATE '{first}' AND DATE '{vintage.last_index_date}'"""
+
+
+def dated() -> str:
+    """Return SQL that gives every disposal its index date, whether or not it is eligible."""
+    return f"""
+        SELECT disposal_id, offender_id, disposal, conviction_date,
+            CASE WHEN disposal = 'custody' THEN release_date
+                 ELSE coalesce(sentence_date, conviction_date) END AS index_date,
+            custody_start, order_end, sentence_days, offence_group, region, prison
+        FROM disposals
+        WHERE disposal IN {INDEX_DISPOSALS}
+          AND (disposal <> 'custody' OR release_date IS NOT NULL)"""
 
 
 def locate(
@@ -140,12 +179,7 @@ def _pairs(
         - {custody_days} AND d.index_date + {custody_days}"""
     return f"""
         WITH dated AS (
-            SELECT disposal_id, offender_id, disposal, conviction_date, custody_start, order_end,
-                region, CASE WHEN disposal = 'custody' THEN release_date
-                    ELSE coalesce(sentence_date, conviction_date) END AS index_date
-            FROM disposals
-            WHERE disposal IN ('custody', 'suspended sentence', 'community order'
-                {", 'caution'" if cautions else ""})
+            SELECT * FROM ({dated()}) WHERE {"true" if cautions else "disposal <> 'caution'"}
         ), ruled AS (
             SELECT p.row, p.source, p.start, p.given_index, p.given_conviction,
                 d.disposal_id, d.index_date, d.region, o.sex,
