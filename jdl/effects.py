@@ -1,0 +1,529 @@
+"""Effects: the difference between two weighted groups, its interval, test and conclusion.
+
+The service's test: one two-sided Welch t-test a measure, the comparison group counted at Kish's
+effective size. Every result carries its conclusion, or its reason for having none.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import ndtri, stdtr, stdtrit
+
+Floats = NDArray[np.float64]
+
+HIGHEST = {"rate": 1.0, "frequency": math.inf, "days": 366.0}
+"""The highest possible mean, by kind of measure."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure of proven reoffending.
+
+    Parameters
+    ----------
+    name : str
+        Its name in ``result.json``.
+    label : str
+        Its name in print.
+    kind : {'rate', 'frequency', 'days'}
+        A proportion, a count per person, or days.
+    among : {'everyone', 'reoffenders'}
+        Whose outcomes are averaged.
+    favourable : {'lower', 'higher'}
+        The direction that is good news.
+    unit : str
+        Of the mean and the difference.
+    outcome : str
+        The column it is read from.
+    level : str, optional
+        For a rate: the value of `outcome` that counts as one.
+    """
+
+    name: str
+    label: str
+    kind: str
+    among: str
+    favourable: str
+    unit: str
+    outcome: str
+    level: str | None = None
+
+    def values(self, frame: pd.DataFrame) -> Floats:
+        """Return the outcome of each row as a number, missing as not a number."""
+        column = frame[self.outcome]
+        if self.level is not None:
+            column = (column == self.level).where(column.notna())
+        return np.asarray(
+            pd.to_numeric(column.astype("object").where(column.notna(), np.nan)), dtype=np.float64
+        )
+
+
+def _measures() -> tuple[Measure, ...]:
+    outcomes = {"indictable": "lower", "either way": "lower", "summary": "higher"}
+    return (
+        Measure(
+            "rate",
+            "One-year proven reoffending rate",
+            "rate",
+            "everyone",
+            "lower",
+            "proportion",
+            "reoffended",
+        ),
+        Measure(
+            "frequency",
+            "Frequency of proven reoffending",
+            "frequency",
+            "everyone",
+            "lower",
+            "reoffences per person",
+            "reoffences",
+        ),
+        Measure(
+            "days_to_first",
+            "Average time to first proven reoffence",
+            "days",
+            "reoffenders",
+            "higher",
+            "days",
+            "days_to_first",
+        ),
+        *(
+            Measure(
+                f"first_{outcome.replace(' ', '_')}",
+                f"First proven reoffence {outcome}",
+                "rate",
+                "reoffenders",
+                favourable,
+                "proportion",
+                "first_court_outcome",
+                outcome,
+            )
+            for outcome, favourable in outcomes.items()
+        ),
+        *(
+            Measure(
+                f"frequency_{outcome.replace(' ', '_')}",
+                f"Frequency of {outcome} reoffences",
+                "frequency",
+                "reoffenders",
+                "lower",
+                "reoffences per reoffender",
+                f"reoffences_{outcome.replace(' ', '_')}",
+            )
+            for outcome in outcomes
+        ),
+        Measure(
+            "first_custody",
+            "Custodial sentence for the first proven reoffence",
+            "rate",
+            "reoffenders",
+            "lower",
+            "proportion",
+            "first_custodial",
+        ),
+        Measure(
+            "frequency_custody",
+            "Frequency of custodial sentences",
+            "frequency",
+            "reoffenders",
+            "lower",
+            "custodial sentences per reoffender",
+            "custodial_sentences",
+        ),
+    )
+
+
+MEASURES: dict[str, Measure] = {measure.name: measure for measure in _measures()}
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group's figures on one measure. Everything but `n` is None when it is not reported.
+
+    Parameters
+    ----------
+    n : int
+        Rows averaged: treated people, or comparison disposals with a weight.
+    people : int or None
+        The people they belong to.
+    mean, sd : float or None
+        Weighted mean and standard deviation.
+    effective_n : float or None
+        Kish's effective size, weights summed per person first; `n` in the treatment group.
+    ci_low, ci_high : float or None
+        Interval of the mean, t on `effective_n` - 1, kept within what is possible.
+    events : float or None
+        `n` times the mean: people with the event for a rate, the sum for a count.
+    """
+
+    n: int
+    people: int | None = None
+    mean: float | None = None
+    sd: float | None = None
+    effective_n: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    events: float | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class Effect:
+    """The difference on one measure, and what may be concluded from it.
+
+    Parameters
+    ----------
+    analysis, measure : str
+        Which analysis; which of `MEASURES`.
+    treatment, comparison : Group
+        The two groups.
+    difference : float or None
+        Treatment minus comparison.
+    ci_low, ci_high : float or None
+        Its interval at 1 - significance.
+    p_value, df : float or None
+        Two-sided p of Welch's t-test and its degrees of freedom.
+    significant : bool
+        p is at most the significance, and the numbers are large enough to conclude.
+    conclusion : {'reduction', 'increase', 'inconclusive', 'suppressed'}
+        By the sign of a significant difference.
+    favourable : {'lower', 'higher'}
+        The direction that is good news on this measure.
+    reason : str or None
+        Why there is no conclusion, where that is not the width of the interval.
+    numbers_needed : int or None
+        Treated people needed in all for the seen difference, see `numbers_needed`; None when
+        significant, or when no number is enough.
+    detectable : float or None
+        Smallest true difference that this study would have found with the stated power.
+    standard_error : float or None
+        Of the difference.
+    """
+
+    analysis: str
+    measure: str
+    treatment: Group
+    comparison: Group
+    difference: float | None
+    ci_low: float | None
+    ci_high: float | None
+    p_value: float | None
+    df: float | None
+    significant: bool
+    conclusion: str
+    favourable: str
+    reason: str | None
+    numbers_needed: int | None
+    detectable: float | None
+    standard_error: float | None = None
+
+    def __repr__(self) -> str:
+        measure = MEASURES[self.measure]
+        if self.difference is None or self.treatment.mean is None or self.comparison.mean is None:
+            return f"{measure.label}: {self.conclusion}. {self.reason or ''}".rstrip()
+        interval = (
+            f" ({self.ci_low:.4g} to {self.ci_high:.4g}; p = {self.p_value:.3g})"
+            if self.p_value is not None
+            else ""
+        )
+        return (
+            f"{measure.label}: {self.treatment.mean:.4g} against {self.comparison.mean:.4g}, "
+            f"difference {self.difference:.4g} {measure.unit}{interval}: {self.conclusion}."
+            f"{' ' + self.reason if self.reason else ''}"
+        )
+
+
+def compare(
+    frame: pd.DataFrame,
+    measure: str,
+    *,
+    analysis: str = "headline",
+    significance: float = 0.05,
+    power: float = 0.8,
+    minimum_events: int = 10,
+    minimum_reoffenders: int = 30,
+    person: str = "offender_id",
+    treated: str = "treated",
+    weight: str = "weight",
+) -> Effect:
+    """Compare the matched groups on one measure.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Matched units with their outcomes; rows without a weight are left out.
+    measure : str
+        One of `MEASURES`. A measure among reoffenders takes the reoffenders of both groups with
+        their weights, and of these whoever has the outcome recorded.
+    analysis : str
+        Name of the analysis the effect belongs to.
+    significance : float
+        Of the two-sided test and, as 1 - significance, of all intervals.
+    power : float
+        For `numbers_needed` and `detectable`.
+    minimum_events : int
+        Least n times mean in the treatment group: below it a measure of everyone is inconclusive,
+        a share or count among reoffenders suppressed.
+    minimum_reoffenders : int
+        Least number of treated reoffenders for a measure among reoffenders; below it suppressed.
+    person, treated, weight : str
+        Columns.
+
+    Returns
+    -------
+    Effect
+
+    Raises
+    ------
+    ValueError
+        If an outcome of everyone is missing for somebody with a weight.
+
+    Notes
+    -----
+    se^2 = s1^2 / n + s0^2 / k, with k = (sum w)^2 / sum w^2 over people (Kish) and
+    s0^2 = k / (k - 1) * sum w (y - mean)^2 / sum w; degrees of freedom by Welch and Satterthwaite.
+    Minima as the service's own report generator has them.
+    """
+    chosen = MEASURES[measure]
+    used = frame.loc[frame[weight] > 0]
+    matched = int(used[treated].sum())
+    if chosen.among == "reoffenders":
+        used = used.loc[MEASURES["rate"].values(used) == 1]
+    values = chosen.values(used)
+    known = ~np.isnan(values)
+    if chosen.among == "everyone" and not known.all():
+        raise ValueError(f"{chosen.outcome} is missing for {int((~known).sum())} matched rows.")
+    ours = used[treated].to_numpy(dtype=bool)
+    weights = used[weight].to_numpy(dtype=float)
+    people = pd.factorize(used[person])[0]
+    treatment, comparison = (
+        _group(chosen, values[side], weights[side], people[side], significance)
+        for side in (ours & known, ~ours & known)
+    )
+    reason = _too_few(chosen, treatment, comparison, minimum_events, minimum_reoffenders)
+    if reason is not None:
+        return _suppressed(analysis, chosen, treatment, comparison, reason)
+    return _tested(
+        analysis, chosen, treatment, comparison, significance, power, minimum_events, matched
+    )
+
+
+def compare_all(frame: pd.DataFrame, **choices: Any) -> dict[str, Effect]:
+    """Compare the matched groups on each of `MEASURES`; `choices` as in `compare`."""
+    return {measure: compare(frame, measure, **choices) for measure in MEASURES}
+
+
+def numbers_needed(
+    treatment: Group,
+    comparison: Group,
+    *,
+    significance: float = 0.05,
+    power: float = 0.8,
+) -> float:
+    """Return how many treated people a study of the seen difference needs in all.
+
+    Parameters
+    ----------
+    treatment, comparison : Group
+        As `compare` gives them.
+    significance, power : float
+        Of the two-sided test.
+
+    Returns
+    -------
+    float
+        People, not yet rounded up; infinite when there is no difference.
+
+    Notes
+    -----
+    n = (z + zb)^2 (s1^2 + s0^2 / k) / d^2 with k = effective comparison size / n treated: the pool
+    grows with the treatment group.
+    """
+    t, c = _summary(treatment), _summary(comparison)
+    difference = t.mean - c.mean
+    if difference == 0:
+        return math.inf
+    z = _reach(significance, power)
+    return float(z**2 * (t.sd**2 + c.sd**2 * t.size / c.size) / difference**2)
+
+
+def _reach(significance: float, power: float) -> float:
+    """How many standard errors a difference must measure to be found with `power`."""
+    return float(ndtri(1 - significance / 2) + ndtri(power))
+
+
+@dataclass(frozen=True)
+class _Summary:
+    mean: float
+    sd: float
+    size: float
+
+
+def _summary(group: Group) -> _Summary:
+    if group.mean is None or group.sd is None or group.effective_n is None:
+        raise ValueError("The group has no mean, standard deviation and effective size.")
+    return _Summary(group.mean, group.sd, group.effective_n)
+
+
+def _group(
+    measure: Measure, values: Floats, weights: Floats, people: NDArray[np.int64], level: float
+) -> Group:
+    if not len(values):
+        return Group(n=0, people=0)
+    by_person = np.bincount(people, weights=weights)
+    size = float(by_person.sum() ** 2 / (by_person**2).sum())
+    varies = bool(np.ptp(values) > 0)
+    mean = float(np.average(values, weights=weights)) if varies else float(values[0])
+    group = Group(
+        n=len(values),
+        people=int((by_person > 0).sum()),
+        effective_n=size,
+        mean=mean,
+        events=len(values) * mean,
+    )
+    if size < 2:
+        return group
+    variance = float(np.average((values - mean) ** 2, weights=weights)) * size / (size - 1)
+    sd = math.sqrt(variance) if varies else 0.0
+    half = float(stdtrit(size - 1, 1 - level / 2)) * sd / math.sqrt(size)
+    return replace(
+        group,
+        sd=sd,
+        ci_low=max(0.0, mean - half),
+        ci_high=min(HIGHEST[measure.kind], mean + half),
+    )
+
+
+def _too_few(
+    measure: Measure, treatment: Group, comparison: Group, events: int, reoffenders: int
+) -> str | None:
+    """Give the reason to suppress, in public words; None when there are enough people."""
+    among = measure.among == "reoffenders"
+    who = "reoffended" if among else "could be matched"
+    for group, name in ((treatment, "treatment"), (comparison, "comparison")):
+        if group.n == 0:
+            return f"Nobody in the {name} group {who}."
+    if among and treatment.n < reoffenders:
+        return (
+            f"Fewer than {reoffenders} people in the treatment group reoffended, which could give "
+            "misleading results."
+        )
+    if among and measure.kind != "days" and _short(treatment, events):
+        what = "people" if measure.kind == "rate" else "events"
+        return (
+            f"Fewer than {events} {what} were counted in the treatment group, which could give "
+            "misleading results."
+        )
+    for group, name in ((treatment, "treatment"), (comparison, "comparison")):
+        if group.sd is None:
+            return f"The {name} group is effectively fewer than two people."
+    return None
+
+
+def _short(treatment: Group, events: int) -> bool:
+    return treatment.events is not None and round(treatment.events, 6) < events
+
+
+def _suppressed(
+    analysis: str, measure: Measure, treatment: Group, comparison: Group, reason: str
+) -> Effect:
+    return Effect(
+        analysis=analysis,
+        measure=measure.name,
+        treatment=Group(n=treatment.n),
+        comparison=Group(n=comparison.n),
+        difference=None,
+        ci_low=None,
+        ci_high=None,
+        p_value=None,
+        df=None,
+        significant=False,
+        conclusion="suppressed",
+        favourable=measure.favourable,
+        reason=reason,
+        numbers_needed=None,
+        detectable=None,
+    )
+
+
+@dataclass(frozen=True)
+class _Test:
+    difference: float
+    error: float
+    df: float | None = None
+    p: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+def _welch(treatment: Group, comparison: Group, significance: float) -> _Test:
+    """Welch's t-test; without df, p and interval where nobody varies."""
+    t, c = _summary(treatment), _summary(comparison)
+    parts = t.sd**2 / t.size, c.sd**2 / c.size
+    difference, error = t.mean - c.mean, math.sqrt(sum(parts))
+    if error == 0:
+        return _Test(difference, error)
+    df = sum(parts) ** 2 / (parts[0] ** 2 / (t.size - 1) + parts[1] ** 2 / (c.size - 1))
+    half = float(stdtrit(df, 1 - significance / 2)) * error
+    return _Test(
+        difference,
+        error,
+        df,
+        float(2 * stdtr(df, -abs(difference) / error)),
+        difference - half,
+        difference + half,
+    )
+
+
+def _tested(
+    analysis: str,
+    measure: Measure,
+    treatment: Group,
+    comparison: Group,
+    significance: float,
+    power: float,
+    events: int,
+    matched: int,
+) -> Effect:
+    test = _welch(treatment, comparison, significance)
+    reason = _no_conclusion(measure, treatment, test, events)
+    significant = reason is None and test.p is not None and test.p <= significance
+    direction = "reduction" if test.difference < 0 else "increase"
+    more = numbers_needed(treatment, comparison, significance=significance, power=power)
+    needed = more * matched / treatment.n
+    undecided = test.p is not None and test.p > significance and math.isfinite(needed)
+    return Effect(
+        analysis=analysis,
+        measure=measure.name,
+        treatment=treatment,
+        comparison=comparison,
+        difference=test.difference,
+        ci_low=test.low,
+        ci_high=test.high,
+        p_value=test.p,
+        df=test.df,
+        significant=significant,
+        conclusion=direction if significant else "inconclusive",
+        favourable=measure.favourable,
+        reason=reason,
+        numbers_needed=math.ceil(needed) if undecided else None,
+        detectable=_reach(significance, power) * test.error if test.error else None,
+        standard_error=test.error,
+    )
+
+
+def _no_conclusion(measure: Measure, treatment: Group, test: _Test, events: int) -> str | None:
+    if test.p is None:
+        return (
+            "Everyone within each group has the same outcome, so the difference cannot be tested."
+        )
+    if measure.among == "everyone" and _short(treatment, events):
+        what = "people reoffended" if measure.kind == "rate" else "reoffences were counted"
+        return f"Fewer than {events} {what} in the treatment group, too few to draw a conclusion."
+    return None
