@@ -1,0 +1,465 @@
+"""A notebook and its parameters -> an executed, normalised notebook, run by papermill.
+
+A notebook runs in a kernel of its own: this interpreter, one thread, a fixed hash seed, no user
+settings, sockets that only the owner can open. What comes back holds no time, path or host, so that
+equal inputs give equal bytes. What went wrong is told by cell and kind of error; everything that
+could name a person goes to a log that only the owner can read.
+"""
+
+# mypy: untyped-calls-exclude="nbformat,papermill"
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import nbformat
+from ipykernel.kernelspec import RESOURCES, get_kernel_dict
+from jupyter_client.client import KernelClient
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import ensure_event_loop, run_sync
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+from papermill.exceptions import PapermillExecutionError
+from papermill.execute import execute_notebook
+from papermill.inspection import inspect_notebook
+
+from jdl.faults import Fault, Unusable
+from jdl.figures import MIME
+
+INJECTED = "injected-parameters"
+STARTING = "(starting the kernel)"
+TIMEOUT = 3600
+_START_TIMEOUT = 180
+_KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
+_FIXED = {
+    "LC_ALL": "C.UTF-8",
+    "MKL_NUM_THREADS": "1",
+    "MPLBACKEND": "agg",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "PYTHONHASHSEED": "0",
+    "TZ": "UTC",
+}
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_DROPPED = ("PYTHON", "JUPYTER", "IPYTHON", "JPY_", "JDL_", "LC_", "LANG", "DEBUGPY", "PYDEVD")
+
+
+@dataclass(frozen=True)
+class Step:
+    """The start of a code cell, or the end of the notebook.
+
+    Parameters
+    ----------
+    cell : str
+        The id of the cell that starts now; empty at the end.
+    at : float
+        Seconds on the monotonic clock.
+    peak : int or None
+        The most memory the kernel has held so far, in bytes; None where it is not known.
+    """
+
+    cell: str
+    at: float
+    peak: int | None
+
+
+Observe = Callable[[Step], None]
+
+
+class CellFailed(Exception):  # noqa: N818
+    """A cell stopped for an unforeseen reason; the message names no value.
+
+    Parameters
+    ----------
+    notebook : str
+        Its file name.
+    cell : str
+        The id of the cell.
+    error_type : str
+        The kind of error.
+    log : Path
+        Where the whole story is, readable by the owner only.
+    """
+
+    def __init__(self, notebook: str, cell: str, error_type: str, log: Path) -> None:
+        self.notebook = notebook
+        self.cell = cell
+        self.error_type = error_type
+        self.log = log
+        what = _WORDS.get(error_type, f"stopped with {error_type}")
+        super().__init__(f"notebook {notebook}, cell {cell}: {what}. Restricted log: {log}")
+
+
+_WORDS = {
+    "CellTimeoutError": "did not finish within the time allowed and was stopped",
+    "DeadKernelError": "the kernel died, most often for want of memory",
+}
+
+
+class RecordBroken(ValueError):  # noqa: N818
+    """An executed notebook does not hold one coherent record."""
+
+
+def execute(
+    notebook: Path,
+    parameters: Mapping[str, Any],
+    *,
+    environment: Mapping[str, str],
+    log_folder: Path,
+    timeout: int = TIMEOUT,
+    observe: Observe | None = None,
+) -> NotebookNode:
+    """Run a notebook with its parameters.
+
+    A cell that raises ``SystemExit(0)`` ends the notebook, which counts as complete.
+
+    Parameters
+    ----------
+    notebook : Path
+        The notebook; its file is not changed.
+    parameters : dict
+        Values for names that its parameters cell assigns.
+    environment : dict
+        Environment variables for the kernel: the folders it reads.
+    log_folder : Path
+        A restricted folder for what must not be seen by others; made when needed.
+    timeout : int
+        Seconds that one cell may take.
+    observe : callable, optional
+        Told of each code cell as it starts, and of the end.
+
+    Returns
+    -------
+    NotebookNode
+        Executed and normalised, see `normalise`.
+
+    Raises
+    ------
+    Unusable
+        If a parameter is unknown to the notebook.
+    CellFailed
+        If a cell raises, hangs or kills its kernel.
+    """
+    source = nbformat.read(notebook, as_version=4)
+    _check_parameters(notebook.name, source, parameters)
+    watch = _Watch(observe)
+    with _private_folder() as scratch, (scratch / "kernel.txt").open("w+") as console:
+        try:
+            with _quiet(), _kernel(scratch, console, environment) as manager:
+                watch.manager = manager
+                executed = execute_notebook(
+                    source,
+                    None,
+                    parameters=dict(parameters),
+                    km=manager,
+                    progress_bar=False,
+                    request_save_on_cell_execute=False,
+                    execution_timeout=timeout,
+                    start_timeout=_START_TIMEOUT,
+                    on_cell_execute=watch,
+                    record_timing=False,
+                    coalesce_streams=True,
+                )
+                watch.tell("")
+        except Exception as error:
+            log = _write_log(log_folder, notebook.stem, _story(error), console)
+            raise CellFailed(notebook.name, watch.cell, _kind(error), log) from None
+        if warnings := _standard_error(executed):
+            _write_log(log_folder, f"{notebook.stem}.warnings", warnings, console)
+    return normalise(executed)
+
+
+def parameters_of(notebook: Path) -> tuple[str, ...]:
+    """Return the names that a notebook's parameters cell assigns, in its order."""
+    with _quiet():
+        return tuple(inspect_notebook(nbformat.read(notebook, as_version=4)))
+
+
+def _check_parameters(name: str, source: NotebookNode, parameters: Mapping[str, Any]) -> None:
+    with _quiet():
+        known = tuple(inspect_notebook(source))
+    faults = [
+        Fault(
+            name,
+            "a parameter must be one that the notebook's parameters cell assigns",
+            "Respell or remove it; known are: " + (", ".join(known) or "none"),
+            column=parameter,
+        )
+        for parameter in parameters
+        if parameter not in known
+    ]
+    if faults:
+        raise Unusable(faults)
+
+
+def normalise(executed: NotebookNode) -> NotebookNode:
+    """Return an executed notebook without what differs between equal runs.
+
+    Dropped are times, paths, versions of the language, standard error (warnings hold file names),
+    and the error output by which a notebook says that it is complete; the cell that papermill
+    injects gets a fixed id.
+
+    Parameters
+    ----------
+    executed : NotebookNode
+
+    Returns
+    -------
+    NotebookNode
+        A new notebook, valid, of nbformat 4.5.
+    """
+    record: NotebookNode = nbformat.v4.new_notebook(
+        metadata={"kernelspec": dict(_KERNELSPEC), "language_info": {"name": "python"}},
+        cells=[_normal_cell(cell) for cell in executed.cells],
+    )
+    record.nbformat_minor = 5
+    nbformat.validate(record)
+    return record
+
+
+def _normal_cell(cell: NotebookNode) -> NotebookNode:
+    tags = list(cell.metadata.get("tags", []))
+    metadata = {
+        key: value
+        for key, value in cell.metadata.items()
+        if key not in ("papermill", "execution", "tags")
+    }
+    if tags:
+        metadata["tags"] = tags
+    normal = NotebookNode(
+        cell_type=cell.cell_type, id=_cell_id(cell), metadata=metadata, source=cell.source
+    )
+    if cell.cell_type == "code":
+        normal.execution_count = cell.execution_count
+        normal.outputs = [output for output in cell.outputs if _is_kept(output)]
+    return normal
+
+
+def _is_kept(output: NotebookNode) -> bool:
+    return output.output_type != "error" and output.get("name") != "stderr"
+
+
+def _cell_id(cell: NotebookNode) -> str:
+    return INJECTED if INJECTED in cell.metadata.get("tags", []) else str(cell.id)
+
+
+def figures_of(record: NotebookNode) -> list[dict[str, Any]]:
+    """Return the register of figures of an executed notebook: the content of ``figures.json``.
+
+    Parameters
+    ----------
+    record : NotebookNode
+
+    Returns
+    -------
+    list of dict
+        ``id``, ``value``, ``unit``, ``text``, ``suppressed`` and ``cell`` (the first that shows
+        it), in reading order, each id once.
+
+    Raises
+    ------
+    RecordBroken
+        If one id stands for two different figures.
+    """
+    register: dict[str, dict[str, Any]] = {}
+    for cell, shown in _published(record):
+        for figure in shown["figures"]:
+            first = register.setdefault(figure["id"], {**figure, "cell": cell})
+            if {**figure, "cell": first["cell"]} != first:
+                raise RecordBroken(
+                    f"the figure {figure['id']} in cell {cell} differs from the one of that name "
+                    f"in cell {first['cell']}: a name stands for one figure"
+                )
+    return list(register.values())
+
+
+def result_of(record: NotebookNode) -> dict[str, Any]:
+    """Return the result of an executed notebook: the content of ``result.json``.
+
+    Raises
+    ------
+    RecordBroken
+        Unless exactly one cell records a result.
+    """
+    results = [shown["result"] for _, shown in _published(record) if shown["kind"] == "result"]
+    if len(results) != 1:
+        raise RecordBroken(f"a notebook records one result; this one records {len(results)}")
+    return dict(results[0])
+
+
+def _published(record: NotebookNode) -> Iterator[tuple[str, dict[str, Any]]]:
+    for cell in record.cells:
+        for output in cell.get("outputs", []):
+            if MIME in output.get("data", {}):
+                yield str(cell.id), output["data"][MIME]
+
+
+class _Watch:
+    """Remembers which cell runs, and tells the observer."""
+
+    def __init__(self, observe: Observe | None) -> None:
+        self.cell = STARTING
+        self.manager: _Kernel | None = None
+        self._observe = observe
+
+    def __call__(self, cell: NotebookNode, **_: Any) -> None:
+        self.cell = _cell_id(cell)
+        self.tell(self.cell)
+
+    def tell(self, cell: str) -> None:
+        if self._observe is not None:
+            self._observe(Step(cell, time.monotonic(), _peak(self.manager)))
+
+
+def _peak(manager: _Kernel | None) -> int | None:
+    pid = getattr(getattr(manager, "provisioner", None), "pid", None)
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        return None
+
+
+class _ThisInterpreter(KernelSpecManager):
+    """Knows one kernel: the running interpreter's, whatever else the machine has."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        """Return the kernel of the running interpreter, by whatever name it is asked for."""
+        return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
+
+
+class _Kernel(AsyncKernelManager):
+    """A kernel that remembers who talks to it, so that both can be closed."""
+
+    talker: KernelClient | None = None
+
+    def client(self, **kwargs: Any) -> Any:
+        """Return a client, and remember it."""
+        self.talker = super().client(**kwargs)
+        return self.talker
+
+    def close(self) -> None:
+        """Stop the kernel now, whatever it is doing, and close the sockets."""
+        if self.talker is not None:
+            self.talker.stop_channels()
+        run_sync(self.shutdown_kernel)(now=True)
+
+
+@contextmanager
+def _kernel(scratch: Path, console: IO[str], environment: Mapping[str, str]) -> Iterator[_Kernel]:
+    manager = _Kernel(
+        kernel_spec_manager=_ThisInterpreter(),
+        connection_file=str(scratch / "kernel.json"),
+        transport="ipc",
+    )
+    try:
+        run_sync(manager.start_kernel)(
+            env=_kernel_environment(scratch, environment),
+            cwd=str(scratch),
+            stdout=console,
+            stderr=console,
+            extra_arguments=["--HistoryManager.hist_file=:memory:"],
+        )
+        yield manager
+    finally:
+        _cancel_pending()
+        manager.close()
+
+
+def _cancel_pending() -> None:
+    """Drop what an interrupted execution was still waiting for."""
+    loop = ensure_event_loop()
+    pending = asyncio.all_tasks(loop)
+    for task in pending:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+
+
+def _kernel_environment(scratch: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(_DROPPED)}
+    private = {"IPYTHONDIR": str(scratch / "ipython"), "TMPDIR": str(scratch)}
+    return {**inherited, **_FIXED, **private, **environment}
+
+
+@contextmanager
+def _private_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="jdl-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep papermill's log, which quotes cells, off the terminal."""
+    logger = logging.getLogger("papermill")
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = before
+
+
+def _kind(error: Exception) -> str:
+    return error.ename if isinstance(error, PapermillExecutionError) else type(error).__name__
+
+
+def _story(error: Exception) -> str:
+    if isinstance(error, PapermillExecutionError):
+        return "\n".join([f"{error.ename}: {error.evalue}", *error.traceback])
+    if isinstance(error, CellTimeoutError | DeadKernelError):
+        return str(error)
+    return repr(error)
+
+
+def _standard_error(executed: NotebookNode) -> str:
+    """Return what cells said on standard error, but for the one that ended the notebook."""
+    return "".join(
+        f"[{_cell_id(cell)}]\n{output.text}"
+        for cell in executed.cells
+        if not any(output.output_type == "error" for output in cell.get("outputs", []))
+        for output in cell.get("outputs", [])
+        if output.get("name") == "stderr"
+    )
+
+
+def _write_log(folder: Path, name: str, text: str, console: IO[str]) -> Path:
+    console.seek(0)
+    return write_restricted(folder, name, _COLOUR.sub("", f"{text}\n{console.read()}"))
+
+
+def write_restricted(folder: Path, name: str, text: str) -> Path:
+    """Write a log that only its owner can read: folder 0700, file 0600.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when needed.
+    name : str
+        Without suffix; a log of that name is replaced.
+    text : str
+
+    Returns
+    -------
+    Path
+        The log.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    log = folder / f"{name}.log"
+    log.unlink(missing_ok=True)
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S} UTC\n{text}\n")
+    return log
