@@ -13,10 +13,18 @@ import numpy as np
 import pandas as pd
 
 from jdl.national import NEEDS, Vintage
-from jdl.sentence import eligible
+from jdl.sentence import NO_ASSESSMENT, NO_MATCH, eligible
 
 LOOK_BACK_DAYS = 365
 OASYS_AFTER_DAYS = 0
+
+BALANCED = (
+    "sex", "age", "ethnicity", "nationality", "region", "disposal", "offence_group", "index_year",
+    "sentence_days", "days_served", "convictions", "convictions_last_year", "cautions",
+    "custodial_sentences", "offences", "copas_rate", "career_years", "age_at_first",
+    "first_conviction", "employed", "employed_days", "on_benefit", "benefit_days",
+)  # fmt: skip
+PROFILE = ("sex", "age_band", "ethnicity", "nationality", "region", "disposal", "offence_group")
 
 LABELS = {
     "sex": "Sex",
@@ -158,6 +166,31 @@ def definition(vintage: Vintage) -> str:
         ORDER BY d.disposal, o.sex, d.index_date, d.disposal_id"""
 
 
+def compared(oasys: bool) -> list[str]:
+    """Return the variables whose balance is judged, in the order of the report."""
+    return [*BALANCED, *(("ogrs", *NEEDS) if oasys else ())]
+
+
+def losses(treated: pd.DataFrame, frame: pd.DataFrame) -> dict[str, int]:
+    """Count the treated people lost between the located sentence and the matched sample.
+
+    Parameters
+    ----------
+    treated : DataFrame
+        Located people with an index disposal, one row each.
+    frame : DataFrame
+        The matched candidates, with treated and weight.
+
+    Returns
+    -------
+    dict of str to int
+        By reason.
+    """
+    ours = frame.loc[frame["treated"] == 1]
+    matched = int((ours["weight"] > 0).sum())
+    return {NO_ASSESSMENT: len(treated) - len(ours), NO_MATCH: len(ours) - matched}
+
+
 def candidates(
     con: duckdb.DuckDBPyConnection,
     located: pd.DataFrame,
@@ -240,7 +273,7 @@ def derive(fetched: pd.DataFrame) -> pd.DataFrame:
         values = fetched[name].astype("float64")
         middle = values.median()
         numbers[name] = values.fillna(0.0 if np.isnan(middle) else middle)
-        numbers[f"{name}_missing"] = values.isna().astype("int64")
+        numbers[f"{name}_missing"] = values.isna()
     career_years = fetched["career_days"] / 365.25
     convictions = fetched["convictions"]
     derived = {
@@ -248,7 +281,9 @@ def derive(fetched: pd.DataFrame) -> pd.DataFrame:
         "index_year": fetched["index_date"].dt.year.astype("str"),
         "career_years": career_years,
         "copas_rate": np.log((convictions + 1) / (career_years + 10)),
-        "first_conviction": (fetched["career_days"] == 0).astype("int64"),
+        "first_conviction": fetched["career_days"] == 0,
+        "employed": fetched["employed"] == 1,
+        "on_benefit": fetched["on_benefit"] == 1,
     }
     return fetched.assign(**text, **numbers, **derived)
 

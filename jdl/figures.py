@@ -8,12 +8,21 @@ and, under `MIME`, the figures themselves; the executed notebook is the record, 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+import pandas as pd
+
+from jdl.balance import Verdict
+from jdl.effects import Effect
+from jdl.matching import Matched
+from jdl.national import Vintage
+from jdl.request import Reason
+
 MIME = "application/vnd.jdl+json"
+SCHEMA = "jdl-result-1"
 SUPPRESSED = "[c]"
 _ID = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 
@@ -410,3 +419,143 @@ class Result(_Published):
 
     def content(self) -> dict[str, Any]:
         return {"result": self.result}
+
+
+def stopped(public: Mapping[str, Any], reasons: Sequence[Reason]) -> Result | None:
+    """Return the record of a request that cannot go on; None when there is no reason to stop.
+
+    Parameters
+    ----------
+    public : mapping
+        The request's public fields.
+    reasons : sequence of Reason
+        Every criterion that is not met.
+
+    Returns
+    -------
+    Result or None
+    """
+    if not reasons:
+        return None
+    return Result(
+        {
+            "schema": SCHEMA,
+            "request": dict(public),
+            "status": "not processed",
+            "reason": [reason.text for reason in reasons],
+            "funnel": [],
+            "analyses": [],
+        }
+    )
+
+
+def analysis(
+    name: str, label: str, matched: Matched, verdict: Verdict, effects: Mapping[str, Effect]
+) -> dict[str, Any]:
+    """Return one analysis as data, after disclosure control.
+
+    Parameters
+    ----------
+    name, label : str
+        Its id and its name in print.
+    matched : Matched
+        The groups.
+    verdict : balance.Verdict
+        Of the balance gate.
+    effects : mapping of str to Effect
+        Cleared, by measure.
+
+    Returns
+    -------
+    dict
+        An entry of ``analyses`` in ``result.json``.
+    """
+    return {
+        "id": name,
+        "label": label,
+        "headline": name == "headline",
+        "treatment_n": matched.treatment_n,
+        "comparison_n": matched.comparison_n,
+        "comparison_people": matched.comparison_people,
+        "effective_n": matched.effective_n,
+        "balance": {
+            "accepted": verdict.accepted,
+            "specification": matched.specification.name,
+            "worst": verdict.worst,
+            "green": verdict.greens,
+            "amber": verdict.ambers,
+            "red": verdict.reds,
+        },
+        "measures": [_measure(effect) for effect in effects.values()],
+    }
+
+
+def _measure(effect: Effect) -> dict[str, Any]:
+    treatment, comparison = effect.treatment, effect.comparison
+    return {
+        "measure": effect.measure,
+        "treatment_n": treatment.n or None,
+        "comparison_n": comparison.n or None,
+        "treatment": treatment.mean,
+        "treatment_sd": treatment.sd,
+        "comparison": comparison.mean,
+        "comparison_sd": comparison.sd,
+        "difference": effect.difference,
+        "ci_low": effect.ci_low,
+        "ci_high": effect.ci_high,
+        "p_value": effect.p_value,
+        "significant": effect.significant,
+        "conclusion": effect.conclusion,
+        "reason": effect.reason,
+        "favourable": effect.favourable,
+        "numbers_needed": effect.numbers_needed,
+        "detectable": effect.detectable,
+    }
+
+
+def reported(
+    public: Mapping[str, Any],
+    *,
+    funnel: pd.DataFrame,
+    analyses: Sequence[Mapping[str, Any]],
+    vintage: Vintage,
+    plan: str,
+) -> Result:
+    """Return the record of a request that was analysed.
+
+    Parameters
+    ----------
+    public : mapping
+        The request's public fields.
+    funnel : DataFrame
+        Cleared: step, reason, removed, remaining.
+    analyses : sequence of mapping
+        From `analysis`.
+    vintage : Vintage
+        The national data used.
+    plan : str
+        The hash of the plan.
+
+    Returns
+    -------
+    Result
+    """
+    steps = [
+        {name: int(value) if name != "reason" else str(value) for name, value in row.items()}
+        for row in funnel.to_dict("records")
+    ]
+    return Result(
+        {
+            "schema": SCHEMA,
+            "request": dict(public),
+            "status": "reported",
+            "vintage": {
+                "name": vintage.name,
+                "synthetic": vintage.synthetic,
+                "last_index_date": vintage.last_index_date.isoformat(),
+            },
+            "plan": plan,
+            "funnel": steps,
+            "analyses": [dict(entry) for entry in analyses],
+        }
+    )
