@@ -11,15 +11,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
-from jdl.balance import Verdict
-from jdl.effects import Effect
-from jdl.matching import Matched
-from jdl.national import Vintage
-from jdl.request import Reason
+    from jdl.balance import Verdict
+    from jdl.effects import Effect
+    from jdl.matching import Matched
+    from jdl.national import Vintage
+    from jdl.request import Reason
 
 MIME = "application/vnd.jdl+json"
 SCHEMA = "jdl-result-1"
