@@ -223,6 +223,14 @@ def add_months(day: dt.date, months: int) -> dt.date:
     return dt.date(year, month + 1, min(day.day, last))
 
 
+def latest_start(end: dt.date, months: int) -> dt.date:
+    """Return the last day from which `months` months are over by `end`."""
+    day = add_months(end, -months)
+    while add_months(day + dt.timedelta(days=1), months) <= end:
+        day += dt.timedelta(days=1)
+    return day
+
+
 @dataclass(frozen=True)
 class Vintage:
     """One dated extract of the national data.
@@ -256,8 +264,8 @@ class Vintage:
     def last_index_date(self) -> dt.date:
         """The last index date whose follow-up and waiting period the vintage holds whole."""
         return min(
-            add_months(self.offences_to, -FOLLOW_UP_MONTHS),
-            add_months(self.convictions_to, -FOLLOW_UP_MONTHS - WAITING_MONTHS),
+            latest_start(self.offences_to, FOLLOW_UP_MONTHS),
+            latest_start(self.convictions_to, FOLLOW_UP_MONTHS + WAITING_MONTHS),
         )
 
     @property
