@@ -1,0 +1,169 @@
+"""Every result to date: this release's reports, earlier releases, and the log before them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+PUBLIC = ("id", "release", "organisation", "programme", "sector", "intervention_type")
+FIGURES = (
+    "treatment_n",
+    "comparison_n",
+    "treatment",
+    "comparison",
+    "difference",
+    "ci_low",
+    "ci_high",
+    "p_value",
+)
+COLUMNS = (*PUBLIC, "measure", *FIGURES, "conclusion", "origin")
+
+
+def read_results(folder: Path) -> list[dict[str, Any]]:
+    """Read the ``result.json`` of every finished report in a folder, in order of id.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds one folder a request.
+
+    Returns
+    -------
+    list of dict
+    """
+    return [
+        json.loads(file.read_text(encoding="utf-8"))
+        for file in sorted(folder.glob("*/result.json"))
+    ]
+
+
+def measures_of(results: list[dict[str, Any]]) -> pd.DataFrame:
+    """Lay out the headline analysis of each reported request, one row a measure.
+
+    Parameters
+    ----------
+    results : list of dict
+        Contents of ``result.json``.
+
+    Returns
+    -------
+    DataFrame
+        `COLUMNS`; origin is ``this release``.
+    """
+    rows = [
+        {
+            **{name: result["request"][name] for name in PUBLIC},
+            "measure": measure["measure"],
+            **{name: measure[name] for name in FIGURES},
+            "conclusion": measure["conclusion"],
+            "origin": "this release",
+        }
+        for result in results
+        for analysis in result["analyses"]
+        if analysis["headline"]
+        for measure in analysis["measures"]
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def earlier_releases(outputs: Path, release: str) -> pd.DataFrame:
+    """Read the results that finished releases before this one have published.
+
+    Parameters
+    ----------
+    outputs : Path
+        The folder of releases.
+    release : str
+        The release in hand; it and later ones are left out.
+
+    Returns
+    -------
+    DataFrame
+        `COLUMNS`; origin is ``earlier release``.
+    """
+    files = [
+        file
+        for file in sorted(outputs.glob("[0-9][0-9][0-9][0-9]-[0-9][0-9]/bulletin/results.csv"))
+        if file.parent.parent.name < release
+    ]
+    frames = [pd.read_csv(file, float_precision="round_trip") for file in files]
+    frames = [frame for frame in frames if len(frame)]
+    if not frames:
+        return pd.DataFrame(columns=list(COLUMNS))
+    return pd.concat(frames, ignore_index=True)[list(COLUMNS)].assign(origin="earlier release")
+
+
+def before_this_system(log: pd.DataFrame, release: str) -> pd.DataFrame:
+    """Lay out the rates and frequencies that the log holds of analyses published elsewhere.
+
+    Parameters
+    ----------
+    log : DataFrame
+        The log of requests.
+    release : str
+        Later releases are left out.
+
+    Returns
+    -------
+    DataFrame
+        `COLUMNS`; origin is ``log``.
+    """
+    held = log.loc[log["rate_result"].notna() & log["release"].le(release)]
+    rate = held[list(PUBLIC)].assign(
+        measure="rate",
+        treatment_n=held["treatment_n"],
+        difference=held["rate_difference"],
+        ci_low=held["ci_low"],
+        ci_high=held["ci_high"],
+        conclusion=held["rate_result"],
+    )
+    known = held.loc[held["frequency_result"].notna()]
+    frequency = known[list(PUBLIC)].assign(
+        measure="frequency",
+        treatment_n=known["treatment_n"],
+        conclusion=known["frequency_result"],
+    )
+    rows = [
+        row
+        for frame in (rate, frequency)
+        for row in frame.reindex(columns=list(COLUMNS)).to_dict("records")
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS)).assign(origin="log")
+
+
+def to_date(
+    results: list[dict[str, Any]], outputs: Path, log: pd.DataFrame, release: str
+) -> pd.DataFrame:
+    """Put every result to date together; of a request held twice, the later source counts.
+
+    Parameters
+    ----------
+    results : list of dict
+        This release's ``result.json`` contents.
+    outputs : Path
+        The folder of releases.
+    log : DataFrame
+        The log of requests.
+    release : str
+        The release in hand, ``YYYY-MM``.
+
+    Returns
+    -------
+    DataFrame
+        `COLUMNS`, most recent release first, then by id and measure.
+    """
+    sources = [measures_of(results), earlier_releases(outputs, release)]
+    sources.append(before_this_system(log, release))
+    seen: set[str] = set()
+    kept = []
+    for frame in sources:
+        fresh = frame.loc[~frame["id"].isin(seen)]
+        kept += fresh.to_dict("records")
+        seen |= set(fresh["id"])
+    order = {id_: place for place, id_ in enumerate(sorted(seen))}
+    kept.sort(key=lambda row: order[row["id"]])
+    kept.sort(key=lambda row: str(row["release"]), reverse=True)
+    return pd.DataFrame(kept, columns=list(COLUMNS))
