@@ -1,0 +1,483 @@
+"""The bulletin's sentences: what the service has received, published and found to date.
+
+Made from the counts of the log, the log itself and the results of finished reports, in the words in
+which the service has told them since 2013.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from jdl.figures import Figure, Part, Sentence, Sentences
+from jdl.wording import (
+    bound,
+    counted,
+    dated,
+    is_missing,
+    listed,
+    number,
+    plural,
+    quoted,
+    rounded,
+    slug,
+    spelled,
+)
+
+CONCLUSIONS = ("reduction", "inconclusive", "increase")
+HISTORY = (
+    "id",
+    "organisation",
+    "programme",
+    "sector",
+    "intervention_type",
+    "release",
+    "treatment_n",
+    "difference",
+    "ci_low",
+    "ci_high",
+    "rate_result",
+    "frequency_result",
+)
+_COMPLETE = ("published", "ready")
+_SHOWS = "This analysis shows that "
+
+
+def history(log: pd.DataFrame, results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Gather every completed analysis: from its report where there is one, else from the log.
+
+    Parameters
+    ----------
+    log : DataFrame
+        From ``request.status_at``.
+    results : sequence of mapping
+        Contents of ``result.json``, in any order; those not reported are left out.
+
+    Returns
+    -------
+    DataFrame
+        Columns `HISTORY`, a row a request published or ready, most recent release first and within
+        it by id. Differences and limits are proportions, treatment minus comparison; a request
+        counts once, by its headline rate. `rate_result` is ``suppressed`` where no result could be
+        shown, and missing where none is known.
+    """
+    by_id = {result["request"]["id"]: result for result in results if _is_reported(result)}
+    complete = log.loc[log["status_then"].isin(_COMPLETE)]
+    rows = [_row(row, by_id.get(row["id"])) for row in complete.to_dict("records")]
+    table = pd.DataFrame(rows, columns=list(HISTORY)).sort_values("id", kind="stable")
+    return table.sort_values("release", ascending=False, kind="stable", ignore_index=True)
+
+
+def _is_reported(result: Mapping[str, Any]) -> bool:
+    return bool(result["status"] == "reported")
+
+
+def headline(result: Mapping[str, Any], measure: str) -> Mapping[str, Any]:
+    """Return one measure of a result's headline analysis."""
+    analyses = result["analyses"]
+    main = next((entry for entry in analyses if entry.get("headline")), analyses[0])
+    return next(entry for entry in main["measures"] if entry["measure"] == measure)
+
+
+def _row(row: Mapping[Any, Any], result: Mapping[str, Any] | None) -> dict[str, Any]:
+    told = {name: row.get(name) for name in HISTORY}
+    if result is None:
+        return told | {"difference": row.get("rate_difference")}
+    rate, frequency = headline(result, "rate"), headline(result, "frequency")
+    return told | {
+        "treatment_n": rate["treatment_n"],
+        "difference": rate["difference"],
+        "ci_low": rate["ci_low"],
+        "ci_high": rate["ci_high"],
+        "rate_result": rate["conclusion"],
+        "frequency_result": frequency["conclusion"],
+    }
+
+
+# --- Main findings -------------------------------------------------------------------------------
+
+
+def main_findings(counts: Mapping[str, int]) -> Sentences:
+    """Return the month's reconciliation in words.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        received, published (before this release), ready, not_processed, withdrawn, remaining.
+
+    Returns
+    -------
+    Sentences
+        What is complete; what could not be processed or was withdrawn, and what remains.
+
+    Raises
+    ------
+    ValueError
+        If the counts do not add up to what was received.
+    """
+    parts = ("published", "ready", "not_processed", "withdrawn", "remaining")
+    if counts["received"] != sum(counts[name] for name in parts):
+        raise ValueError("received = published + ready + not processed + withdrawn + remaining")
+    return Sentences(
+        (
+            Sentence.of(*_received(counts), *_ready(counts)),
+            Sentence.of(*_not_processed(counts), *_withdrawn(counts), _remaining(counts)),
+        )
+    )
+
+
+def count_of(counts: Mapping[str, int], name: str) -> Figure:
+    """Return one count of the reconciliation."""
+    unit = "reports" if name in {"published", "ready", "complete"} else "requests"
+    value = counts["published"] + counts["ready"] if name == "complete" else counts[name]
+    return counted(f"bulletin.{name}", value, unit)
+
+
+def _in_words(counts: Mapping[str, int], name: str) -> Figure:
+    """Return a count that running text spells out when it is one."""
+    told = count_of(counts, name)
+    if told.value != 1:
+        return told
+    return Figure(f"{told.id}.words", told.value, told.unit, "one")
+
+
+def _received(counts: Mapping[str, int]) -> tuple[Part, ...]:
+    received, published = count_of(counts, "received"), count_of(counts, "published")
+    lead = ("To date, the Justice Data Lab has received ", received)
+    requests = f" {plural(received, 'request', 'requests')} for re-offending information"
+    if not counts["published"]:
+        return (*lead, f"{requests}. ")
+    told = plural(published, "report which has", "reports which have")
+    return (*lead, f"{requests}, including ", published, f" {told} already been published. ")
+
+
+def _ready(counts: Mapping[str, int]) -> tuple[Part, ...]:
+    complete, ready = count_of(counts, "complete"), _in_words(counts, "ready")
+    if not counts["ready"]:
+        return (
+            "None is newly complete this month, and the total of completed reports is ",
+            complete,
+            ".",
+        )
+    return (
+        "A further " if counts["published"] else "Of these, ",
+        ready,
+        f" {plural(ready, 'is', 'are')} now complete and ready for publication, bringing the total "
+        "of completed reports to ",
+        complete,
+        ".",
+    )
+
+
+def _not_processed(counts: Mapping[str, int]) -> tuple[Part, ...]:
+    failed = _in_words(counts, "not_processed")
+    criteria = "the minimum criteria for analyses through the Data Lab had not been met"
+    if not counts["not_processed"]:
+        return (f"To date, no request has failed to be processed because {criteria}",)
+    verb, noun = plural(failed, "has", "have"), plural(failed, "request", "requests")
+    return (
+        f"To date, there {verb} been ",
+        failed,
+        f" {noun} that could not be processed as {criteria}",
+    )
+
+
+def _withdrawn(counts: Mapping[str, int]) -> tuple[Part, ...]:
+    withdrawn = _in_words(counts, "withdrawn")
+    if not counts["withdrawn"]:
+        return (". ",)
+    further = "further " if counts["not_processed"] else ""
+    told = plural(
+        withdrawn,
+        "request that was withdrawn by the submitting organisation",
+        "requests that were withdrawn by the submitting organisations",
+    )
+    joint = ", and " if counts["not_processed"] else ", but there has been "
+    if not counts["not_processed"] and counts["withdrawn"] > 1:
+        joint = ", but there have been "
+    return (joint, withdrawn, f" {further}{told}. ")
+
+
+def _remaining(counts: Mapping[str, int]) -> str:
+    if not counts["remaining"]:
+        return "No request remains to be published."
+    if counts["remaining"] == 1:
+        return (
+            "The remaining request will be published in a future monthly release of these "
+            "statistics."
+        )
+    return (
+        "The remaining requests will be published in future monthly releases of these statistics."
+    )
+
+
+# --- This month ----------------------------------------------------------------------------------
+
+
+def this_month_lead(results: Sequence[Mapping[str, Any]]) -> Sentence:
+    """Return the words that stand above `this_month`.
+
+    Parameters
+    ----------
+    results : sequence of mapping
+        Of this release only.
+    """
+    reports = sum(_is_reported(result) for result in results)
+    if not reports:
+        return Sentence.of("No report is being published this month.")
+    ready = counted("bulletin.ready", reports, "reports")
+    if reports == 1:
+        return Sentence.of(
+            "Of the ",
+            Figure("bulletin.ready.words", 1, "reports", "one"),
+            " report being published this month:",
+        )
+    return Sentence.of("Of the ", ready, " reports being published this month:")
+
+
+def this_month(results: Sequence[Mapping[str, Any]], log: pd.DataFrame) -> Sentences:
+    """Return what each of the month's reports is about and shows.
+
+    Parameters
+    ----------
+    results : sequence of mapping
+        Contents of ``result.json``, of this release only; those not reported are left out.
+    log : DataFrame
+        From ``request.status_at``, for the requests that a re-analysis includes.
+
+    Returns
+    -------
+    Sentences
+        In order of id; one sentence that says so where there is none.
+    """
+    told = sorted(filter(_is_reported, results), key=lambda result: result["request"]["id"])
+    if not told:
+        return Sentences((Sentence.of("No report is being published this month."),))
+    return Sentences(tuple(_one_report(result, log) for result in told))
+
+
+def _one_report(result: Mapping[str, Any], log: pd.DataFrame) -> Sentence:
+    request = result["request"]
+    about = request["programme"]
+    if request["organisation"] != request["programme"]:
+        about = f"{about} run by {request['organisation']}"
+    return Sentence.of(
+        f"One report looks at the effectiveness of {about}. ",
+        *_includes(request, log),
+        *_shows(result),
+    )
+
+
+def _includes(request: Mapping[str, Any], log: pd.DataFrame) -> tuple[Part, ...]:
+    earlier = log.loc[log["id"].isin(list(request.get("extends") or ()))]
+    months = sorted({release for release in earlier["release"] if not is_missing(release)})
+    if not len(earlier):
+        return ()
+    base = f"bulletin.{slug(request['id'])}.includes"
+    noun = f"previous {request['organisation']} request"
+    many = spelled(f"{base}.requests", len(earlier), "requests")
+    subject: tuple[Part, ...] = (f"{noun} ",) if len(earlier) == 1 else (many, f" {noun}s ")
+    if not months:
+        return ("This analysis includes offenders from the ", *subject, "received before. ")
+    when = Figure(f"{base}.published", ", ".join(months), "months", _months(months))
+    return ("This analysis includes offenders from the ", *subject, "published in ", when, ". ")
+
+
+def _months(names: Sequence[str]) -> str:
+    """Return ``October and November 2013`` for the releases 2013-10 and 2013-11."""
+    days = [dt.date.fromisoformat(f"{name}-01") for name in names]
+    years = sorted({day.year for day in days})
+    told = [f"{listed([f'{day:%B}' for day in days if day.year == year])} {year}" for year in years]
+    return listed(told)
+
+
+def _shows(result: Mapping[str, Any]) -> tuple[Part, ...]:
+    rate, frequency = headline(result, "rate"), headline(result, "frequency")
+    told: dict[str, tuple[Part, ...]] = {
+        "inconclusive": (
+            f"{_SHOWS}the impact of this intervention on re-offending is currently inconclusive.",
+        ),
+        "suppressed": ("No result of this analysis can be shown.",),
+        "reduction": (
+            f"{_SHOWS}those who took part re-offended less than the comparison group: the one-year "
+            "proven re-offending rate was lower by ",
+            *_points(result, rate),
+        ),
+        "increase": (
+            f"{_SHOWS}those who took part re-offended more than the comparison group: the one-year "
+            "proven re-offending rate was higher by ",
+            *_points(result, rate),
+        ),
+    }
+    return (*told[rate["conclusion"]], *_also(rate, frequency))
+
+
+def _points(result: Mapping[str, Any], rate: Mapping[str, Any]) -> tuple[Part, ...]:
+    base = f"bulletin.{slug(result['request']['id'])}.rate"
+    near, far = sorted((rate["ci_low"], rate["ci_high"]), key=abs)
+    if (near < 0) != (rate["conclusion"] == "reduction"):
+        raise ValueError(f"{base}: the conclusion contradicts the interval")
+    least, most = (
+        Figure(f"{base}.{name}", abs(value) * 100, "percentage points", bound(abs(value), 0, 100))
+        for name, value in (("least", near), ("most", far))
+    )
+    end = " percentage points, a statistically significant result."
+    return ("between ", least, " and ", most, end)
+
+
+def _also(rate: Mapping[str, Any], frequency: Mapping[str, Any]) -> tuple[Part, ...]:
+    if rate["conclusion"] != "inconclusive" or frequency["conclusion"] not in {
+        "reduction",
+        "increase",
+    }:
+        return ()
+    side = "lower" if frequency["conclusion"] == "reduction" else "higher"
+    return (
+        f" The frequency of re-offending was {side} than in the comparison group, a statistically "
+        "significant result.",
+    )
+
+
+# --- To date -------------------------------------------------------------------------------------
+
+
+def outcomes_to_date(completed: pd.DataFrame, *, significance: float = 0.05) -> Sentences:
+    """Return how many analyses came to each conclusion, beside what chance alone would give.
+
+    Parameters
+    ----------
+    completed : DataFrame
+        From `history`.
+    significance : float
+        Of each test.
+    """
+    rate, frequency = completed["rate_result"], completed["frequency_result"]
+    many = {name: int((rate == name).sum()) for name in CONCLUSIONS}
+    total = sum(many.values())
+    if not total:
+        return Sentences((Sentence.of("No analysis has yet given a result."),))
+    also = int(((rate == "inconclusive") & (frequency == "reduction")).sum())
+    items = [
+        _first(many["reduction"], total),
+        _inconclusive(many["inconclusive"]),
+        *([_fewer(also, many["inconclusive"])] if many["inconclusive"] else []),
+        _increase(many["increase"]),
+        _by_chance(total, significance),
+    ]
+    if unknown := len(completed) - total:
+        items.append(_unknown(unknown))
+    return Sentences(tuple(items))
+
+
+def outcome(name: str, value: int) -> Figure:
+    """Return a count of analyses by conclusion."""
+    return counted(f"bulletin.outcomes.{name}", value, "analyses")
+
+
+def _analyses(value: Figure) -> str:
+    return plural(value, "analysis", "analyses")
+
+
+def _first(reductions: int, total: int) -> Sentence:
+    every, found = outcome("total", total), outcome("reduction", reductions)
+    result = plural(
+        found, "a statistically significant reduction", "statistically significant reductions"
+    )
+    return Sentence.of(
+        "Of the ",
+        every,
+        f" {_analyses(every)} completed so far, ",
+        found,
+        f" {_analyses(found)} indicated {result} in re-offending on the one year proven "
+        "re-offending rate.",
+    )
+
+
+def _inconclusive(value: int) -> Sentence:
+    told = outcome("inconclusive", value)
+    return Sentence.of(
+        told,
+        f" {_analyses(told)} indicated insufficient evidence to draw a conclusion about the effect "
+        "on the one year proven re-offending rate.",
+    )
+
+
+def _fewer(value: int, of: int) -> Sentence:
+    told, every = outcome("inconclusive.frequency_reduction", value), outcome("inconclusive", of)
+    verb = plural(told, "details a", "detail")
+    noun = plural(told, "reduction", "reductions")
+    return Sentence.of(
+        f"Of {plural(every, 'this', 'these')} ",
+        every,
+        ", ",
+        told,
+        f" {_analyses(told)} {verb} statistically significant {noun} in the frequency of "
+        "re-offending.",
+    )
+
+
+def _increase(value: int) -> Sentence:
+    told = outcome("increase", value)
+    return Sentence.of(
+        told,
+        f" {_analyses(told)} indicated a statistically significant increase in re-offending on the "
+        "one year proven re-offending rate.",
+    )
+
+
+def _by_chance(total: int, significance: float) -> Sentence:
+    expected = total * significance / 2
+    text = "fewer than one" if rounded(expected) < 1 else f"about {number(expected)}"
+    every = outcome("total", total)
+    return Sentence.of(
+        "If no programme had any effect, ",
+        Figure("bulletin.outcomes.by_chance", expected, "analyses", text),
+        " of ",
+        every,
+        f" {_analyses(every)} would be expected to give a significant result in each direction by "
+        "chance alone.",
+    )
+
+
+def _unknown(value: int) -> Sentence:
+    told = outcome("unknown", value)
+    verb = plural(told, "is", "are")
+    return Sentence.of(
+        told, f" further {_analyses(told)} {verb} not counted here, for want of a result to show."
+    )
+
+
+def service_update(
+    text: str | None, *, last_index_date: dt.date | str, synthetic: bool
+) -> Sentences:
+    """Return the news of the service.
+
+    Parameters
+    ----------
+    text : str or None
+        The release's own words; a line each.
+    last_index_date : date or ISO date
+        The last day on which a one-year follow-up can begin.
+    synthetic : bool
+        Whether the national data are made up.
+    """
+    lines = [line.strip() for line in (text or "").splitlines() if line.strip()]
+    items = [
+        Sentence.of(*quoted(f"release.service_update.{place}", line))
+        for place, line in enumerate(lines, start=1)
+    ]
+    items.append(
+        Sentence.of(
+            "The national data now cover people who left custody or began a court order up to ",
+            dated("vintage.last_index_date", last_index_date),
+            ".",
+        )
+    )
+    if synthetic:
+        items.append(
+            Sentence.of("The national data are synthetic: nobody in them is a real person.")
+        )
+    return Sentences(tuple(items))

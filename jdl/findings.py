@@ -1,0 +1,673 @@
+"""Findings: the sentences of a report, made from result objects.
+
+A sentence holds no number that is not a `Figure`, claims nothing for what is withheld, and says of
+an inconclusive result neither that there is a difference nor that there is none.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+
+from jdl.balance import AMBER, GREEN, Verdict
+from jdl.effects import Effect
+from jdl.figures import Figure, Part, Sentence, Sentences
+from jdl.wording import (
+    WORDING,
+    Words,
+    bound,
+    capital,
+    counted,
+    dated,
+    direction,
+    has_range,
+    is_good,
+    is_missing,
+    is_reported,
+    kind_of,
+    listed,
+    mean,
+    name_of,
+    number,
+    p_value,
+    percentage,
+    plural,
+    quoted,
+    rounded,
+    slug,
+    spelled,
+)
+
+HEADLINE = ("rate", "frequency", "days_to_first")
+SMALL_DIFFERENCE = 2
+"""Percentage points either way within which an unclear difference is called small."""
+
+
+def _in_order(effects: Mapping[str, Effect]) -> list[Effect]:
+    return [effects[name] for name in HEADLINE if name in effects]
+
+
+def _reason(effect: Effect) -> tuple[Part, ...]:
+    reason = (effect.reason or "too few people are concerned").rstrip(".")
+    return quoted(f"{name_of(effect)}.reason", f"{reason[:1].lower()}{reason[1:]}")
+
+
+# --- The report: the overall result --------------------------------------------------------------
+
+_HAPPENED = {
+    ("rate", "lower"): "fewer of them committed a proven reoffence within one year",
+    ("rate", "higher"): "more of them committed a proven reoffence within one year",
+    ("frequency", "lower"): "they committed fewer proven reoffences",
+    ("frequency", "higher"): "they committed more proven reoffences",
+    ("days_to_first", "lower"): "those of them who reoffended did so sooner",
+    ("days_to_first", "higher"): "those of them who reoffended did so later",
+}
+
+
+def overall_result(effects: Mapping[str, Effect], *, words: Words, programme: str) -> Sentence:
+    """Return the paragraph that opens a report.
+
+    Parameters
+    ----------
+    effects : mapping of str to Effect
+        The headline analysis's effects by measure.
+    words : Words
+    programme : str
+        Its public name, as in "took part in ...".
+
+    Returns
+    -------
+    Sentence
+        Who was compared; what is significant; what is not, and that this is no proof of no effect;
+        what cannot be reported.
+    """
+    headline = _in_order(effects)
+    found = [e for e in headline if direction(e)]
+    unclear = [e for e in headline if is_reported(e) and not direction(e)]
+    withheld = [e for e in headline if not is_reported(e)]
+    n = counted(f"{slug(headline[0].analysis)}.treatment_n", headline[0].treatment.n)
+    opening: tuple[Part, ...] = (
+        "This analysis compared ",
+        n,
+        f" {words.count(n)} who took part in {programme} with a comparison group of "
+        f"{words.people} who are similar on recorded characteristics and did not take part, but "
+        "may have had other support.",
+    )
+    if not found and not unclear:
+        end = " No result can be reported, so no conclusion can be drawn about reoffending."
+        return Sentence.of(*opening, end)
+    told = _found(found) if found else ""
+    return Sentence.of(*opening, told + _unclear(unclear, bool(found), words) + _none(withheld))
+
+
+def _found(found: list[Effect]) -> str:
+    good = [_happened(e) for e in found if is_good(e)]
+    bad = [_happened(e) for e in found if not is_good(e)]
+    if good and bad:
+        told = (
+            "differences in both directions, compared with the comparison group: "
+            f"{listed(good)}, but {listed(bad)}"
+        )
+    elif all(e.measure == "days_to_first" for e in found):
+        when = "later" if good else "sooner"
+        told = (
+            f"that those who took part and reoffended did so {when} than those in the comparison "
+            "group who reoffended"
+        )
+    else:
+        amount = "less" if good else "more"
+        told = (
+            f"that those who took part reoffended {amount} than the comparison group: "
+            f"{listed(good or bad)}"
+        )
+    end = "This result is" if len(found) == 1 else "These results are"
+    return f" The overall results show {told}. {end} statistically significant."
+
+
+def _happened(effect: Effect) -> str:
+    return _HAPPENED[effect.measure, direction(effect) or ""]
+
+
+def _unclear(unclear: list[Effect], after_others: bool, words: Words) -> str:
+    if not unclear:
+        return ""
+    nouns, pronoun = listed([WORDING[e.measure].noun for e in unclear]), "them"
+    lead = ""
+    if not after_others:
+        lead = " The overall results do not show a statistically significant effect on "
+        nouns = f"a {words.person}'s reoffending behaviour"
+        lead += f"{nouns}."
+    if len(unclear) == 1 or not after_others:
+        pronoun = "it"
+    return (
+        f"{lead} More {words.people} would need to be analysed to determine the way in which the "
+        f"programme affects {nouns}, but this should not be taken to mean that the programme "
+        f"fails to affect {pronoun}."
+    )
+
+
+def _none(withheld: list[Effect]) -> str:
+    nouns = [WORDING[e.measure].noun for e in withheld]
+    return f" No result can be reported for {listed(nouns, 'or')}." if nouns else ""
+
+
+def headline_sentence(
+    rate: Effect,
+    *,
+    words: Words,
+    programme: str,
+    submitted: int,
+    index_from: dt.date | str,
+    index_to: dt.date | str,
+) -> Sentence:
+    """Return the sentences that say who was analysed.
+
+    Parameters
+    ----------
+    rate : Effect
+        The headline analysis's effect on the rate.
+    words : Words
+    programme : str
+    submitted : int
+        People whose details were submitted.
+    index_from, index_to : date or ISO date
+        First and last index date of the treatment group.
+    """
+    base = slug(rate.analysis)
+    n = counted(f"{base}.treatment_n", rate.treatment.n)
+    others = counted(f"{base}.not_analysed", submitted - rate.treatment.n)
+    return Sentence.of(
+        "The headline analysis measured proven reoffences in a one-year period for a treatment "
+        "group of ",
+        n,
+        f" {words.count(n)} who took part in {programme} and whose one-year period began between ",
+        dated(f"{base}.index_from", index_from),
+        " and ",
+        dated(f"{base}.index_to", index_to),
+        f", and for {_comparison_size(rate)} comparison group of similar {words.people} who did "
+        "not take part but may have had other support: ",
+        counted(f"{base}.comparison_n", rate.comparison.n, "disposals"),
+        " sentences of ",
+        counted(f"{base}.comparison_people", rate.comparison.people),
+        f" {words.people}. ",
+        *_left_out(others, words),
+    )
+
+
+def _comparison_size(rate: Effect) -> str:
+    times = rate.comparison.n / max(rate.treatment.n, 1)
+    return "a much larger" if times >= 3 else "a larger" if times > 1 else "a"
+
+
+def _left_out(others: Figure, words: Words) -> tuple[Part, ...]:
+    if others.value == 0:
+        return (f"All {words.people} whose details were submitted met the criteria for analysis.",)
+    verb = plural(others, "does", "do")
+    return (
+        "The results may be different for the ",
+        others,
+        f" other {words.count(others)} whose details were submitted, who {verb} not meet the "
+        "criteria for analysis.",
+    )
+
+
+# --- The report: estimates, and what may be said -------------------------------------------------
+
+
+def estimates_lead(words: Words) -> Sentence:
+    """Return the words that stand above `estimates`."""
+    return Sentence.of(
+        f"For 100 typical {words.people} who receive support, compared "
+        f"with 100 similar {words.people} who do not:"
+    )
+
+
+def estimates(effects: Mapping[str, Effect], *, words: Words) -> Sentences:
+    """Return the likely range of each headline difference, a sentence a measure.
+
+    Parameters
+    ----------
+    effects : mapping of str to Effect
+        The headline analysis's effects by measure.
+    words : Words
+
+    Returns
+    -------
+    Sentences
+        A significant difference lies "between a and b"; any other is "as many as a lower, or as
+        many as b higher". Bounds are whole, with decimals where they would round to nought.
+    """
+    return Sentences(tuple(_estimate(e, words) for e in _in_order(effects)))
+
+
+def _subject(effect: Effect, words: Words, *, seen: bool = False) -> str:
+    past = "ted" if seen else ""
+    return {
+        "rate": f"the number of {words.people} who commit{past} a proven reoffence within one year",
+        "frequency": "the number of proven reoffences committed within one year",
+        "days_to_first": (
+            "the average time before the first proven reoffence, among those who "
+            f"reoffend{past[1:]},"
+        ),
+    }[effect.measure]
+
+
+def _estimate(effect: Effect, words: Words) -> Sentence:
+    side = direction(effect)
+    subject = capital(_subject(effect, words))
+    if not is_reported(effect):
+        return Sentence.of(
+            f"No estimate can be given for {WORDING[effect.measure].noun}: ", *_reason(effect), "."
+        )
+    if not has_range(effect):
+        return Sentence.of(
+            f"No conclusion can be drawn on {WORDING[effect.measure].noun}: ", *_reason(effect), "."
+        )
+    if side:
+        return Sentence.of(
+            f"{subject} could be {WORDING[effect.measure].side(side)} by ",
+            *_between(effect, words),
+            ". This is a statistically significant result.",
+        )
+    return Sentence.of(f"{subject} could be ", *_either_way(effect, words))
+
+
+def _scale(effect: Effect) -> int:
+    """Results are told for 100 people; days for one."""
+    return 1 if kind_of(effect) == "days" else 100
+
+
+def _unit(effect: Effect, amount: Figure, words: Words) -> str:
+    """Return people, reoffences or days, as the printed number asks."""
+    if kind_of(effect) == "rate":
+        return words.count(amount)
+    one = amount.text in {"1", "less than 1"}
+    noun = "day" if kind_of(effect) == "days" else "reoffence"
+    return noun if one else f"{noun}s"
+
+
+def _told_unit(effect: Effect) -> str:
+    return {"rate": "people per 100", "frequency": "reoffences per 100", "days": "days"}[
+        kind_of(effect)
+    ]
+
+
+def _limit(effect: Effect, which: str, value: float) -> Figure:
+    """Return a limit's size as told: whole, one decimal near nought, then ``less than 0.1``."""
+    scale = _scale(effect)
+    size = abs(value)
+    places = 0 if rounded(size, 0, scale) else 1
+    tiny = not rounded(size, places, scale)
+    text = "less than 0.1" if tiny else number(size, places, scale)
+    exact = float(Decimal(repr(size)) * scale)
+    return Figure(f"{name_of(effect)}.estimate.{which}", exact, _told_unit(effect), text)
+
+
+def _between(effect: Effect, words: Words) -> tuple[Part, ...]:
+    near, far = sorted((float(effect.ci_low or 0), float(effect.ci_high or 0)), key=abs)
+    least, most = _limit(effect, "least", near), _limit(effect, "most", far)
+    unit = _unit(effect, most, words)
+    if least.text == most.text:
+        return ("about ", most, f" {unit}")
+    return ("between ", least, " and ", most, f" {unit}")
+
+
+def _either_way(effect: Effect, words: Words) -> tuple[Part, ...]:
+    low, high = float(effect.ci_low or 0), float(effect.ci_high or 0)
+    less, more = _limit(effect, "lower", low), _limit(effect, "higher", high)
+    wording = WORDING[effect.measure]
+    parts: list[Part] = [f"{wording.lower} by "]
+    parts += [_as_many(less), less, f" {_unit(effect, less, words)}, or {wording.higher} by "]
+    parts += [_as_many(more), more, f" {_unit(effect, more, words)}"]
+    if kind_of(effect) == "rate" and max(-low, high) * 100 <= SMALL_DIFFERENCE:
+        small = Figure("reading.small_difference", SMALL_DIFFERENCE, "percentage points", "2")
+        parts += [". Any difference is likely to be smaller than ", small, " percentage points. "]
+    else:
+        parts += [", and there may be no difference. "]
+    parts += [
+        f"More {words.people} would need to be analysed in order to determine the direction of "
+        "this difference."
+    ]
+    return tuple(parts)
+
+
+def _as_many(amount: Figure) -> str:
+    return "" if amount.text.startswith("less than") else "as many as "
+
+
+def can_say(effects: Mapping[str, Effect], *, words: Words, programme: str) -> Sentences:
+    """Return what the headline results allow a reader to say, a sentence a reported measure.
+
+    Parameters
+    ----------
+    effects : mapping of str to Effect
+        The headline analysis's effects by measure.
+    words : Words
+    programme : str
+    """
+    reported = [e for e in _in_order(effects) if is_reported(e)]
+    if not reported:
+        nothing = f"Nothing can be said about reoffending after {programme}: no result is reported."
+        return Sentences((Sentence.of(nothing),))
+    return Sentences(tuple(_sayable(e, words, programme) for e in reported))
+
+
+def _sayable(effect: Effect, words: Words, programme: str) -> Sentence:
+    side = direction(effect)
+    wording = WORDING[effect.measure]
+    if side is None:
+        return Sentence.of(
+            f"This analysis does not show a statistically significant difference in {wording.noun} "
+            f"between those who took part in {programme} and the comparison group."
+        )
+    subject = _subject(effect, words, seen=True)
+    who = words.people if kind_of(effect) == "days" else f"100 typical {words.people}"
+    return Sentence.of(
+        f"For {who} who took part in {programme}, {subject} was "
+        f"{wording.side(side)} than in the comparison group, by ",
+        *_between(effect, words),
+        ". This result is statistically significant.",
+    )
+
+
+def cannot_say(effects: Mapping[str, Effect], *, words: Words, programme: str) -> Sentences:
+    """Return what the headline results do not allow a reader to say.
+
+    Parameters
+    ----------
+    effects : mapping of str to Effect
+        The headline analysis's effects by measure.
+    words : Words
+    programme : str
+
+    Returns
+    -------
+    Sentences
+        First by measure, then what holds for every report: other reasons, relative claims,
+        comparison with other rates, those not analysed.
+    """
+    items = [Sentence.of(_unsayable(e, programme)) for e in _in_order(effects)]
+    always = (
+        f"It cannot be said that {programme} is the only reason for a difference between the "
+        "groups: they are alike on recorded characteristics, but may differ in ways that are not "
+        "recorded.",
+        "The results cannot be turned into a relative claim, such as “half as likely to "
+        "reoffend”: they are differences between two groups, to be told as a number of "
+        f"{words.people}, reoffences or days.",
+        "The results cannot be compared with national averages or with other Justice Data Lab "
+        f"reports, because each report is about a different group of {words.people}.",
+        f"The results cannot be assumed to hold for those who took part in {programme} but were "
+        "not analysed.",
+    )
+    return Sentences((*items, *(Sentence.of(words_) for words_ in always)))
+
+
+def _unsayable(effect: Effect, programme: str) -> str:
+    noun = WORDING[effect.measure].noun
+    if not is_reported(effect):
+        return f"Nothing can be said about {noun}, because no result is reported for it."
+    if direction(effect):
+        return (
+            f"It cannot be said by exactly how much {noun} differs: the true difference may lie "
+            "anywhere in the range given."
+        )
+    return f"It cannot be said that {programme} raises, lowers or makes no difference to {noun}."
+
+
+# --- The report: tests made, people needed, balance, plan ----------------------------------------
+
+
+def significant_results(
+    effects: Iterable[Effect], *, labels: Mapping[str, str], significance: float = 0.05
+) -> Sentences:
+    """Return the significant results, after their count out of the tests made.
+
+    Parameters
+    ----------
+    effects : iterable of Effect
+        Of every analysis and measure, cleared.
+    labels : mapping of str to str
+        What each analysis is called in print.
+    significance : float
+        Of each test.
+
+    Returns
+    -------
+    Sentences
+        The count beside what chance alone would give; then a sentence a result.
+    """
+    every = list(effects)
+    tests = [e for e in every if is_reported(e) and not is_missing(e.p_value)]
+    found = [e for e in tests if direction(e)]
+    return Sentences(
+        (
+            _count_of_tests(len(found), len(tests), significance),
+            *(_result(e, labels) for e in found),
+        )
+    )
+
+
+def _count_of_tests(found: int, tests: int, significance: float) -> Sentence:
+    if not tests:
+        return Sentence.of("No test was made whose result can be reported.")
+    made = counted("tests.made", tests, "tests")
+    significant = spelled("tests.significant", found, "tests")
+    expected = tests * significance
+    text = "fewer than one" if rounded(expected) < 1 else f"about {number(expected)}"
+    opening = Figure(
+        significant.id,
+        found,
+        "tests",
+        "none" if not found else significant.text,
+    )
+    return Sentence.of(
+        "Of the ",
+        made,
+        f" {plural(made, 'test', 'tests')} made, ",
+        opening,
+        " gave a statistically significant result. If no programme had any effect, ",
+        Figure("tests.by_chance", expected, "tests", text),
+        " of ",
+        made,
+        " would be expected to do so by chance alone.",
+    )
+
+
+def _result(effect: Effect, labels: Mapping[str, str]) -> Sentence:
+    base, wording = name_of(effect), WORDING[effect.measure]
+    return Sentence.of(
+        f"{labels.get(effect.analysis, effect.analysis)}: {wording.noun} was "
+        f"{wording.side(direction(effect) or '')} in the treatment group (",
+        mean(effect, "treatment"),
+        f"{_mean_unit(effect, 'treatment')}) than in the comparison group (",
+        mean(effect, "comparison"),
+        f"{_mean_unit(effect, 'comparison')}), p ",
+        p_value(f"{base}.p_value.words", effect.p_value, in_words=True),
+        ".",
+    )
+
+
+def _mean_unit(effect: Effect, group: str) -> str:
+    if kind_of(effect) != "days":
+        return ""
+    return " day" if mean(effect, group).text == "1" else " days"
+
+
+def numbers_needed(effects: Mapping[str, Effect], *, words: Words) -> Sentences:
+    """Return what could have been detected on each inconclusive measure, and how many are needed.
+
+    Parameters
+    ----------
+    effects : mapping of str to Effect
+        The headline analysis's effects by measure.
+    words : Words
+
+    Returns
+    -------
+    Sentences
+        The smallest difference that could have been detected comes first; the number of people
+        holds only "if the true difference were as large as seen".
+    """
+    unclear = [e for e in _in_order(effects) if has_range(e) and not direction(e)]
+    if unclear:
+        return Sentences(tuple(_needed(e, words) for e in unclear))
+    if any(direction(e) for e in effects.values()):
+        text = (
+            "Each headline result that could be tested is statistically significant, so no number "
+            "needed is given."
+        )
+    else:
+        text = (
+            f"No number of {words.people} needed can be given, because no result could be tested."
+        )
+    return Sentences((Sentence.of(text),))
+
+
+def _needed(effect: Effect, words: Words) -> Sentence:
+    noun = WORDING[effect.measure].noun
+    detectable = _detectable(effect)
+    parts: list[Part] = [
+        f"{capital(noun)}: ",
+        "the smallest true difference that this analysis had a good chance (four in five) of "
+        "detecting is ",
+        detectable,
+        f" {_detectable_unit(effect, detectable)}. ",
+    ]
+    if is_missing(effect.numbers_needed):
+        return Sentence.of(
+            *parts, f"The difference seen is too small to say how many {words.people} are needed."
+        )
+    needed = counted(f"{name_of(effect)}.numbers_needed", effect.numbers_needed)
+    return Sentence.of(
+        *parts,
+        "If the true difference were as large as seen, it is estimated that ",
+        needed,
+        f" {words.count(needed)} would be needed in the treatment group to detect it.",
+    )
+
+
+def _detectable(effect: Effect) -> Figure:
+    kind, name = kind_of(effect), f"{name_of(effect)}.detectable"
+    if is_missing(effect.detectable):
+        return Figure.withheld(name, _DETECTABLE_UNIT[kind])
+    places, scale = {"rate": (1, 100), "frequency": (2, 1), "days": (0, 1)}[kind]
+    value = float(effect.detectable or 0)
+    exact = float(Decimal(repr(value)) * scale)
+    return Figure(name, exact, _DETECTABLE_UNIT[kind], bound(value, places, scale))
+
+
+_DETECTABLE_UNIT = {
+    "rate": "percentage points",
+    "frequency": "reoffences per person",
+    "days": "days",
+}
+
+
+def _detectable_unit(effect: Effect, amount: Figure) -> str:
+    unit = _DETECTABLE_UNIT[kind_of(effect)]
+    return "day" if unit == "days" and amount.text == "1" else unit
+
+
+def balance_statement(
+    verdict: Verdict, table: pd.DataFrame, *, analysis: str = "headline"
+) -> Sentence:
+    """Return how alike the groups were after matching, in the words of the three bands.
+
+    Parameters
+    ----------
+    verdict : Verdict
+        From ``balance.gate``.
+    table : DataFrame
+        The balance table the verdict was given on, whole.
+    analysis : str
+        First part of the figures' names.
+    """
+    base = f"{slug(analysis)}.balance"
+    if not len(table) or verdict.worst is None:
+        return Sentence.of("The groups could not be matched, so they cannot be compared.")
+    total = counted(f"{base}.characteristics", len(table), "characteristics")
+    return Sentence.of(
+        f"The treatment and comparison groups were {_matched_how(verdict)} matched. Of the ",
+        total,
+        f" recorded {plural(total, 'characteristic', 'characteristics')} compared, ",
+        *_bands(base, verdict),
+        ". The largest standardised difference left is ",
+        percentage(f"{base}.worst", verdict.worst, 1),
+        "." if verdict.accepted else ", more than is accepted, so no effect is reported.",
+    )
+
+
+def _matched_how(verdict: Verdict) -> str:
+    if not verdict.accepted or verdict.reds:
+        return "poorly"
+    return "reasonably" if verdict.ambers else "well"
+
+
+def _bands(base: str, verdict: Verdict) -> tuple[Part, ...]:
+    parts: list[Part] = []
+    told = (
+        (
+            "green",
+            verdict.greens,
+            "well matched (green, a standardised difference of up to ",
+            GREEN,
+        ),
+        ("amber", verdict.ambers, "reasonably matched (amber, up to ", AMBER),
+        ("red", verdict.reds, "poorly matched (red, more than ", AMBER),
+    )
+    for place, (name, many, text, edge) in enumerate(told):
+        figure_ = spelled(f"{base}.{name}", many, "characteristics")
+        joint = ("", ", ", " and ")[place]
+        limit = f"{base}.{'green_to' if name == 'green' else 'amber_to'}"
+        verb = plural(figure_, "was", "were")
+        parts += [joint, figure_, f" {verb} {text}", percentage(limit, edge), ")"]
+    return tuple(parts)
+
+
+def plan_sentence(plan_hash: str, *, significance: float = 0.05) -> Sentence:
+    """Return what was fixed before outcomes could be seen, and its fingerprint.
+
+    Parameters
+    ----------
+    plan_hash : str
+        SHA-256 of the plan.
+    significance : float
+    """
+    return Sentence.of(
+        "The primary analysis, the ways to match in the order tried, the rule for accepting one "
+        "and the significance level of ",
+        percentage("plan.significance", significance),
+        " were fixed before any outcome was loaded. The fingerprint of that plan is ",
+        Figure("plan.hash", plan_hash, "hash", plan_hash),
+        ".",
+    )
+
+
+def outcome_notice(reasons: Sequence[Any], *, organisation: str) -> Sentences:
+    """Return why a request could not be processed, every reason.
+
+    Parameters
+    ----------
+    reasons : sequence of request.Reason
+        Each with code and public text.
+    organisation : str
+        Who asked.
+    """
+    withdrawn = [r for r in reasons if r.code == "withdrawn"]
+    failed = [r for r in reasons if r.code != "withdrawn"]
+    items: list[Sentence] = []
+    if withdrawn:
+        items.append(Sentence.of(f"This request was withdrawn by {organisation}."))
+    if failed:
+        items.append(
+            Sentence.of(
+                f"This request from {organisation} could not be processed as the minimum criteria "
+                "for analyses through the Data Lab had not been met."
+            )
+        )
+    items += [Sentence.of(*quoted(f"reason.{slug(r.code)}", r.text)) for r in failed]
+    return Sentences(tuple(items))

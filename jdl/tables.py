@@ -1,0 +1,958 @@
+"""Tables: result objects and cleared frames laid out, one idea a row, every number a figure.
+
+What is withheld shows as ``[c]``, what does not apply as ``[z]``, what is not known as ``[x]``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from jdl.balance import AMBER, GREEN
+from jdl.bulletin import CONCLUSIONS, count_of
+from jdl.effects import MEASURES, Effect
+from jdl.figures import Cell, Figure, Sentence, Table, Tag
+from jdl.findings import HEADLINE
+from jdl.wording import (
+    Words,
+    bound,
+    capital,
+    counted,
+    dated,
+    direction,
+    figure,
+    has_range,
+    is_missing,
+    is_reported,
+    kind_of,
+    mean,
+    name_of,
+    p_value,
+    percentage,
+    plural,
+    quoted,
+    rounded,
+    scaled,
+    share,
+    slug,
+)
+
+NOT_APPLICABLE = "[z]"
+NOT_AVAILABLE = "[x]"
+SHORTHAND = "[c] withheld to protect confidentiality; [z] not applicable; [x] not available."
+BANDS = {"green": "Well matched", "amber": "Reasonably matched", "red": "Poorly matched"}
+ROUNDING = (
+    "Differences are worked out before rounding, so a difference may not equal the one between the "
+    "rounded numbers beside it."
+)
+
+
+# --- The request ---------------------------------------------------------------------------------
+
+
+_FACTS = {
+    "organisation": "Organisation",
+    "programme": "Programme",
+    "description": "What was provided",
+    "selection": "How people were referred or chosen",
+    "sector": "Sector",
+    "intervention_type": "Type of intervention",
+    "setting": "Setting",
+    "received": "Request received",
+    "release": "Release",
+    "extends": "Includes the people of earlier requests",
+}
+
+
+def request_facts(public: Mapping[str, Any]) -> Table:
+    """Return what the request is about.
+
+    Parameters
+    ----------
+    public : mapping
+        From ``Request.public``; a field that is absent or empty has no row.
+    """
+    rows = [
+        (label, _fact(name, public[name])) for name, label in _FACTS.items() if public.get(name)
+    ]
+    return Table("request-facts", "About this request", ("Subject", "Detail"), tuple(rows))
+
+
+def _fact(name: str, value: Any) -> Cell:
+    if isinstance(value, (list, tuple)):
+        value = ", ".join(value)
+    if name == "received":
+        return dated("request.received", value)
+    if name == "release":
+        day = dt.date.fromisoformat(f"{value}-01")
+        return Figure("request.release", str(value), "month", f"{day:%B %Y}")
+    if name in {"organisation", "programme", "extends"}:
+        return str(value)
+    if name in {"sector", "intervention_type", "setting"}:
+        return f"{str(value)[:1].upper()}{str(value)[1:]}"
+    return Sentence(quoted(f"request.{name}", str(value)))
+
+
+def criteria_table(criteria: Sequence[Any]) -> Table:
+    """Return each minimum criterion with what was required, what was found, and whether it is met.
+
+    Parameters
+    ----------
+    criteria : sequence of request.Criterion
+        With code, text, required, actual and met.
+    """
+    rows = tuple(
+        (
+            item.text,
+            _stated(f"criteria.{slug(item.code)}.required", item.required),
+            _stated(f"criteria.{slug(item.code)}.actual", item.actual),
+            Tag("Met", "green") if item.met else Tag("Not met", "red"),
+        )
+        for item in criteria
+    )
+    return Table(
+        "criteria",
+        "Minimum criteria for an analysis",
+        ("Criterion", "Required", "This request", "Result"),
+        rows,
+    )
+
+
+def _stated(name: str, value: Any) -> Cell:
+    if value is None or value == "":
+        return NOT_APPLICABLE
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    if isinstance(value, int):
+        return counted(name, value)
+    if isinstance(value, dt.date):
+        return dated(name, value)
+    return Sentence(quoted(name, str(value)))
+
+
+# --- Results -------------------------------------------------------------------------------------
+
+
+def measurements(effects: Mapping[str, Effect], *, words: Words) -> Table:
+    """Return what was measured in the two groups, told for 100 people.
+
+    Parameters
+    ----------
+    effects : mapping of str to Effect
+        The headline analysis's effects by measure, cleared.
+    words : Words
+
+    Returns
+    -------
+    Table
+        A row a headline measure; the difference is rounded from the unrounded one, and a note says
+        so where the rounded parts do not give it.
+    """
+    told = [effects[name] for name in HEADLINE if name in effects]
+    rows = tuple(
+        (
+            MEASURES[e.measure].label,
+            _measured(e, "treatment", words),
+            _measured(e, "comparison", words),
+            _difference(e, words),
+        )
+        for e in told
+    )
+    notes = [*_withheld_notes(told)]
+    if any(_parts_disagree(e) for e in told):
+        notes.append(ROUNDING)
+    of = f"For 100 typical {words.people} in the"
+    return Table(
+        "measurements",
+        f"Reoffending in the treatment group and in the comparison group, {words.people}, within "
+        "one year",
+        (
+            "Measure",
+            f"{of} treatment group, the equivalent of",
+            f"{of} comparison group, the equivalent of",
+            "Difference",
+        ),
+        rows,
+        tuple(notes),
+    )
+
+
+def _withheld_notes(effects: Iterable[Effect]) -> Iterator[str]:
+    by_reason: dict[str, list[str]] = {}
+    for effect in effects:
+        if not is_reported(effect):
+            label = MEASURES[effect.measure].label
+            by_reason.setdefault((effect.reason or "too few people").rstrip("."), []).append(label)
+    for reason, labels in by_reason.items():
+        yield f"[c] {'; '.join(labels)}: {reason}."
+
+
+def _per100(effect: Effect, which: str, value: float | None) -> Figure:
+    name = f"{name_of(effect)}.{which}"
+    if kind_of(effect) == "days":
+        return scaled(f"{name}.told", value, "days")
+    unit = "people per 100" if kind_of(effect) == "rate" else "reoffences per 100 people"
+    return scaled(f"{name}.per100", value, unit, 0, 100)
+
+
+def _measured(effect: Effect, group: str, words: Words) -> Cell:
+    value = getattr(effect, group).mean
+    amount = _per100(effect, group, value)
+    if amount.suppressed:
+        return amount
+    if kind_of(effect) == "rate":
+        return Sentence.of(
+            amount,
+            f" of the 100 {words.people} committed a proven reoffence (a rate of ",
+            mean(effect, group),
+            ")",
+        )
+    if kind_of(effect) == "frequency":
+        each = scaled(f"{name_of(effect)}.{group}.each", value, "reoffences per person", 1)
+        noun = plural(amount, "reoffence", "reoffences")
+        return Sentence.of(amount, f" proven {noun} (", each, f" per {words.person})")
+    noun = plural(amount, "day", "days")
+    among = f"on average, among the {words.people} who reoffended"
+    return Sentence.of(amount, f" {noun} before the first proven reoffence, {among}")
+
+
+_SIDES = {"rate": ("fewer", "more"), "frequency": ("fewer", "more"), "days": ("earlier", "later")}
+
+
+def _difference(effect: Effect, words: Words) -> Cell:
+    kind = kind_of(effect)
+    if is_missing(effect.difference):
+        return _per100(effect, "gap", None)
+    value = float(effect.difference or 0)
+    size = _per100(effect, "gap", abs(value))
+    nouns = {
+        "rate": (words.person, words.people),
+        "frequency": ("reoffence", "reoffences"),
+        "days": ("day", "days"),
+    }[kind]
+    less, more = _SIDES[kind]
+    if size.text == "0":
+        tiny = Figure(size.id, size.value, size.unit, "less than 1")
+        return Sentence.of(tiny, f" {nouns[0]} {more} or {less}")
+    side = less if value < 0 else more
+    return Sentence.of(size, f" {plural(size, *nouns)} {side}")
+
+
+def _parts_disagree(effect: Effect) -> bool:
+    treatment, comparison = effect.treatment.mean, effect.comparison.mean
+    if treatment is None or comparison is None or effect.difference is None:
+        return False
+    scale = 1 if kind_of(effect) == "days" else 100
+    shown = rounded(treatment, 0, scale) - rounded(comparison, 0, scale)
+    return shown != rounded(effect.difference, 0, scale)
+
+
+def sizes_table(
+    effects: Sequence[Effect],
+    *,
+    labels: Mapping[str, str],
+    regions: Mapping[str, str] | None = None,
+) -> Table:
+    """Return the sizes of each analysis.
+
+    Parameters
+    ----------
+    effects : sequence of Effect
+        The effect on the rate of each analysis, cleared.
+    labels : mapping of str to str
+        What each analysis is called in print.
+    regions : mapping of str to str, optional
+        The region that an analysis's comparison group was kept to.
+    """
+    rows = tuple(
+        (
+            labels.get(e.analysis, e.analysis),
+            (regions or {}).get(e.analysis) or "No",
+            counted(f"{slug(e.analysis)}.treatment_n", e.treatment.n),
+            _sentences(e),
+            _people(e),
+            _reoffenders(e, "treatment"),
+            _reoffenders(e, "comparison"),
+        )
+        for e in effects
+    )
+    return Table(
+        "sizes-table",
+        "Size of each analysis",
+        (
+            "Analysis",
+            "Kept to one region",
+            "Treatment group, people",
+            "Comparison group, sentences",
+            "Comparison group, people",
+            "Treatment group, reoffenders",
+            "Comparison group, reoffenders (weighted)",
+        ),
+        rows,
+        (SHORTHAND,) if any(not is_reported(e) for e in effects) else (),
+    )
+
+
+def _sentences(effect: Effect) -> Figure:
+    return counted(f"{slug(effect.analysis)}.comparison_n", effect.comparison.n, "disposals")
+
+
+def _people(effect: Effect) -> Figure:
+    return counted(f"{slug(effect.analysis)}.comparison_people", effect.comparison.people)
+
+
+def _reoffenders(effect: Effect, group: str) -> Figure:
+    return scaled(
+        f"{slug(effect.analysis)}.reoffenders.{group}", getattr(effect, group).events, "people"
+    )
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One of the seven result tables.
+
+    Parameters
+    ----------
+    caption : str
+    measures : tuple of str
+    among : str
+        Whose outcomes are averaged, as printed.
+    """
+
+    caption: str
+    measures: tuple[str, ...]
+    among: str = "reoffenders"
+
+
+_COURT = ("indictable", "either_way", "summary")
+RESULT_TABLES = {
+    "table-rate": Layout("One-year proven reoffending rate", ("rate",), "people"),
+    "table-frequency": Layout("Proven reoffences per person", ("frequency",), "people"),
+    "table-days": Layout("Average days to the first proven reoffence", ("days_to_first",)),
+    "table-first-court-outcome": Layout(
+        "Court outcome of the first proven reoffence", tuple(f"first_{name}" for name in _COURT)
+    ),
+    "table-court-outcome-frequency": Layout(
+        "Proven reoffences per reoffender, by court outcome",
+        tuple(f"frequency_{name}" for name in _COURT),
+    ),
+    "table-first-custody": Layout(
+        "Custodial sentence for the first proven reoffence", ("first_custody",)
+    ),
+    "table-custody-frequency": Layout("Custodial sentences per reoffender", ("frequency_custody",)),
+}
+
+
+def result_table(name: str, effects: Iterable[Effect], *, labels: Mapping[str, str]) -> Table:
+    """Return one of the seven result tables, a row an analysis and measure.
+
+    Parameters
+    ----------
+    name : str
+        A key of `RESULT_TABLES`, which is also the table's id.
+    effects : iterable of Effect
+        Cleared, of every analysis; those of other measures are left out.
+    labels : mapping of str to str
+        What each analysis is called in print.
+
+    Returns
+    -------
+    Table
+        Sizes, values, the interval of the difference, whether it is significant, and p. Rates are
+        whole per cent, frequencies have two decimals, days are whole; a limit that would round to
+        nought has more decimals.
+    """
+    layout = RESULT_TABLES[name]
+    chosen = [e for e in effects if e.measure in layout.measures]
+    several = len(layout.measures) > 1
+    kind = MEASURES[layout.measures[0]].kind
+    header = (
+        "Analysis",
+        *(("Court outcome",) if several else ()),
+        f"Treatment group, {layout.among}",
+        f"Comparison group, {'sentences' if layout.among == 'people' else layout.among}",
+        "Treatment group, value",
+        "Comparison group, value",
+        f"Estimated difference ({_INTERVAL_UNIT[kind]})",
+        "Significant",
+        "p-value",
+    )
+    rows = tuple(_result_row(e, labels, several) for e in chosen)
+    notes = [
+        "The estimated difference is the confidence interval of treatment minus comparison.",
+        *_withheld_notes(chosen),
+    ]
+    return Table(name, layout.caption, header, rows, tuple(notes))
+
+
+_INTERVAL_UNIT = {
+    "rate": "percentage points",
+    "frequency": "a person",
+    "days": "days",
+}
+
+
+def _result_row(effect: Effect, labels: Mapping[str, str], several: bool) -> tuple[Cell, ...]:
+    base = name_of(effect)
+    outcome = effect.measure.split("_", 1)[-1].replace("_", " ").capitalize()
+    return (
+        labels.get(effect.analysis, effect.analysis),
+        *((outcome,) if several else ()),
+        counted(f"{base}.treatment_n", effect.treatment.n),
+        counted(f"{base}.comparison_n", effect.comparison.n, "disposals"),
+        mean(effect, "treatment"),
+        mean(effect, "comparison"),
+        _interval(effect),
+        _significant(effect),
+        p_value(f"{base}.p_value", effect.p_value),
+    )
+
+
+def _interval(effect: Effect) -> Cell:
+    if not has_range(effect):
+        return NOT_APPLICABLE if is_reported(effect) else _limit(effect, "ci_low")
+    return Sentence.of(_limit(effect, "ci_low"), " to ", _limit(effect, "ci_high"))
+
+
+def _limit(effect: Effect, which: str) -> Figure:
+    value = getattr(effect, which)
+    places, scale, unit = {
+        "rate": (0, 100, "percentage points"),
+        "frequency": (2, 1, MEASURES[effect.measure].unit),
+        "days": (0, 1, "days"),
+    }[kind_of(effect)]
+    plain = scaled(f"{name_of(effect)}.{which}", value, unit, places, scale)
+    if plain.suppressed:
+        return plain
+    return figure(plain.id, plain.value, unit, bound(value, places, scale))
+
+
+def _significant(effect: Effect) -> Cell:
+    if not is_reported(effect):
+        return "[c]"
+    if not has_range(effect):
+        return NOT_APPLICABLE
+    return Tag("Yes", "blue") if direction(effect) else "No"
+
+
+# --- Balance and profile -------------------------------------------------------------------------
+
+
+def balance_summary(balance: pd.DataFrame, *, analysis: str = "headline") -> Table:
+    """Return how many characteristics fall in each band, before and after matching.
+
+    Parameters
+    ----------
+    balance : DataFrame
+        From ``balance.table``, whole.
+    analysis : str
+        First part of the figures' names.
+    """
+    base = f"{slug(analysis)}.balance"
+    rows = tuple(
+        (
+            Tag(label, band),
+            _range(base, band),
+            counted(f"{base}.{band}.before", _in_band(balance, "before", band), "characteristics"),
+            counted(f"{base}.{band}.after", _in_band(balance, "after", band), "characteristics"),
+        )
+        for band, label in BANDS.items()
+    )
+    return Table(
+        "balance-summary",
+        "Number of characteristics by quality of matching",
+        ("Quality", "Standardised difference", "Before matching", "After matching"),
+        rows,
+    )
+
+
+def _in_band(balance: pd.DataFrame, when: str, band: str) -> int:
+    return int((balance[f"band_{when}"] == band).sum())
+
+
+def _range(base: str, band: str) -> Sentence:
+    green, amber = percentage(f"{base}.green_to", GREEN), percentage(f"{base}.amber_to", AMBER)
+    return {
+        "green": Sentence.of(green, " or less"),
+        "amber": Sentence.of("More than ", green, " and up to ", amber),
+        "red": Sentence.of("More than ", amber),
+    }[band]
+
+
+def balance_table(
+    balance: pd.DataFrame, *, labels: Mapping[str, str], analysis: str = "headline"
+) -> Table:
+    """Return every characteristic compared, before and after matching.
+
+    Parameters
+    ----------
+    balance : DataFrame
+        From ``balance.table``, cleared: a withheld row has no numbers.
+    labels : mapping of str to str
+        What each variable is called in print.
+    analysis : str
+        First part of the figures' names.
+
+    Returns
+    -------
+    Table
+        Shares as per cent, means with two decimals, standardised differences as per cent.
+    """
+    base = f"{slug(analysis)}.balance"
+    rows = tuple(
+        _balance_row(f"{base}.{name}", row, labels)
+        for name, row in zip(_row_names(balance), balance.to_dict("records"), strict=True)
+    )
+    return Table(
+        "balance-table",
+        "How alike the groups are on each characteristic, before and after matching",
+        (
+            "Characteristic",
+            "Category",
+            "Treatment group",
+            "Comparison group before matching",
+            "Comparison group after matching",
+            "Standardised difference before",
+            "Standardised difference after",
+            "Quality of matching",
+        ),
+        rows,
+        (
+            "Percentages are shares of each group; other numbers are averages. A standardised "
+            "difference is treatment minus comparison, in standard deviations of the treatment "
+            "group.",
+            SHORTHAND,
+        ),
+    )
+
+
+def _row_names(balance: pd.DataFrame) -> list[str]:
+    """Name each row after its variable and category; a number after those that would repeat."""
+    seen: dict[str, int] = {}
+    names = []
+    for variable, level in zip(balance["variable"], balance["level"], strict=True):
+        name = f"{slug(variable)}.{slug(str(level))}" if level else slug(variable)
+        seen[name] = seen.get(name, 0) + 1
+        names.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
+    return names
+
+
+def _balance_row(name: str, row: Mapping[Any, Any], labels: Mapping[str, str]) -> tuple[Cell, ...]:
+    def value(which: str) -> Figure:
+        if row["level"]:
+            return percentage(f"{name}.{which}", row[f"mean_{which}"], 1)
+        return scaled(f"{name}.{which}", row[f"mean_{which}"], "mean", 2)
+
+    band = row["band_after"]
+    return (
+        labels.get(row["variable"], row["variable"]),
+        capital(str(row["level"])) if row["level"] else NOT_APPLICABLE,
+        value("treatment"),
+        value("before"),
+        value("after"),
+        percentage(f"{name}.smd_before", row["smd_before"], 1),
+        percentage(f"{name}.smd_after", row["smd_after"], 1),
+        "[c]" if is_missing(band) else Tag(BANDS[band], band),
+    )
+
+
+def profile_table(
+    balance: pd.DataFrame, *, labels: Mapping[str, str], words: Words, analysis: str = "headline"
+) -> Table:
+    """Return who was analysed: the matched treatment group, in per cent of it.
+
+    Parameters
+    ----------
+    balance : DataFrame
+        From ``balance.table`` on the variables to profile, cleared.
+    labels : mapping of str to str
+        What each variable is called in print.
+    words : Words
+    analysis : str
+        First part of the figures' names.
+
+    Returns
+    -------
+    Table
+        Whole per cent of each category, averages with one decimal; a note where a characteristic
+        does not add up to 100%.
+    """
+    base = f"{slug(analysis)}.profile"
+    rows = tuple(
+        (
+            labels.get(row["variable"], row["variable"]),
+            capital(str(row["level"])) if row["level"] else "Average",
+            _profiled(f"{base}.{name}", row),
+        )
+        for name, row in zip(_row_names(balance), balance.to_dict("records"), strict=True)
+    )
+    notes = []
+    if _off_a_hundred(balance):
+        notes.append("Percentages may not add up, because of rounding.")
+    if balance["mean_treatment"].isna().any():
+        notes.append("[c] withheld, because few people are in this category or in its complement.")
+    return Table(
+        "profile-table",
+        f"Profile of the {words.people} in the treatment group",
+        ("Characteristic", "Category", "Share or average"),
+        rows,
+        tuple(notes),
+    )
+
+
+def _profiled(name: str, row: Mapping[Any, Any]) -> Figure:
+    if row["level"]:
+        return percentage(name, row["mean_treatment"])
+    return scaled(name, row["mean_treatment"], "mean", 1)
+
+
+def _off_a_hundred(balance: pd.DataFrame) -> bool:
+    shares = balance.loc[(balance["level"] != "") & (balance["level"] != "yes")]
+    return any(
+        sum(rounded(value, 0, 100) for value in group) != 100
+        for _, group in shares.dropna(subset="mean_treatment").groupby("variable")["mean_treatment"]
+    )
+
+
+# --- Losses, linkage, data quality ---------------------------------------------------------------
+
+
+def funnel_table(funnel: pd.DataFrame, *, analysis: str = "headline") -> Table:
+    """Return where people were lost between the upload and the analysis.
+
+    Parameters
+    ----------
+    funnel : DataFrame
+        Cleared: step, reason, removed, remaining; the first row is what was submitted.
+    analysis : str
+        First part of the figures' names.
+
+    Returns
+    -------
+    Table
+        Shares are always of what was submitted: ``<1%`` where one rounds to nought, ``0%`` for
+        nobody.
+    """
+    base = f"{slug(analysis)}.funnel"
+    start = int(funnel["remaining"].iloc[0])
+    rows = tuple(
+        _funnel_row(f"{base}.{place}", row, start)
+        for place, row in enumerate(funnel.to_dict("records"))
+    )
+    return Table(
+        "funnel-table",
+        "How many of the people submitted could be analysed",
+        (
+            "Reason for leaving the analysis",
+            "Number leaving",
+            "Leaving, share of those submitted",
+            "Number remaining",
+            "Remaining, share of those submitted",
+        ),
+        rows,
+    )
+
+
+def _funnel_row(name: str, row: Mapping[Any, Any], start: int) -> tuple[Cell, ...]:
+    first = row["step"] == 0
+    return (
+        capital(str(row["reason"])),
+        NOT_APPLICABLE if first else counted(f"{name}.removed", row["removed"]),
+        NOT_APPLICABLE if first else share(f"{name}.removed.share", row["removed"], start),
+        counted(f"{name}.remaining", row["remaining"]),
+        share(f"{name}.remaining.share", row["remaining"], start),
+    )
+
+
+def linkage_table(counts: Mapping[str, int], *, labels: Mapping[str, str] | None = None) -> Table:
+    """Return how people were found in the national records.
+
+    Parameters
+    ----------
+    counts : mapping of str to int or None
+        Rows by stage of linkage, in order; together they are what was submitted.
+    labels : mapping of str to str, optional
+        What each stage is called in print.
+    """
+    total = sum(value for value in counts.values() if not is_missing(value))
+    rows = tuple(
+        (
+            capital((labels or {}).get(stage, stage.replace("_", " "))),
+            counted(f"linkage.{slug(stage)}", value),
+            share(f"linkage.{slug(stage)}.share", value, total),
+        )
+        for stage, value in counts.items()
+    )
+    return Table(
+        "linkage-table",
+        "How people were found in the national records",
+        ("How", "Number", "Share of those submitted"),
+        rows,
+    )
+
+
+def data_quality_table(notes: Sequence[Any], *, rows: int) -> Table:
+    """Return what was noticed about the upload and did not stop it.
+
+    Parameters
+    ----------
+    notes : sequence of upload.Note
+        With text, column and rows.
+    rows : int
+        Rows in the upload.
+    """
+    told: list[tuple[Cell, ...]] = [
+        (
+            Sentence(quoted(f"data_quality.{place}", capital(note.text))),
+            note.column or NOT_APPLICABLE,
+            counted(f"data_quality.{place}.rows", note.rows, "rows"),
+            share(f"data_quality.{place}.share", note.rows, rows),
+        )
+        for place, note in enumerate(notes, start=1)
+    ]
+    if not told:
+        told = [("Nothing was noticed", *(NOT_APPLICABLE,) * 3)]
+    return Table(
+        "data-quality-table",
+        "What was noticed about the data that were sent",
+        ("Observation", "Column", "Rows", "Share of rows"),
+        tuple(told),
+    )
+
+
+# --- The bulletin --------------------------------------------------------------------------------
+
+_RECONCILED = {
+    "received": "Requests received",
+    "published": "Reports already published",
+    "ready": "Reports ready for publication in this release",
+    "complete": "Reports completed",
+    "not_processed": "Requests that could not be processed",
+    "withdrawn": "Requests withdrawn",
+    "remaining": "Requests remaining",
+}
+
+
+def reconciliation(counts: Mapping[str, int]) -> Table:
+    """Return the month's counts; received is the sum of the others, completed a part of it.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        From ``request.counts_at``.
+    """
+    rows = tuple((label, count_of(counts, name)) for name, label in _RECONCILED.items())
+    return Table(
+        "reconciliation",
+        "Requests to the Justice Data Lab to date",
+        ("Status", "Number"),
+        rows,
+        (
+            "Requests received are those published, ready, not processed, withdrawn and remaining. "
+            "Reports completed are those published and ready.",
+        ),
+    )
+
+
+_RESULT_WORDS = {
+    "reduction": Tag("Reduction", "green"),
+    "inconclusive": Tag("Inconclusive", "grey"),
+    "increase": Tag("Increase", "red"),
+    "suppressed": "[c]",
+}
+
+
+def results_table(completed: pd.DataFrame) -> Table:
+    """Return every completed analysis, most recent release first.
+
+    Parameters
+    ----------
+    completed : DataFrame
+        From ``bulletin.history``.
+    """
+    rows = tuple(_completed_row(row) for row in completed.to_dict("records"))
+    return Table(
+        "results-table",
+        "Results to date of all completed analyses, most recent first",
+        (
+            "Programme",
+            "Organisation",
+            "Type of intervention",
+            "Release",
+            "Treatment group, people",
+            "Estimated difference in the re-offending rate (percentage points)",
+            "Re-offending rate",
+            "Frequency of re-offending",
+        ),
+        rows,
+        (SHORTHAND,),
+    )
+
+
+def _completed_row(row: Mapping[Any, Any]) -> tuple[Cell, ...]:
+    name = f"bulletin.{slug(row['id'])}"
+    size, release = row["treatment_n"], row["release"]
+    withheld = row["rate_result"] == "suppressed"
+    return (
+        _known(row["programme"]),
+        _known(row["organisation"]),
+        capital(_known(row["intervention_type"])),
+        NOT_AVAILABLE if is_missing(release) else _month(f"{name}.release", release),
+        NOT_AVAILABLE if is_missing(size) else counted(f"{name}.treatment_n", size),
+        "[c]" if withheld else _told_interval(name, row["ci_low"], row["ci_high"]),
+        _RESULT_WORDS.get(row["rate_result"], NOT_AVAILABLE),
+        _RESULT_WORDS.get(row["frequency_result"], NOT_AVAILABLE),
+    )
+
+
+def _known(value: Any) -> str:
+    return NOT_AVAILABLE if is_missing(value) or value == "" else str(value)
+
+
+def _month(name: str, release: str) -> Figure:
+    return Figure(name, release, "month", f"{dt.date.fromisoformat(f'{release}-01'):%B %Y}")
+
+
+def _told_interval(name: str, low: Any, high: Any) -> Cell:
+    if is_missing(low) or is_missing(high):
+        return NOT_AVAILABLE
+    limits = (
+        Figure(f"{name}.{which}", float(value) * 100, "percentage points", bound(value, 0, 100))
+        for which, value in (("ci_low", low), ("ci_high", high))
+    )
+    return Sentence.of(next(limits), " to ", next(limits))
+
+
+def not_processed_table(log: pd.DataFrame) -> Table:
+    """Return the requests that could not be processed, by reason.
+
+    Parameters
+    ----------
+    log : DataFrame
+        From ``request.status_at``.
+    """
+    failed = log.loc[log["status_then"] == "not processed"]
+    reasons = failed["reason"].fillna("reason not recorded").value_counts()
+    ordered = sorted(reasons.items(), key=lambda item: (-item[1], str(item[0])))
+    rows: list[tuple[Cell, ...]] = [
+        (
+            Sentence(quoted(f"bulletin.not_processed.{place}.reason", capital(str(reason)))),
+            counted(f"bulletin.not_processed.{place}", many, "requests"),
+        )
+        for place, (reason, many) in enumerate(ordered, start=1)
+    ]
+    return Table(
+        "not-processed-table",
+        "Requests that could not be processed, by reason",
+        ("Reason", "Requests"),
+        tuple(rows) or (("None", counted("bulletin.not_processed", 0, "requests")),),
+    )
+
+
+def by_type_table(completed: pd.DataFrame) -> Table:
+    """Return results to date by type of intervention.
+
+    Parameters
+    ----------
+    completed : DataFrame
+        From ``bulletin.history``.
+    """
+    return _by(completed, "intervention_type", "by-type-table", "Type of intervention")
+
+
+def by_sector_table(completed: pd.DataFrame) -> Table:
+    """Return results to date by sector of the organisation.
+
+    Parameters
+    ----------
+    completed : DataFrame
+        From ``bulletin.history``.
+    """
+    return _by(completed, "sector", "by-sector-table", "Sector")
+
+
+def outcomes_by(completed: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Count the conclusions on the rate by the values of a column.
+
+    Parameters
+    ----------
+    completed : DataFrame
+        From ``bulletin.history``.
+    column : str
+
+    Returns
+    -------
+    DataFrame
+        A row a value, the one with most analyses first; a column a conclusion.
+    """
+    told = completed.loc[completed["rate_result"].isin(CONCLUSIONS)]
+    counts = pd.crosstab(told[column].fillna("not recorded").astype("str"), told["rate_result"])
+    counts = counts.reindex(columns=list(CONCLUSIONS), fill_value=0).sort_index()
+    order = counts.sum(axis=1).sort_values(ascending=False, kind="stable").index
+    return counts.loc[order]
+
+
+def by_figure(column: str, value: str, conclusion: str, many: int) -> Figure:
+    """Return one count of `outcomes_by`."""
+    return counted(f"bulletin.by_{slug(column)}.{slug(value)}.{conclusion}", many, "analyses")
+
+
+def _by(completed: pd.DataFrame, column: str, name: str, label: str) -> Table:
+    counts = outcomes_by(completed, column)
+    rows: list[tuple[Cell, ...]] = [
+        (
+            capital(str(value)),
+            *(by_figure(column, str(value), which, int(row[which])) for which in CONCLUSIONS),
+            by_figure(column, str(value), "total", int(row.sum())),
+        )
+        for value, row in counts.iterrows()
+    ]
+    return Table(
+        name,
+        f"Effect on the one-year proven re-offending rate, by {label[0].lower()}{label[1:]}",
+        (label, "Significant reduction", "Inconclusive", "Significant increase", "Analyses"),
+        tuple(rows) or (("None yet", *(NOT_APPLICABLE,) * 4),),
+    )
+
+
+def release_facts(release: Any, *, synthetic: bool) -> Table:
+    """Return when and by whom the release is published.
+
+    Parameters
+    ----------
+    release : request.Release
+    synthetic : bool
+        Whether the national data are made up.
+    """
+    rows: list[tuple[Cell, ...]] = [
+        ("Status", _label(synthetic)),
+        ("Published", _when("release.published_at", release.published_at)),
+        ("Covers requests received up to", _when("release.period_to", release.period_to)),
+        ("Next release", _when("release.next_release", release.next_release)),
+        ("Lead statistician", _known(release.lead_statistician)),
+        ("Contact", Sentence(quoted("release.contact", _known(release.contact)))),
+        ("Pre-release access, up to one day before", "; ".join(release.pre_release) or "Nobody"),
+    ]
+    notes = () if release.stated else ("This release has no facts of its own: these are defaults.",)
+    return Table("release-facts", "About this release", ("Subject", "Detail"), tuple(rows), notes)
+
+
+def _label(synthetic: bool) -> str:
+    if synthetic:
+        return "Synthetic demonstration, not Official Statistics"
+    return "Official Statistics"
+
+
+def _when(name: str, value: Any) -> Cell:
+    if is_missing(value) or value == "":
+        return NOT_AVAILABLE
+    if isinstance(value, dt.datetime):
+        day = dated(name, value.date())
+        return Figure(name, value.isoformat(), "time", f"{day.text} at {value.hour}:{value:%M}")
+    if isinstance(value, dt.date):
+        return dated(name, value)
+    return Sentence(quoted(name, str(value)))

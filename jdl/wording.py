@@ -1,0 +1,272 @@
+"""Wording: how people, measures and numbers are spoken of, and what an effect lets anybody say.
+
+A published number is rounded, named in the register and withheld here, in one way for sentences,
+tables and charts; an effect whose conclusion contradicts its interval is refused.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+import pandas as pd
+
+from jdl.effects import MEASURES, Effect
+from jdl.figures import Figure, Part
+
+ALLOWED_DIGITS = ("For 100 typical", "to 100 similar", "of the 100", "out of 100")
+"""Fixed words with a number in them: the scale on which results are told, not a result."""
+
+_NUMBER_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_NUMERAL = re.compile(r"\d[\d,.]*\d|\d")
+_SLUG = re.compile(r"[^a-z0-9]+")
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the people of an analysis are called.
+
+    Parameters
+    ----------
+    people, person : str
+        Such as ``women`` and ``woman``.
+    """
+
+    people: str = "people"
+    person: str = "person"
+
+    @classmethod
+    def of(cls, sex: str) -> Words:
+        """Return the words for a request's sex: ``all``, ``male`` or ``female``."""
+        return {"male": cls("men", "man"), "female": cls("women", "woman")}.get(sex, cls())
+
+    def count(self, figure: Figure) -> str:
+        """Return the singular or the plural, as the printed number asks."""
+        return self.person if figure.text in {"1", "one", "less than 1"} else self.people
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How one measure is spoken of.
+
+    Parameters
+    ----------
+    noun : str
+        With its article, such as ``the frequency of reoffending``.
+    lower, higher : str
+        Words for a negative and a positive difference.
+    """
+
+    noun: str
+    lower: str = "lower"
+    higher: str = "higher"
+
+    def side(self, direction: str) -> str:
+        """Return the word for the direction ``lower`` or ``higher``."""
+        return self.lower if direction == "lower" else self.higher
+
+
+_FIRST = "the share of reoffenders whose first proven reoffence was"
+WORDING = {
+    "rate": Wording("the one-year proven reoffending rate"),
+    "frequency": Wording("the frequency of reoffending"),
+    "days_to_first": Wording("the time to the first proven reoffence", "shorter", "longer"),
+    "first_indictable": Wording(f"{_FIRST} indictable"),
+    "first_either_way": Wording(f"{_FIRST} triable either way"),
+    "first_summary": Wording(f"{_FIRST} summary"),
+    "frequency_indictable": Wording("the number of indictable reoffences per reoffender"),
+    "frequency_either_way": Wording("the number of either-way reoffences per reoffender"),
+    "frequency_summary": Wording("the number of summary reoffences per reoffender"),
+    "first_custody": Wording("the share of reoffenders sentenced to custody for the first of them"),
+    "frequency_custody": Wording("the number of custodial sentences per reoffender"),
+}
+
+
+def rounded(value: float, places: int = 0, scale: int = 1) -> Decimal:
+    """Round `value` x `scale` half away from nought, as printed; nought has no sign.
+
+    The decimal digits of the value are rounded, not its binary ones, so that 0.285 is 29%.
+    """
+    exact = Decimal(repr(float(value))) * scale
+    result = exact.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+    return result if result else abs(result)
+
+
+def number(value: float, places: int = 0, scale: int = 1) -> str:
+    """Return the printed number, thousands parted by commas."""
+    return f"{rounded(value, places, scale):,}"
+
+
+def bound(value: float, places: int = 0, scale: int = 1) -> str:
+    """Return a limit of an interval: more decimals where it would round to nought, at most four."""
+    for more in range(5):
+        if rounded(value, places + more, scale):
+            return number(value, places + more, scale)
+    return number(0, places)
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value was withheld: None, or not a number in a table that has been cleared."""
+    return value is None or bool(pd.isna(value))
+
+
+def figure(name: str, value: Any, unit: str, text: str) -> Figure:
+    """Return the figure, or the mark of a withheld one when its value is missing."""
+    if is_missing(value):
+        return Figure.withheld(name, unit)
+    plain = value.item() if hasattr(value, "item") else value
+    return Figure(name, plain, unit, text)
+
+
+def counted(name: str, value: Any, unit: str = "people") -> Figure:
+    """Return a whole number."""
+    if is_missing(value):
+        return Figure.withheld(name, unit)
+    return figure(name, int(value), unit, number(int(value)))
+
+
+def scaled(name: str, value: Any, unit: str, places: int = 0, scale: int = 1) -> Figure:
+    """Return a figure whose value and text are both `value` x `scale`, the text rounded."""
+    if is_missing(value):
+        return Figure.withheld(name, unit)
+    exact = float(Decimal(repr(float(value))) * scale)
+    return figure(name, exact, unit, number(value, places, scale))
+
+
+def percentage(name: str, proportion: Any, places: int = 0) -> Figure:
+    """Return a proportion printed as a percentage."""
+    if is_missing(proportion):
+        return Figure.withheld(name, "proportion")
+    return figure(name, float(proportion), "proportion", f"{number(proportion, places, 100)}%")
+
+
+def share(name: str, part: Any, whole: int) -> Figure:
+    """Return a share of a total in whole per cent: ``<1%`` for one that rounds to nought."""
+    if is_missing(part) or not whole:
+        return Figure.withheld(name, "proportion")
+    proportion = int(part) / whole
+    tiny = part > 0 and not rounded(proportion, 0, 100)
+    return figure(
+        name, proportion, "proportion", "<1%" if tiny else f"{number(proportion, 0, 100)}%"
+    )
+
+
+def dated(name: str, day: dt.date | str) -> Figure:
+    """Return a day, printed such as ``28 February 2014``."""
+    date = dt.date.fromisoformat(day[:10]) if isinstance(day, str) else day
+    return Figure(name, f"{date:%Y-%m-%d}", "date", f"{date.day} {date:%B %Y}")
+
+
+def spelled(name: str, value: int, unit: str) -> Figure:
+    """Return a whole number, below ten in words as running text has it."""
+    text = _NUMBER_WORDS[value] if value < len(_NUMBER_WORDS) else number(value)
+    return Figure(name, value, unit, text)
+
+
+def slug(text: str) -> str:
+    """Return the words of a text as part of a figure's name."""
+    return _SLUG.sub("-", text.lower()).strip("-") or "none"
+
+
+def quoted(name: str, text: str) -> tuple[Part, ...]:
+    """Return somebody else's words with every number in them a figure called ``<name>.<place>``."""
+    parts: list[Part] = []
+    end = 0
+    for place, match in enumerate(_NUMERAL.finditer(text), start=1):
+        value = match[0].replace(",", "")
+        parts += [
+            text[end : match.start()],
+            Figure(f"{name}.{place}", value, "as stated", match[0]),
+        ]
+        end = match.end()
+    return tuple(part for part in (*parts, text[end:]) if part != "")
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """Return ``a, b and c``."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def capital(text: str) -> str:
+    """Return the text with a capital first letter."""
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+def plural(value: Figure, one: str, many: str) -> str:
+    """Return `one` or `many`, as the printed number asks."""
+    return one if value.text in {"1", "one"} else many
+
+
+def is_reported(effect: Effect) -> bool:
+    """Whether the effect has passed disclosure control."""
+    return effect.conclusion != "suppressed"
+
+
+def has_range(effect: Effect) -> bool:
+    """Whether an interval may be told: not withheld, and tested without a reason against it."""
+    known = not is_missing(effect.ci_low) and not is_missing(effect.ci_high)
+    return is_reported(effect) and known and not effect.reason
+
+
+def direction(effect: Effect) -> str | None:
+    """Return ``lower`` or ``higher`` for a significant difference, else None.
+
+    Raises
+    ------
+    ValueError
+        If the conclusion contradicts the interval or the test.
+    """
+    if not has_range(effect):
+        agrees = not effect.significant and effect.conclusion in {"inconclusive", "suppressed"}
+    else:
+        low, high = float(effect.ci_low or 0), float(effect.ci_high or 0)
+        agrees = {
+            "reduction": bool(effect.significant) and high <= 0,
+            "increase": bool(effect.significant) and low >= 0,
+            "inconclusive": not effect.significant and low <= 0 <= high,
+        }.get(effect.conclusion, False)
+    if not agrees:
+        raise ValueError(f"{name_of(effect)}: the conclusion contradicts the interval")
+    return {"reduction": "lower", "increase": "higher"}.get(effect.conclusion)
+
+
+def name_of(effect: Effect) -> str:
+    """Return the first part of the names of an effect's figures, such as ``headline.rate``."""
+    return f"{slug(effect.analysis)}.{effect.measure}"
+
+
+def kind_of(effect: Effect) -> str:
+    """Return ``rate``, ``frequency`` or ``days``."""
+    return str(MEASURES[effect.measure].kind)
+
+
+def is_good(effect: Effect) -> bool:
+    """Whether a significant difference lies in the measure's favourable direction."""
+    return direction(effect) == MEASURES[effect.measure].favourable
+
+
+def mean(effect: Effect, group: str) -> Figure:
+    """Return a group's mean as tables print it: whole per cent, two decimals, or whole days."""
+    value = getattr(effect, group).mean
+    name = f"{name_of(effect)}.{group}"
+    if kind_of(effect) == "rate":
+        return percentage(name, value)
+    places = 0 if kind_of(effect) == "days" else 2
+    return scaled(name, value, MEASURES[effect.measure].unit, places)
+
+
+def p_value(name: str, value: float | None, *, in_words: bool = False) -> Figure:
+    """Return p with two decimals, ``<0.01`` below 0.01; three where two would hide which side."""
+    if value is None or is_missing(value):
+        return Figure.withheld(name, "probability")
+    equals = "= " if in_words else ""
+    if value < 0.01:
+        return Figure(name, value, "probability", "< 0.01" if in_words else "<0.01")
+    places = 2 if (rounded(value, 2) <= Decimal("0.05")) == (value <= 0.05) else 3
+    return Figure(name, value, "probability", f"{equals}{number(value, places)}")
