@@ -63,10 +63,9 @@ class Verdict:
         if self.worst is None:
             return "Not balanced: nobody was matched."
         return (
-            f"{'Balanced' if self.accepted else 'Not balanced'}: of "
-            f"{self.greens + self.ambers + self.reds} standardised differences {self.greens} are "
-            f"green, {self.ambers} amber and {self.reds} red; the greatest is "
-            f"{100 * self.worst:.1f}% ({self.worst_variable}), the limit {100 * self.limit:g}%."
+            f"{'Balanced' if self.accepted else 'Not balanced'}: the greatest standardised "
+            f"difference is {100 * self.worst:.1f}% for {self.worst_variable}, the limit "
+            f"{100 * self.limit:g}%. Green: {self.greens}, amber: {self.ambers}, red: {self.reds}."
         )
 
 
@@ -83,15 +82,16 @@ def table(
     frame : DataFrame
         One row a unit.
     covariates : sequence of str
-        Columns to compare. A number has one row; a yes-no variable one row, its share of yes; any
-        other variable a row for each of its levels, a missing value being the level "missing".
+        Columns to compare. A number has one row, with level ""; a yes-no variable (bool, or only
+        0 and 1) one row, its share of "yes"; any other variable a row for each of its levels, a
+        missing value being the level "missing".
     treated, weight : str
         Columns: who was treated (bool); the weight after matching, 0 for whoever is left out.
 
     Returns
     -------
     DataFrame
-        `variable`, `level` ("" for a number), `mean_treatment` (treated people with a weight),
+        `variable`, `level`, `mean_treatment` (treated people with a weight),
         `mean_before`, `mean_after` (comparison group), `smd_before`, `smd_after`, `band_before`,
         `band_after` (green up to 0.05, amber up to 0.10, else red), `mean_treatment_before` (all
         treated people). Shares are proportions. Not a number where a group is empty.
@@ -166,13 +166,17 @@ def _levels(column: pd.Series[Any]) -> Iterator[tuple[str, Floats]]:
                 f"{column.name} is missing for {int(column.isna().sum())} rows: "
                 "give it a value and an indicator first."
             )
-        yes_no = pd.api.types.is_bool_dtype(column)
-        yield "yes" if yes_no else "", column.to_numpy(dtype=float)
+        values = column.to_numpy(dtype=float)
+        yield "yes" if _is_yes_no(values) else "", values
         return
     for level in _present(column):
         yield str(level), np.asarray((column == level).fillna(False), dtype=np.float64)
     if column.isna().any():
         yield "missing", np.asarray(column.isna(), dtype=np.float64)
+
+
+def _is_yes_no(values: Floats) -> bool:
+    return bool(((values == 0) | (values == 1)).all())
 
 
 def _present(column: pd.Series[Any]) -> list[Any]:
@@ -213,7 +217,7 @@ def _mean(values: Floats, weights: Floats | None = None) -> float:
 def _sd(values: Floats, ours: Flags) -> float:
     """SD of the treated; over everyone where they do not vary; 1 where nobody does."""
     tiny = float(np.sqrt(np.finfo(float).eps))
-    binary = bool(((values == 0) | (values == 1)).all())
+    binary = _is_yes_no(values)
     for group in (values[ours], values):
         if len(group) > 1 and (sd := float(group.std(ddof=0 if binary else 1))) > tiny:
             return sd

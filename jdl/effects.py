@@ -201,9 +201,8 @@ class Effect:
         Treated people needed in all for the seen difference, see `numbers_needed`; None when
         significant, or when no number is enough.
     detectable : float or None
-        Smallest true difference that this study would have found with the stated power.
-    standard_error : float or None
-        Of the difference.
+        Smallest true difference that this study would have found with the stated power: (z + zb)
+        standard errors.
     """
 
     analysis: str
@@ -221,7 +220,6 @@ class Effect:
     reason: str | None
     numbers_needed: int | None
     detectable: float | None
-    standard_error: float | None = None
 
     def __repr__(self) -> str:
         measure = MEASURES[self.measure]
@@ -514,7 +512,6 @@ def _tested(
         reason=reason,
         numbers_needed=math.ceil(needed) if undecided else None,
         detectable=_reach(significance, power) * test.error if test.error else None,
-        standard_error=test.error,
     )
 
 

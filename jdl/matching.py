@@ -31,7 +31,7 @@ SEPARATION_ERROR = 10.0
 """Standard error of a coefficient, per unit of an indicator or per SD of a number, from which the
 data hardly determine it: one group has (nearly) nobody, or everybody, in that part."""
 
-REPEATED = 1e-9
+REPEATED = 1e-11
 """Share of a column's sum of squares not determined by earlier columns, below which it repeats
 them."""
 

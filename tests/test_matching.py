@@ -1,0 +1,328 @@
+import re
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from matches import EXACT, FORMULAS, agree, expect_good_match, pool, reference
+
+from jdl import matching
+from jdl.matching import Specification, first_accepted, match, radius
+
+FORMULA = "treated ~ age + prior + C(disposal) + region"
+PLAIN = Specification("plain", FORMULA, 0.2)
+
+
+@dataclass(frozen=True)
+class Said:
+    accepted: bool
+
+
+def matched_by(formula, candidates, *, caliper=0.2, exact=()):
+    specification = Specification("one", formula, caliper, exact)
+    matched = match(candidates, specification, estimator=smf.logit)
+    expect_good_match(matched, candidates)
+    return matched
+
+
+def as_in_r(name, *, caliper, exact=()):
+    frame, weights, figures, _ = reference(name)
+    return matched_by(FORMULAS[name], frame, caliper=caliper, exact=exact), weights, figures
+
+
+def name_in_r(term):
+    """Give R's name of a design column: off_theft for C(offence, ...)[T.theft]."""
+    level = re.fullmatch(r"C\((\w{3}).*\[T\.(.*)\]", term)
+    return f"{level[1]}_{level[2]}" if level else term
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_score_agrees_with_r(name):
+    matched, weights, figures = as_in_r(name, caliper=0.2)
+    meta = figures["meta"]
+    order = ["Intercept", *meta["covariates"]]
+    agree(matched.model.params.rename(name_in_r)[order], meta["ps_coef"])
+    agree(matched.model.bse.rename(name_in_r)[order], meta["ps_se"], tolerance=1e-7)
+    agree(-2 * matched.model.llf, meta["deviance"])
+    agree(matched.frame["logit"], weights["logit"])
+    agree(matched.frame["score"], weights["ps"])
+    agree(matched.frame["logit"].std(ddof=1), meta["sd_logit_all"])
+    agree(matched.auc, meta["auc"])
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.parametrize(
+    ("spec", "caliper", "exactly"),
+    [
+        ("radius_logit02sd", 0.2, False),
+        ("radius_logit02sd_exact", 0.2, True),
+        ("radius_logit005sd", 0.05, False),
+    ],
+)
+def test_radius_match_agrees_with_r(name, spec, caliper, exactly):
+    exact = EXACT[name] if exactly else ()
+    matched, weights, figures = as_in_r(name, caliper=caliper, exact=exact)
+    theirs = figures["specs"][spec]
+    agree(matched.caliper_width, theirs["caliper_width"])
+    agree(matched.frame["weight"], weights[spec])
+    agree(matched.effective_n, theirs["ess_controls"])
+    assert matched.treatment_n == theirs["n_treated_matched"]
+    assert matched.comparison_n == matched.comparison_people == theirs["n_controls_matched"]
+    lost = matched.frame.query("treated == 1 and weight == 0").index
+    if "unmatched_treated_ids" in theirs:
+        assert set(lost) == set(np.atleast_1d(theirs["unmatched_treated_ids"]))
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_radius_weights_are_those_of_the_pairs(data):
+    n = data.draw(st.integers(3, 40))
+    logit = np.array(data.draw(st.lists(st.floats(-5, 5), min_size=n, max_size=n)))
+    treated = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)))
+    strata = np.array(data.draw(st.lists(st.integers(0, 2), min_size=n, max_size=n)))
+    caliper = data.draw(st.floats(0, 3))
+    width = matching.caliper_width(logit, caliper)
+    distance = np.abs(logit[treated][:, None] - logit[~treated][None, :])
+    assume(not np.any((np.abs(distance - width) < 1e-9) & (distance > 0)))
+    pairs = (distance <= width) & (strata[treated][:, None] == strata[~treated][None, :])
+    found = pairs.sum(axis=1)
+    shares = np.where(found > 0, 1 / np.maximum(found, 1), 0)
+    weight = radius(logit, treated, caliper, strata)
+    np.testing.assert_array_equal(weight[treated], found > 0)
+    np.testing.assert_allclose(weight[~treated], shares @ pairs, atol=1e-12)
+    np.testing.assert_array_equal(weight[~treated] > 0, pairs.any(axis=0))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    treated=st.integers(5, 40),
+    others=st.integers(20, 150),
+    caliper=st.sampled_from([0.02, 0.2, 1.0]),
+    exact=st.sampled_from([(), ("disposal",), ("disposal", "region")]),
+)
+def test_every_match_of_a_random_frame_is_good(seed, treated, others, caliper, exact):
+    matched_by(FORMULA, pool(seed, treated, others), caliper=caliper, exact=exact)
+
+
+def test_order_of_rows_and_type_of_columns_change_nothing():
+    candidates = pool()
+    ordered = matched_by(FORMULA, candidates, exact=("disposal",))
+    shuffled = candidates.sample(frac=1, random_state=2).astype(
+        {"treated": int, "region": "category", "disposal": object}
+    )
+    again = matched_by(FORMULA, shuffled, exact=("disposal",))
+    agree(again.frame["weight"].reindex(candidates.index), ordered.frame["weight"])
+    agree(again.effective_n, ordered.effective_n)
+
+
+def test_candidates_where_nobody_treated_falls_leave_before_the_fit():
+    candidates = pool()
+    far = candidates.index[~candidates["treated"]][:25]
+    candidates.loc[far, "region"] = "south east"
+    matched = matched_by(FORMULA, candidates)
+    assert matched.outside_support == 25
+    assert not any("south east" in term for term in matched.model.params.index)
+    assert "region: 25" in repr(matched)
+    without = matched_by(FORMULA, candidates.drop(far))
+    agree(matched.frame["weight"].drop(far), without.frame["weight"])
+
+
+def test_support_is_judged_again_after_each_loss():
+    candidates = pool()
+    ours, theirs = (candidates.index[candidates["treated"] == group] for group in (True, False))
+    candidates.loc[ours[:3], "region"] = "abroad"
+    candidates = candidates.assign(flag=0)
+    candidates.loc[ours[:3], "flag"] = 1
+    candidates.loc[theirs[:7], "flag"] = 1
+    matched = matched_by("treated ~ age + flag + region", candidates)
+    assert matched.treatment_lost >= 3
+    assert (matched.frame.loc[ours[:3], "weight"] == 0).all()
+    assert matched.outside_support == 7
+    assert "without any candidate, by variable: region: 3" in repr(matched)
+
+
+def test_no_common_support_matches_nobody_and_says_so():
+    candidates = pool().assign(side=lambda frame: np.where(frame["treated"], "a", "b"))
+    matched = matched_by("treated ~ age + side", candidates)
+    assert matched.model is None
+    assert (matched.treatment_n, matched.treatment_lost) == (0, 40)
+    assert repr(matched).startswith("Nobody could be matched: 40 people")
+
+
+@pytest.mark.parametrize("distance", [8.0, 12.0])
+def test_a_score_that_separates_the_groups_matches_nobody(distance):
+    candidates = pool().assign(gap=lambda f: distance * f["treated"] + np.linspace(0, 4, len(f)))
+    matched = matched_by("treated ~ gap", candidates)
+    assert matched.treatment_n == 0
+    assert matched.notes[-1].startswith("No score: ")
+
+
+def test_an_empty_cell_of_an_interaction_is_named():
+    candidates = pool(treated=60)
+    cell = candidates["treated"] & (candidates["disposal"] == "custody")
+    candidates.loc[cell & (candidates["region"] == "wales"), "region"] = "london"
+    matched = matched_by("treated ~ age + disposal * region", candidates)
+    assert "disposal[T.custody]:region[T.wales]" in " ".join(matched.notes)
+
+
+def test_a_fit_close_to_separation_is_used_and_said():
+    candidates = pool().assign(need=lambda f: 9 * f["treated"] + np.linspace(0, 9.5, 440) % 9.2)
+    matched = matched_by("treated ~ need", candidates)
+    assert matched.model is not None
+    assert any("close to separating" in note and "need" in note for note in matched.notes)
+
+
+def test_terms_that_repeat_or_do_not_vary_leave_the_score_and_are_named():
+    candidates = pool().assign(
+        years=lambda frame: 2 * frame["age"] + 1,
+        never=0,
+        only="one",
+        place=lambda frame: frame["region"].where(frame["region"] == "wales", "elsewhere"),
+    )
+    plain = matched_by(FORMULA, candidates)
+    more = matched_by(FORMULA + " + years + never + only + place", candidates)
+    agree(more.frame["weight"], plain.frame["weight"])
+    assert set(plain.model.params.index) == set(more.model.params.index)
+    (note,) = more.notes
+    assert all(term in note for term in ("years", "never", "place[T.wales]"))
+
+
+def test_other_warnings_of_the_estimator_are_not_swallowed():
+    def grumbling(formula, data):
+        warnings.warn("the disk is nearly full", UserWarning, stacklevel=1)
+        return smf.logit(formula, data)
+
+    with pytest.warns(UserWarning, match="disk"):
+        match(pool(), PLAIN, estimator=grumbling)
+
+
+def test_the_estimator_handed_in_is_the_one_used():
+    used = []
+
+    def watched(formula, data):
+        used.append((formula, len(data)))
+        return smf.logit(formula, data)
+
+    matched = match(pool(), PLAIN, estimator=watched)
+    assert used == [(FORMULA, 440)]
+    assert type(matched.model.model).__name__ == "Logit"
+
+
+def test_first_accepted_stops_at_the_first_accepted_and_records_every_try():
+    candidates = pool()
+    plan = [
+        Specification(name, formula, 0.2)
+        for name, formula in (("a", "treated ~ 1"), ("b", "treated ~ age"), ("c", FORMULA))
+    ]
+    verdicts = iter([Said(False), Said(True)])
+    matched = first_accepted(
+        candidates, plan, estimator=smf.logit, accept=lambda matched: next(verdicts)
+    )
+    expect_good_match(matched, candidates)
+    assert matched.accepted
+    assert matched.specification.name == "b"
+    assert [(name, verdict.accepted) for name, verdict, _ in matched.attempts] == [
+        ("a", False),
+        ("b", True),
+    ]
+
+
+def test_first_accepted_gives_the_plans_first_when_none_is():
+    candidates = pool()
+    plan = [Specification("a", "treated ~ age", 0.2), Specification("b", FORMULA, 0.2)]
+    matched = first_accepted(
+        candidates, plan, estimator=smf.logit, accept=lambda matched: Said(False)
+    )
+    expect_good_match(matched, candidates)
+    assert not matched.accepted
+    assert matched.specification.name == "a"
+    assert len(matched.attempts) == 2
+
+
+def test_a_match_of_nobody_is_never_accepted():
+    candidates = pool().assign(side=lambda frame: np.where(frame["treated"], "a", "b"))
+    plan = [Specification("hopeless", "treated ~ side", 0.2), PLAIN]
+    matched = first_accepted(
+        candidates, plan, estimator=smf.logit, accept=lambda matched: Said(True)
+    )
+    expect_good_match(matched, candidates)
+    assert matched.specification is PLAIN
+    assert matched.attempts[0].notes
+
+
+def test_an_empty_plan_is_refused():
+    with pytest.raises(ValueError, match="at least one"):
+        first_accepted(pool(), [], estimator=smf.logit, accept=lambda matched: Said(True))
+
+
+def _with_gap(candidates):
+    return candidates.assign(age=candidates["age"].where(candidates["age"] > 20))
+
+
+def _on_both_sides(candidates):
+    return candidates.assign(
+        offender_id=[candidates["offender_id"].iloc[0]] * 2
+        + list(candidates["offender_id"][2:-1])
+        + [candidates["offender_id"].iloc[0]]
+    )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (_with_gap, "no missing values: age"),
+        (_on_both_sides, "1 treated people are in the pool too and 1 treated rows repeat"),
+        (lambda frame: frame.drop(columns="offender_id"), "lack the columns offender_id"),
+    ],
+)
+def test_candidates_that_cannot_be_matched_are_refused_without_naming_anyone(spoil, message):
+    candidates = pool().assign(offender_id=lambda f: [f"X{i:04}" for i in range(len(f))])
+    with pytest.raises(ValueError, match=message) as caught:
+        match(spoil(candidates), PLAIN, estimator=smf.logit)
+    assert "X0" not in str(caught.value)
+
+
+def test_repr_is_the_methods_sentence():
+    matched = matched_by(FORMULA, pool(), exact=("disposal", "region"))
+    assert repr(matched).startswith(
+        f"{matched.treatment_n} of 40 people in the treatment group were matched to "
+        f"{matched.comparison_n} disposals of {matched.comparison_people} people by radius "
+        "matching on the logit of a propensity score from logistic regression, within 0.2 "
+        "standard deviations of the logit, exactly on disposal and region."
+    )
+    assert f"the information of {matched.effective_n:.0f} people" in repr(matched)
+
+
+@pytest.mark.parametrize(
+    ("lost", "words"),
+    [
+        (0, "Nobody in the treatment group was lost in matching."),
+        (1, "1 person in the treatment group has no match"),
+        (2, "2 people in the treatment group have no match"),
+    ],
+)
+def test_repr_counts_the_lost(lost, words):
+    candidates = pool()
+    ours = candidates.index[candidates["treated"]]
+    candidates.loc[ours[:lost], "region"] = "abroad"
+    matched = matched_by("treated ~ age + region", candidates, caliper=5)
+    assert matched.treatment_lost == lost
+    assert words in repr(matched)
+
+
+def test_one_treated_person_can_be_matched():
+    candidates = pool(treated=1, others=60)
+    matched = matched_by("treated ~ 1", candidates)
+    assert matched.treatment_n == 1
+    agree(matched.frame["weight"].to_numpy()[1:], np.full(60, 1 / 60))
+
+
+def test_pandas_string_identifiers_and_nullable_flags_work():
+    candidates = pool().astype({"offender_id": "string", "treated": "boolean"})
+    matched = matched_by(FORMULA, candidates)
+    assert isinstance(matched.frame["weight"].dtype, type(pd.Series([1.0]).dtype))
