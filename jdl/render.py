@@ -1,0 +1,483 @@
+"""An executed notebook -> pages, PDF, spreadsheets and data files.
+
+The templates hold the order of a page, its headings and its fixed wording; every sentence, number,
+table and chart comes from a cell of the notebook, by name. A page asks for what a cell published
+with ``doc.show(name)`` and for what it need not have published with ``doc.has(name)``; anything
+else that is missing is an error. Equal notebooks give equal bytes.
+
+What the templates read of the record (``doc.result``): ``request.id``, ``.organisation``,
+``.programme``, ``.release``; ``status``; ``vintage.name``, ``vintage.synthetic``; for a bulletin
+``release``, ``vintage``, ``results`` and ``history``.
+"""
+# mypy: allow-untyped-calls
+
+from __future__ import annotations
+
+import base64
+import csv
+import functools
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from nbconvert.exporters import TemplateExporter
+from nbconvert.filters import Highlight2HTML
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbformat import NotebookNode
+
+from jdl.execute import RecordBroken, figures_of, result_of
+from jdl.figures import MIME
+from jdl.spreadsheet import Cell, Sheet, number, workbook
+
+TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
+SYNTHETIC = "Synthetic demonstration: made-up people. Not Official Statistics."
+LICENCE = "Made available under the Open Government Licence, version 3.0."
+_MONTHS = [
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+]
+_LEADING_HEADING = re.compile(r"\A\s*#{1,6} [^\n]*\n?")
+_CHART = re.compile(r'<svg role="img" aria-label="([^"]*)"([^>]*)>')
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_ENVELOPE = ("request-facts", "criteria")
+
+
+class NotPublished(LookupError):  # noqa: N818
+    """A page asks for something that no cell of the notebook published."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """What one cell, or one named part of a cell, published.
+
+    Parameters
+    ----------
+    name : str
+        The name under which a page asks for it.
+    cell : str
+        The id of the cell.
+    html : str
+    content : dict
+        Its structure, see `jdl.figures`; ``kind`` says what it is.
+    """
+
+    name: str
+    cell: str
+    html: str
+    content: Mapping[str, Any]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is a list or table with nothing in it."""
+        return self.content.get("items") == [] or self.content.get("rows") == []
+
+
+class Document:
+    """An executed notebook as a page sees it.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+
+    Raises
+    ------
+    RecordBroken
+        If two things are published under one name, or not exactly one cell records a result.
+    """
+
+    def __init__(self, notebook: NotebookNode) -> None:
+        self.result: dict[str, Any] = result_of(notebook)
+        self._figures = {figure["id"]: figure for figure in figures_of(notebook)}
+        self._prose = {
+            cell.id: cell.source
+            for cell in notebook.cells
+            if cell.cell_type == "markdown" and "report" in cell.metadata.get("tags", [])
+        }
+        self._published: dict[str, Published] = {}
+        for item in _published(notebook):
+            if item.name in self._published:
+                raise RecordBroken(f"two things are published under the name {item.name}")
+            self._published[item.name] = item
+
+    def has(self, name: str) -> bool:
+        """Return whether something, not empty, was published under this name."""
+        return name in self._published and not self._published[name].is_empty
+
+    def show(self, name: str) -> Markup:
+        """Return the HTML published under this name.
+
+        Raises
+        ------
+        NotPublished
+            If there is none, or it is an empty list or table.
+        """
+        return Markup(self._item(name).html)
+
+    def cell(self, name: str) -> str:
+        """Return the id of the cell that published this."""
+        return self._item(name).cell
+
+    def prose(self, name: str) -> Markup:
+        """Return a markdown cell tagged ``report``, without its heading, which the page gives.
+
+        Raises
+        ------
+        NotPublished
+            If there is no such cell.
+        """
+        if name not in self._prose:
+            raise NotPublished(f"no markdown cell tagged report has the id {name}")
+        return markdown(_LEADING_HEADING.sub("", self._prose[name]), top=3)
+
+    def sheets(self) -> tuple[Sheet, ...]:
+        """Return every table as a worksheet, then those behind charts that are not yet there."""
+        tables = [item.content for item in self._items() if item.content["kind"] == "table"]
+        seen = [table["rows"] for table in tables]
+        for item in self._items():
+            if item.content["kind"] == "chart" and item.content["table"]["rows"] not in seen:
+                tables.append(item.content["table"])
+        return tuple(self._sheet(table) for table in tables)
+
+    def _items(self) -> Iterator[Published]:
+        yield from (item for item in self._published.values() if not item.is_empty)
+
+    def _item(self, name: str) -> Published:
+        if not self.has(name):
+            raise NotPublished(f"no cell published {name}, which the page needs")
+        return self._published[name]
+
+    def _sheet(self, table: Mapping[str, Any]) -> Sheet:
+        rows = (tuple(map(self._cell, row)) for row in table["rows"])
+        notes, header = tuple(table["notes"]), tuple(table["header"])
+        return Sheet(table["id"], table["caption"], notes, header, tuple(rows))
+
+    def _cell(self, content: Any) -> Cell:
+        if isinstance(content, str):
+            return content
+        if isinstance(content, list):
+            return "".join(p if isinstance(p, str) else self._text(p) for p in content)
+        figure = self._figures[content["figure"]]
+        return number(figure["value"], figure["text"], figure["unit"])
+
+    def _text(self, part: Mapping[str, str]) -> str:
+        return str(self._figures[part["figure"]]["text"])
+
+
+def _published(notebook: NotebookNode) -> Iterator[Published]:
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if MIME in output.get("data", {}):
+                yield from _named(str(cell.id), output["data"])
+
+
+def _named(cell: str, data: Mapping[str, Any]) -> Iterator[Published]:
+    content = data[MIME]
+    if content["kind"] == "group":
+        for part in content["parts"]:
+            yield Published(part["name"], cell, part["html"], part)
+    elif content["kind"] != "result":
+        yield Published(cell, cell, data["text/html"], content)
+
+
+class _Prose(IPythonRenderer):
+    """Markdown of a notebook: raw HTML shown as text, plain headings below the page's own."""
+
+    def __init__(self, top: int) -> None:
+        super().__init__(escape=True, allow_harmful_protocols=False, exclude_anchor_links=True)
+        self._top = top
+
+    def heading(self, text: str, level: int, **attrs: Any) -> str:
+        level = min(max(level, self._top), 6)
+        return f"<h{level}>{text}</h{level}>\n"
+
+
+def markdown(source: str, top: int) -> Markup:
+    """Return a markdown text as HTML whose headings start at level `top`."""
+    html = MarkdownWithMath(renderer=_Prose(top)).render(source)
+    return Markup(html)
+
+
+def month(release: str) -> Markup:
+    """Return a release named ``2014-03`` as "March 2014"."""
+    year, index = release.split("-")
+    return Markup('<time datetime="{}">{} {}</time>').format(release, _MONTHS[int(index) - 1], year)
+
+
+def code(source: str) -> Markup:
+    """Return Python code as highlighted HTML."""
+    return Markup(Highlight2HTML()(source, language="python"))
+
+
+class PageExporter(TemplateExporter):
+    """nbconvert's template exporter that escapes everything and accepts nothing missing."""
+
+    file_extension = ".html"
+    output_mimetype = "text/html"
+
+    def __init__(self, template: str, facts: Mapping[str, Any]) -> None:
+        super().__init__(template_name=template, extra_template_basedirs=[str(TEMPLATES)])
+        self.environment.globals.update(facts)
+
+    def _create_environment(self) -> Environment:
+        environment: Environment = super()._create_environment()
+        environment.autoescape = True
+        environment.undefined = StrictUndefined
+        environment.trim_blocks = environment.lstrip_blocks = True
+        environment.filters.update(month=month, code=code, markdown=markdown)
+        return environment
+
+
+def _page(template: str, notebook: NotebookNode, **facts: Any) -> str:
+    standing = {"has_pdf": pdf_obstacle() is None, "licence": LICENCE, "synthetic": SYNTHETIC}
+    exporter = PageExporter(template, {"doc": Document(notebook), **standing, **facts})
+    html, _ = exporter.from_notebook_node(notebook)
+    return f"{html.rstrip()}\n"
+
+
+def report(notebook: NotebookNode) -> str:
+    """Return the tailored report of an executed notebook as a page."""
+    return _page("tailored_report", notebook)
+
+
+def notice(notebook: NotebookNode) -> str:
+    """Return the outcome notice of a request that could not be processed."""
+    return _page("notice", notebook)
+
+
+def audit(notebook: NotebookNode) -> str:
+    """Return the audit copy: every cell with its outputs, each at the anchor ``cell-<id>``."""
+    return _page("audit", notebook, mime=MIME)
+
+
+def data_quality(notebook: NotebookNode) -> str:
+    """Return what the provider can learn about the data it sent."""
+    return _page("data_quality", notebook)
+
+
+def bulletin(notebook: NotebookNode) -> str:
+    """Return the month's bulletin as a page."""
+    return _page("bulletin", notebook)
+
+
+def index(notebook: NotebookNode, results: Sequence[Mapping[str, Any]]) -> str:
+    """Return the release page.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        The executed bulletin.
+    results : sequence of dict
+        The ``result.json`` content of the month's requests, in the order shown.
+    """
+    reports = [
+        {"request": r["request"], "status": r["status"], "conclusion": _conclusion(r)}
+        for r in results
+    ]
+    return _page("release_index", notebook, reports=reports)
+
+
+def _conclusion(result: Mapping[str, Any]) -> str | None:
+    if result["status"] != "reported":
+        return None
+    headline = next(analysis for analysis in result["analyses"] if analysis["headline"])
+    rate = next(row for row in headline["measures"] if row["measure"] == "rate")
+    return str(rate["conclusion"])
+
+
+@functools.cache
+def pdf_obstacle() -> str | None:
+    """Return why no PDF can be made here, in one plain line, or None."""
+    try:
+        import weasyprint  # noqa: F401
+    except OSError:
+        return (
+            "PDFs are not made: Pango is missing. Install the Debian packages "
+            "libpango-1.0-0, libpangoft2-1.0-0 and libharfbuzz-subset0."
+        )
+    return None
+
+
+def pdf(html: str) -> bytes:
+    """Return a page as a tagged PDF (PDF/UA-1) in the project's own font.
+
+    Parameters
+    ----------
+    html : str
+        A page that holds all it needs; nothing is fetched.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    weasyprint.urls.FatalURLFetchingError
+        If the page asks for anything outside itself.
+    """
+    from weasyprint import CSS, HTML
+    from weasyprint.text.fonts import FontConfiguration
+    from weasyprint.urls import URLFetcher
+
+    fonts = FontConfiguration()
+    refuse = URLFetcher(allowed_protocols=["data"], fail_on_errors=True)
+    style = CSS(string=_font_faces(), font_config=fonts, url_fetcher=refuse)
+    page = HTML(string=_CHART.sub(_titled, html), url_fetcher=refuse)
+    made = page.write_pdf(stylesheets=[style], font_config=fonts, pdf_variant="pdf/ua-1")
+    return bytes(made)
+
+
+def _titled(chart: re.Match[str]) -> str:
+    """Give a drawing its description where WeasyPrint looks for it."""
+    return f'<svg role="img"{chart[2]}><title>{chart[1]}</title>'
+
+
+@functools.cache
+def _font_faces() -> str:
+    return "".join(
+        f"@font-face {{ font-family: Arial; font-weight: {weight}; "
+        f"src: url(data:font/ttf;base64,{_base64(TEMPLATES / 'fonts' / name)}) }}"
+        for weight, name in [(400, "LiberationSans-Regular.ttf"), (700, "LiberationSans-Bold.ttf")]
+    )
+
+
+def _base64(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode("ascii")
+
+
+def annex(notebook: NotebookNode) -> bytes:
+    """Return every table of a report as an OpenDocument spreadsheet."""
+    document = Document(notebook)
+    request = document.result["request"]
+    title = f"{request['organisation']}: {request['programme']}, annex tables"
+    return workbook(title, _cover(document.result, request["release"]), document.sheets())
+
+
+def bulletin_tables(notebook: NotebookNode) -> bytes:
+    """Return every table of a bulletin as an OpenDocument spreadsheet."""
+    document = Document(notebook)
+    release = document.result["release"]
+    title = f"Justice Data Lab statistics: {month(release).striptags()}, tables"
+    return workbook(title, _cover(document.result, release), document.sheets())
+
+
+def _cover(result: Mapping[str, Any], release: str) -> tuple[str, ...]:
+    vintage = result["vintage"]
+    return (
+        SYNTHETIC if vintage["synthetic"] else "Official Statistics",
+        f"Justice Data Lab, release of {month(release).striptags()}.",
+        f"Made from the data vintage {vintage['name']}.",
+        "Each of the other worksheets holds one table. Figures are at full precision and shown "
+        "as in the publication.",
+        LICENCE,
+    )
+
+
+def comma_separated(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows as CSV: one header, full precision, missing values empty.
+
+    A text that a spreadsheet would run as a formula gets a leading apostrophe.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        All with the same keys, in the same order.
+
+    Raises
+    ------
+    ValueError
+        If the rows do not have the same keys.
+    """
+    header = list(rows[0]) if rows else []
+    if any(list(row) != header for row in rows):
+        raise ValueError("all rows of a data file have the same columns, in the same order")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([_csv_value(value) for value in row.values()] for row in rows)
+    return text.getvalue()
+
+
+def _csv_value(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def report_files(notebook: NotebookNode) -> dict[str, bytes]:
+    """Return the files of one request's folder, by name.
+
+    A request that was not processed gets a notice in place of the report, and an annex and a data
+    quality page only where there is something to show. PDFs are left out where `pdf_obstacle`
+    says so.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        The executed ``tailored_report.ipynb``.
+
+    Returns
+    -------
+    dict of str to bytes
+    """
+    document = Document(notebook)
+    reported = document.result["status"] == "reported"
+    page = report(notebook) if reported else notice(notebook)
+    files = {"report.html": page.encode(), **_pdf("report.pdf", page)}
+    if reported or any(sheet.name not in _ENVELOPE for sheet in document.sheets()):
+        files["annex.ods"] = annex(notebook)
+    if reported or document.has("data-quality-table"):
+        files["data_quality.html"] = data_quality(notebook).encode()
+    return {**files, "audit.html": audit(notebook).encode(), **_record(notebook)}
+
+
+def bulletin_files(notebook: NotebookNode) -> dict[str, bytes]:
+    """Return the files of the bulletin's folder, by name, but for the log.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        The executed ``bulletin.ipynb``.
+
+    Returns
+    -------
+    dict of str to bytes
+    """
+    page = bulletin(notebook)
+    record = _record(notebook)
+    result = json.loads(record.pop("result.json"))
+    return {
+        "bulletin.html": page.encode(),
+        **_pdf("bulletin.pdf", page),
+        "tables.ods": bulletin_tables(notebook),
+        "results.csv": comma_separated(result["results"]).encode(),
+        "history.csv": comma_separated(result["history"]).encode(),
+        **record,
+    }
+
+
+def _pdf(name: str, page: str) -> dict[str, bytes]:
+    return {} if pdf_obstacle() else {name: pdf(page)}
+
+
+def _record(notebook: NotebookNode) -> dict[str, bytes]:
+    return {
+        "notebook.ipynb": f"{nbformat.writes(notebook).rstrip()}\n".encode(),
+        "figures.json": _json(figures_of(notebook)),
+        "result.json": _json(result_of(notebook)),
+    }
+
+
+def _json(content: Any) -> bytes:
+    return f"{json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)}\n".encode()
+
+
+def write(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write files into a folder, which is made when needed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
