@@ -630,6 +630,14 @@ class DateFormat:
             return Misread.IMPOSSIBLE if number else Misread.SHAPE
 
 
+def is_date_format(text: object) -> bool:
+    """Whether text declares a way of writing dates."""
+    try:
+        return isinstance(text, str) and bool(DateFormat(text))
+    except ValueError:
+        return False
+
+
 def _month(name: str) -> int:
     """Return the number of a month written in English, in full or by its first letters, or 0."""
     short = [month[:3] for month in _MONTHS]

@@ -278,7 +278,8 @@ def _text_date(
         return day
     if day is Misread.SHAPE and _SERIAL.fullmatch(bare):
         day = Misread.SERIAL
-    seen.misread.append(bare)
+    if day is Misread.SHAPE:
+        seen.misread.append(bare)
     found.add(*day.value, column, row)
     return None
 

@@ -1,0 +1,433 @@
+"""The log of every request ever received, and the facts of each month's release."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from jdl.cells import DateFormat, Findings, Table, read_grid, read_table, text_of
+from jdl.faults import Fault, Unusable
+from jdl.forms import ID_KEY, MONTH, MONTH_KEY, Form, Key, hold_form, load, trouble_of
+from jdl.national import code_list
+
+STATUSES = ("received", "ready", "published", "not processed", "withdrawn")
+RESULTS = ("reduction", "inconclusive", "increase")
+
+
+@dataclass(frozen=True)
+class SignOff:
+    """Who signed a release off, by post, and when."""
+
+    role: str
+    on: dt.date
+
+
+@dataclass(frozen=True)
+class Release:
+    """The facts of one month's release.
+
+    Parameters
+    ----------
+    name : str
+        The month, ``YYYY-MM``.
+    period_to : date
+        Requests received up to this day are counted.
+    published_at : datetime
+        Local time of publication.
+    next_release : date
+        When the next one is due.
+    vintage : str, optional
+        The name of the national extract to use; without it, the latest.
+    lead_statistician, contact : str
+        A post, and how to reach it.
+    pre_release : tuple of str
+        The posts that see it up to 24 hours before.
+    service_update : str
+        What is new in the service.
+    sign_off : SignOff, optional
+        Without it the release cannot be published.
+    stated : bool
+        False where there is no release file and these are plain defaults.
+    """
+
+    name: str
+    period_to: dt.date
+    published_at: dt.datetime
+    next_release: dt.date
+    vintage: str | None = None
+    lead_statistician: str = "not stated"
+    contact: str = "not stated"
+    pre_release: tuple[str, ...] = ()
+    service_update: str = ""
+    sign_off: SignOff | None = None
+    stated: bool = True
+
+
+_RELEASE: Form = {
+    "": {
+        "period_to": Key("date", True),
+        "published_at": Key("moment", True),
+        "next_release": Key("date"),
+        "vintage": Key("text"),
+        "lead_statistician": Key("text"),
+        "contact": Key("text"),
+        "pre_release": Key("list of text"),
+        "service_update": Key("long text"),
+    },
+    "sign_off": {"role": Key("text", True), "on": Key("date", True)},
+}
+
+
+def read_release(requests_folder: Path, name: str) -> Release:
+    """Read the facts of a release.
+
+    Parameters
+    ----------
+    requests_folder : Path
+        Holds ``releases/<name>.toml``.
+    name : str
+        The month, ``YYYY-MM``.
+
+    Returns
+    -------
+    Release
+        Without the file, plain defaults: requests to the end of the month before, published at
+        09:30 on the second Thursday, the next one a month later, and ``stated`` false.
+
+    Raises
+    ------
+    Unusable
+        With every fault of the file.
+    """
+    if not MONTH.fullmatch(name):
+        raise Unusable(
+            [Fault("release", "a release is a month", "Write it as YYYY-MM, such as 2014-03")]
+        )
+    file = requests_folder / "releases" / f"{name}.toml"
+    year, month = int(name[:4]), int(name[5:])
+    following = (year, month + 1) if month < 12 else (year + 1, 1)
+    plain = Release(
+        name=name,
+        period_to=dt.date(year, month, 1) - dt.timedelta(days=1),
+        published_at=_moment(_second_thursday(year, month)),
+        next_release=_second_thursday(*following),
+        stated=False,
+    )
+    if not file.exists():
+        return plain
+    found = Findings(f"releases/{file.name}")
+    raw = load(file, found.where)
+    hold_form(raw, _RELEASE, found)
+    if found.faults:
+        raise Unusable(found.faults)
+    release = replace(plain, **_release_fields(raw), stated=True)
+    _hold_calendar(release, found)
+    if found.faults:
+        raise Unusable(found.faults)
+    return release
+
+
+def _release_fields(raw: Mapping[str, Any]) -> dict[str, Any]:
+    fields = {**raw, "published_at": _moment(raw["published_at"])}
+    if "pre_release" in raw:
+        fields["pre_release"] = tuple(raw["pre_release"])
+    if "sign_off" in raw:
+        fields["sign_off"] = SignOff(**raw["sign_off"])
+    return fields
+
+
+def _moment(day: dt.date) -> dt.datetime:
+    return day if isinstance(day, dt.datetime) else dt.datetime.combine(day, dt.time(9, 30))
+
+
+def _second_thursday(year: int, month: int) -> dt.date:
+    first = dt.date(year, month, 1)
+    return first + dt.timedelta(days=(3 - first.weekday()) % 7 + 7)
+
+
+def _hold_calendar(release: Release, found: Findings) -> None:
+    if f"{release.published_at:%Y-%m}" != release.name:
+        found.add("the release must be published in its month", "Correct it", "published_at")
+    if release.period_to > release.published_at.date():
+        found.add("the period must end before publication", "Correct it", "period_to")
+    if release.next_release <= release.published_at.date():
+        found.add("the next release must come after this one", "Correct it", "next_release")
+
+
+_LOG_REQUIRED = (
+    "id",
+    "organisation",
+    "programme",
+    "sector",
+    "intervention_type",
+    "received",
+    "status",
+    "status_date",
+)
+_LOG_NUMBERS = ("treatment_n", "rate_difference", "ci_low", "ci_high")
+LOG = (
+    *_LOG_REQUIRED,
+    "release",
+    "reason",
+    "extends",
+    *_LOG_NUMBERS,
+    "rate_result",
+    "frequency_result",
+)
+_LOG_TYPES: dict[str, Any] = {
+    "received": "datetime64[s]",
+    "status_date": "datetime64[s]",
+    "treatment_n": "Int64",
+    **dict.fromkeys(_LOG_NUMBERS[1:], "float64"),
+}
+_LOG_KEYS = {
+    "id": ID_KEY,
+    "organisation": Key("text"),
+    "programme": Key("text"),
+    "sector": Key("text", codes=code_list("sector")),
+    "intervention_type": Key("text", codes=code_list("intervention_type")),
+    "status": Key("text", codes=STATUSES),
+    "release": MONTH_KEY,
+    "reason": Key("long text"),
+    "rate_result": Key("text", codes=RESULTS),
+    "frequency_result": Key("text", codes=RESULTS),
+}
+
+
+def read_log(requests_folder: Path) -> pd.DataFrame:
+    """Read the log of every request ever received.
+
+    Parameters
+    ----------
+    requests_folder : Path
+        Holds ``log.csv``.
+
+    Returns
+    -------
+    DataFrame
+        One row a request, in the file's order, every column of `LOG`: ``received`` and
+        ``status_date`` as ``datetime64[s]``, ``treatment_n`` as ``Int64``, the three figures of
+        the rate as proportions, all else as text; ``extends`` holds ids set apart by a space.
+
+    Raises
+    ------
+    Unusable
+        With every fault.
+    """
+    found = Findings("log.csv")
+    table = read_table(read_grid(requests_folder / "log.csv", found.where, LOG), LOG, found)
+    for name in _LOG_REQUIRED:
+        if name not in table.columns:
+            found.add("the column must be present", "Add it", name)
+    if table.unknown:
+        found.add("the log has columns that are not known", "Respell or remove them")
+    columns = {name: _log_column(table, name, found) for name in LOG}
+    rows = [number for number, _ in table.rows]
+    _hold_log(columns, rows, found)
+    if found.faults:
+        raise Unusable(found.faults)
+    return pd.DataFrame(
+        {
+            name: pd.array(values, dtype=_LOG_TYPES.get(name, "str"))
+            for name, values in columns.items()
+        }
+    )
+
+
+def _log_column(table: Table, name: str, found: Findings) -> list[Any]:
+    if name not in table.columns:
+        return [None] * len(table.rows)
+    values: list[Any] = []
+    for row, cell in table.cells(name):
+        text = text_of(cell, name, row, found)
+        if text is None:
+            if name in _LOG_REQUIRED:
+                found.add("the cell must not be blank", "Fill it in", name, row)
+            values.append(None)
+            continue
+        value, trouble = _log_value(name, text)
+        if trouble:
+            found.add(*trouble, name, row)
+        values.append(None if trouble else value)
+    return values
+
+
+def _log_value(name: str, text: str) -> tuple[Any, tuple[str, str] | None]:
+    if name in ("received", "status_date"):
+        day = DateFormat("ISO").read(text, dt.date.max.year)
+        return (day, None) if isinstance(day, dt.date) else (None, day.value)
+    if name in _LOG_NUMBERS:
+        return _log_number(name, text)
+    if name == "extends":
+        ids = re.split(r"[\s;,]+", text)
+        bad = next((fault for one in ids if (fault := trouble_of(one, _LOG_KEYS["id"]))), None)
+        return " ".join(ids), bad
+    return text, trouble_of(text, _LOG_KEYS[name])
+
+
+def _log_number(name: str, text: str) -> tuple[Any, tuple[str, str] | None]:
+    if name == "treatment_n":
+        whole = re.fullmatch(r"[0-9]{1,9}", text)
+        return (
+            (int(text), None)
+            if whole
+            else (
+                None,
+                ("the value must be a whole number", "Write it as digits"),
+            )
+        )
+    if re.fullmatch(r"-?[0-9]?\.?[0-9]{1,20}", text) and abs(float(text)) <= 1:
+        return float(text), None
+    return None, (
+        "the value must be a difference of proportions from -1 to 1, not of percentages",
+        "Write 5 percentage points as 0.05",
+    )
+
+
+def _hold_log(columns: Mapping[str, list[Any]], rows: list[int], found: Findings) -> None:
+    ids: set[str] = set()
+    known = {name for name in columns["id"] if name}
+    for place, row in enumerate(rows):
+        entry = {name: values[place] for name, values in columns.items()}
+        if entry["id"] in ids:
+            found.add("no two requests may have the same id", "Rename one", "id", row)
+        ids |= {entry["id"]} - {None}
+        if not set((entry["extends"] or "").split()) <= known - {entry["id"]}:
+            found.add(
+                "a request can extend only other requests of the log",
+                "Correct the ids",
+                "extends",
+                row,
+            )
+        _hold_entry(entry, row, found)
+
+
+def _hold_entry(entry: Mapping[str, Any], row: int, found: Findings) -> None:
+    received, status_date, release = entry["received"], entry["status_date"], entry["release"]
+    if received and status_date and status_date < received:
+        found.add("a status cannot be older than the request", "Correct a date", "status_date", row)
+    if received and release and release < received.isoformat()[:7]:
+        found.add(
+            "a request cannot be published before it is received",
+            "Correct `release` or `received`",
+            "release",
+            row,
+        )
+    if entry["status"] in ("ready", "published") and not release:
+        found.add("a request with a report must have a release", "Add the month", "release", row)
+    _hold_result(entry, row, found)
+
+
+def _hold_result(entry: Mapping[str, Any], row: int, found: Findings) -> None:
+    low, difference, high = (entry[name] for name in ("ci_low", "rate_difference", "ci_high"))
+    if None not in (low, difference, high) and not low <= difference <= high:
+        found.add(
+            "the difference must lie within its interval",
+            "Correct the figures",
+            "rate_difference",
+            row,
+        )
+    ends = {"reduction": high, "increase": None if low is None else -low}.get(entry["rate_result"])
+    if ends is not None and ends > 0:
+        found.add(
+            "a reduction or increase must have its whole interval on that side of nought",
+            "Correct `rate_result` or the interval",
+            "rate_result",
+            row,
+        )
+
+
+def status_at(log: pd.DataFrame, release: Release) -> pd.DataFrame:
+    """Return the log as it stood at a release.
+
+    Parameters
+    ----------
+    log : DataFrame
+        From `read_log`.
+    release : Release
+        The month.
+
+    Returns
+    -------
+    DataFrame
+        The requests received up to the end of the release's period, with ``status_then``:
+
+        - ``published``: a report, in an earlier release; ``ready``: a report, in this one;
+        - ``not processed``, ``withdrawn``: closed so in this release or an earlier one, or, where
+          the row names no release, on a day up to that of publication;
+        - ``remaining``: all others, whatever became of them later.
+
+    Raises
+    ------
+    Unusable
+        Where a request of this release or an earlier one was received after the period's end.
+    """
+    late = log["received"] > pd.Timestamp(release.period_to)
+    if (late & (log["release"].fillna("9999-99") <= release.name)).any():
+        raise Unusable(
+            [
+                Fault(
+                    "log.csv",
+                    f"a request of the release {release.name} must be received by the end of its "
+                    "period",
+                    "Correct `received` or `release` in the log, or `period_to` of the release",
+                )
+            ]
+        )
+    held = log[~late].reset_index(drop=True)
+    return held.assign(
+        status_then=[
+            _status_then(status, None if pd.isna(month) else month, day, release)
+            for status, month, day in zip(
+                held["status"], held["release"], held["status_date"], strict=True
+            )
+        ]
+    )
+
+
+def _status_then(status: str, month: str | None, day: pd.Timestamp, release: Release) -> str:
+    if status == "received":
+        return "remaining"
+    if month is None:
+        return status if day.date() <= release.published_at.date() else "remaining"
+    if month > release.name:
+        return "remaining"
+    if status in ("ready", "published"):
+        return "ready" if month == release.name else "published"
+    return status
+
+
+def counts_at(log: pd.DataFrame, release: Release) -> dict[str, int]:
+    """Count the log as it stood at a release.
+
+    Parameters
+    ----------
+    log : DataFrame
+        From `read_log`.
+    release : Release
+        The month.
+
+    Returns
+    -------
+    dict
+        ``received``, ``published`` (before), ``ready`` (this release), ``not_processed``,
+        ``withdrawn`` and ``remaining``; received is the sum of the others.
+    """
+    then = status_at(log, release)["status_then"]
+    names = ("published", "ready", "not processed", "withdrawn", "remaining")
+    counts = {name.replace(" ", "_"): int((then == name).sum()) for name in names}
+    if sum(counts.values()) != len(then):
+        raise AssertionError("every request received has one status")
+    return {"received": len(then), **counts}
+
+
+def was_withdrawn(log: pd.DataFrame, release: Release, request_id: str) -> bool:
+    """Return whether a request counts as withdrawn at a release."""
+    then = status_at(log, release)
+    return bool(((then["id"] == request_id) & (then["status_then"] == "withdrawn")).any())

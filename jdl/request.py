@@ -1,0 +1,888 @@
+"""The request: what is asked, by whom, with which people, and whether it can be processed.
+
+The log of requests and the facts of a release are read here too, by the same names (see
+`jdl.log`). Whatever cannot be used is told with every fault at once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from jdl.cells import Findings, is_date_format
+from jdl.faults import Fault, Unusable
+from jdl.forms import ID_KEY, MONTH_KEY, Form, Key, hold_form, load, place, trouble_of
+from jdl.log import (
+    Release,
+    SignOff,
+    counts_at,
+    read_log,
+    read_release,
+    status_at,
+    was_withdrawn,
+)
+from jdl.national import Vintage, check_vintage, code_list, find_vintages
+from jdl.upload import (
+    DATES,
+    SETTINGS,
+    Note,
+    Upload,
+    no_people,
+    participation,
+    read_people,
+    write_template,
+)
+
+__all__ = [
+    "Correction",
+    "Criterion",
+    "DataSharing",
+    "Note",
+    "Override",
+    "Reason",
+    "Release",
+    "Request",
+    "SignOff",
+    "Upload",
+    "against",
+    "check",
+    "counts_at",
+    "criteria",
+    "pooled_upload",
+    "read_log",
+    "read_release",
+    "read_request",
+    "read_upload",
+    "requests_of",
+    "status_at",
+    "stop_if",
+    "unmet",
+    "was_withdrawn",
+    "write_template",
+]
+
+MINIMUM_PEOPLE = 60
+FOLLOW_UP_DAYS = 365
+SUBGROUPS = (
+    "setting",
+    "referral_route",
+    "location",
+    "participation",
+    "sex",
+    "age_group",
+    "ethnicity",
+    "nationality",
+    "region",
+    "offence_group",
+    "disposal",
+    "prison",
+)
+_SHARED = ("organisation", "programme", "sector", "intervention_type", "release")
+_PARAMETER = re.compile(r"[a-z][a-z_]{0,39}")
+_DATE_FORMAT_RULE = "a date format is made of YYYY or YY, MM, M, MMM or MMMM, and DD or D"
+
+
+@dataclass(frozen=True)
+class DataSharing:
+    """The organisation's sign-off that it may share the data."""
+
+    signed_on: dt.date
+    signed_by_role: str
+    legal_basis: str
+
+
+@dataclass(frozen=True)
+class Override:
+    """A method parameter that this request sets otherwise than the notebook, and why."""
+
+    value: Any
+    reason: str
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What this run corrects: the report published in the release `of`."""
+
+    of: str
+    reason: str
+    on: dt.date
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request, as its ``request.toml`` states it.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it lies.
+    id, release : str
+        Its name, and the month ``YYYY-MM`` in which it is published.
+    received : date
+        When it came in; no date of the upload may lie after it.
+    organisation, programme, sector, intervention_type, description, selection, setting : str
+        Who asks, about what, and how people were referred or chosen.
+    data_sharing : DataSharing, optional
+        Without it the request is not processed.
+    special_group, approved_on : optional
+        A group that needs case-by-case approval, and the day of the approval.
+    extends : tuple of str
+        Earlier requests whose people are pooled with these.
+    date_format, sheet : str
+        How the upload is written.
+    sex, region, oasys, subgroups, follow_up_days, cautions
+        What is asked: ``all``, ``male`` or ``female``; a region or None; and so on.
+    method : dict of str to Override
+        Method parameters set otherwise than in the notebook.
+    correction : Correction, optional
+        Where this run corrects a published report.
+    """
+
+    folder: Path = field(compare=False)
+    id: str
+    release: str
+    received: dt.date
+    organisation: str
+    programme: str
+    sector: str
+    intervention_type: str
+    description: str
+    selection: str
+    setting: str
+    data_sharing: DataSharing | None = None
+    special_group: str | None = None
+    approved_on: dt.date | None = None
+    extends: tuple[str, ...] = ()
+    date_format: str = "ISO"
+    sheet: str | None = None
+    sex: str = "all"
+    region: str | None = None
+    oasys: bool = False
+    subgroups: tuple[str, ...] = ()
+    follow_up_days: int = FOLLOW_UP_DAYS
+    cautions: bool = False
+    method: Mapping[str, Override] = field(default_factory=dict)
+    correction: Correction | None = None
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """The method parameters that are set otherwise, by name, as the notebook takes them."""
+        return {name: override.value for name, override in sorted(self.method.items())}
+
+    @property
+    def public(self) -> dict[str, Any]:
+        """The public fields, as ``result.json`` holds them: text, numbers, lists; no dates."""
+        names = (
+            *("id", "release", "organisation", "programme", "sector", "intervention_type"),
+            *("description", "selection", "setting", "special_group", "sex", "region", "oasys"),
+            *("follow_up_days", "cautions"),
+        )
+        correction = self.correction
+        return {
+            **{name: getattr(self, name) for name in names},
+            "received": self.received.isoformat(),
+            "extends": list(self.extends),
+            "subgroups": list(self.subgroups),
+            "method": {
+                name: {"value": override.value, "reason": override.reason}
+                for name, override in sorted(self.method.items())
+            },
+            "correction": correction
+            and {
+                "of": correction.of,
+                "reason": correction.reason,
+                "on": correction.on.isoformat(),
+            },
+        }
+
+
+_REQUEST: Form = {
+    "": {
+        "id": ID_KEY,
+        "release": MONTH_KEY,
+        "received": Key("date", True),
+        "organisation": Key("text", True),
+        "programme": Key("text", True),
+        "sector": Key("text", True, code_list("sector")),
+        "intervention_type": Key("text", True, code_list("intervention_type")),
+        "description": Key("long text", True),
+        "selection": Key("long text", True),
+        "setting": Key("text", True, SETTINGS),
+        "special_group": Key("text", codes=code_list("special_group")),
+        "approved_on": Key("date"),
+        "extends": Key("list of ids"),
+    },
+    "data_sharing": {
+        "signed_on": Key("date", True),
+        "signed_by_role": Key("text", True),
+        "legal_basis": Key("long text", True),
+    },
+    "upload": {"date_format": Key("text"), "sheet": Key("text")},
+    "analysis": {
+        "sex": Key("text", codes=("all", "male", "female")),
+        "region": Key("text", codes=code_list("region")),
+        "oasys": Key("true or false"),
+        "subgroups": Key("list of text"),
+        "follow_up_days": Key("whole number"),
+        "cautions": Key("true or false"),
+    },
+    "correction": {
+        "of": MONTH_KEY,
+        "reason": Key("long text", True),
+        "on": Key("date", True),
+    },
+}
+
+
+def read_request(folder: Path) -> Request:
+    """Read and check ``request.toml``.
+
+    Parameters
+    ----------
+    folder : Path
+        The request's folder, named as its id.
+
+    Returns
+    -------
+    Request
+
+    Raises
+    ------
+    Unusable
+        With every unknown, missing or wrong key.
+    """
+    folder = folder.resolve()
+    found = Findings(f"{folder.name}/request.toml")
+    raw = load(folder / "request.toml", found.where)
+    hold_form(raw, _REQUEST, found, frozenset({"method"}))
+    _hold_method(raw.get("method", {}), found)
+    if not found.faults:
+        _hold_sense(raw, folder, found)
+    if found.faults:
+        raise Unusable(found.faults)
+    upload, analysis = raw.get("upload", {}), raw.get("analysis", {})
+    lists = {"subgroups": tuple(analysis.get("subgroups", ()))}
+    sharing, correction = raw.get("data_sharing"), raw.get("correction")
+    return Request(
+        folder=folder,
+        **{key: raw[key] for key in _REQUEST[""] if key in raw and key != "extends"},
+        extends=tuple(raw.get("extends", ())),
+        **upload,
+        **{**analysis, **lists},
+        data_sharing=DataSharing(**sharing) if sharing else None,
+        method={name: Override(**entry) for name, entry in raw.get("method", {}).items()},
+        correction=Correction(**correction) if correction else None,
+    )
+
+
+def _hold_method(method: Any, found: Findings) -> None:
+    if not isinstance(method, dict):
+        found.add("this must be a table", "Write it as [method]", "method")
+        return
+    for name, entry in method.items():
+        where = place("method", name)
+        if not _PARAMETER.fullmatch(name):
+            found.add(
+                "a parameter's name has lower-case letters and underscores only",
+                "Use a name of the notebook's parameters cell",
+                where,
+            )
+        if not isinstance(entry, dict) or set(entry) != {"value", "reason"}:
+            found.add(
+                "an override must have a value and a reason, and nothing else",
+                'Write it as {value = ..., reason = "..."}',
+                where,
+            )
+            continue
+        if fault := trouble_of(entry["reason"], Key("long text")):
+            found.add(*fault, f"{where}.reason")
+        if not _is_parameter(entry["value"]):
+            found.add(
+                "a parameter's value must be a finite number, true or false, one line of text, or "
+                "a list of these",
+                "Write it as the notebook's parameters cell does",
+                where,
+            )
+
+
+def _is_parameter(value: Any) -> bool:
+    if isinstance(value, list):
+        return len(value) <= 50 and all(
+            not isinstance(one, list) and _is_parameter(one) for one in value
+        )
+    if isinstance(value, str):
+        return trouble_of(value, Key("text")) is None
+    return isinstance(value, int | float) and abs(value) < 1e15
+
+
+def _hold_sense(raw: Mapping[str, Any], folder: Path, found: Findings) -> None:
+    """Hold together what single keys cannot show."""
+    analysis = raw.get("analysis", {})
+    if raw["id"] != folder.name:
+        found.add("the id must be the name of its folder", "Rename the one or the other", "id")
+    if raw["release"] < raw["received"].isoformat()[:7]:
+        found.add(
+            "a request cannot be published before it is received",
+            "Correct `release` or `received`",
+            "release",
+        )
+    if raw["id"] in raw.get("extends", ()):
+        found.add("a request cannot extend itself", "Name earlier requests only", "extends")
+    if "approved_on" in raw and "special_group" not in raw:
+        found.add(
+            "an approval belongs to a special group",
+            "Add `special_group`, or remove `approved_on`",
+            "approved_on",
+        )
+    if analysis.get("follow_up_days", FOLLOW_UP_DAYS) != FOLLOW_UP_DAYS:
+        found.add(
+            f"people are followed for {FOLLOW_UP_DAYS} days",
+            "Remove the key",
+            "[analysis] follow_up_days",
+        )
+    for name in analysis.get("subgroups", ()):
+        if name not in SUBGROUPS and not re.fullmatch(r"group_[a-z0-9_]{1,40}", name):
+            found.add(
+                "a subgroup must be a group_ column of the upload or one of: "
+                + ", ".join(SUBGROUPS),
+                "Name one of them",
+                "[analysis] subgroups",
+            )
+    if not is_date_format(raw.get("upload", {}).get("date_format", "ISO")):
+        found.add(
+            _DATE_FORMAT_RULE,
+            'Write it as "DD/MM/YYYY", as the dates in the file are written',
+            "[upload] date_format",
+        )
+
+
+def read_upload(request: Request, *, withdrawn: bool = False) -> Upload:
+    """Read the people of a request.
+
+    Parameters
+    ----------
+    request : Request
+        Its folder holds ``upload.csv`` or ``upload.xlsx``.
+    withdrawn : bool
+        A withdrawn request, and one without data-sharing sign-off, may lack the file, and then
+        has no people.
+
+    Returns
+    -------
+    Upload
+
+    Raises
+    ------
+    Unusable
+        With every fault of the file.
+    """
+    files = sorted(
+        path
+        for path in request.folder.iterdir()
+        if path.name.casefold() in ("upload.csv", "upload.xlsx")
+    )
+    if not files and (withdrawn or request.data_sharing is None):
+        return Upload(no_people(), "", "", None)
+    if len(files) != 1:
+        raise Unusable(
+            [
+                Fault(
+                    request.id,
+                    "there must be one upload.csv or upload.xlsx",
+                    "Remove all but one" if files else "Add the filled data upload template",
+                )
+            ]
+        )
+    upload = read_people(
+        files[0],
+        received=request.received,
+        where=f"{request.id}/{files[0].name}",
+        date_format=request.date_format,
+        sheet=request.sheet,
+        setting=request.setting,
+        source=request.id,
+    )
+    absent = [
+        name
+        for name in request.subgroups
+        if name.startswith("group_") and name not in upload.people
+    ]
+    if absent:
+        raise Unusable(
+            Fault(
+                f"{request.id}/{files[0].name}",
+                "a column that request.toml names as a subgroup must be in the upload",
+                "Add the column, or remove it from `subgroups`",
+                name,
+            )
+            for name in absent
+        )
+    return upload
+
+
+def pooled_upload(request: Request, requests_folder: Path, *, withdrawn: bool = False) -> Upload:
+    """Read the people of a request after those of the requests it extends.
+
+    Parameters
+    ----------
+    request : Request
+        Its `extends` are followed to the first, earliest people first.
+    requests_folder : Path
+        Holds the earlier requests.
+    withdrawn : bool
+        As in `read_upload`.
+
+    Returns
+    -------
+    Upload
+        ``source`` tells which request a row came with; ``(source, row)`` is unique. A row that an
+        earlier source already holds (same name, date of birth, and index, conviction and start
+        dates) is left out and counted in ``repeated``.
+
+    Raises
+    ------
+    Unusable
+        With every fault of every file, and where an earlier request is missing, is not earlier,
+        has no data-sharing sign-off, or leads back to this one.
+    """
+    chain, faults = _chain(request, requests_folder)
+    parts = []
+    for one in chain:
+        try:
+            parts.append(read_upload(one, withdrawn=withdrawn and one is request))
+        except Unusable as unusable:
+            faults += unusable.faults
+    if faults:
+        raise Unusable(faults)
+    return _pooled(parts)
+
+
+def _chain(request: Request, requests_folder: Path) -> tuple[list[Request], list[Fault]]:
+    """Return the requests to be pooled, earliest first, and the faults of the ones named."""
+    chain: dict[str, Request] = {}
+    faults: list[Fault] = []
+
+    def follow(one: Request, path: tuple[str, ...]) -> None:
+        for name in one.extends:
+            if name in path:
+                faults.append(_extends(one, "a request must not extend itself by way of others"))
+            elif name not in chain:
+                try:
+                    earlier = read_request(requests_folder / name)
+                except Unusable as unusable:
+                    faults.extend(unusable.faults)
+                    continue
+                faults.extend(_may_extend(one, earlier))
+                follow(earlier, (*path, name))
+        chain.setdefault(one.id, one)
+
+    follow(request, (request.id,))
+    return list(chain.values()), faults
+
+
+def _extends(request: Request, rule: str) -> Fault:
+    return Fault(f"{request.id}/request.toml", rule, "Name earlier requests only", "extends")
+
+
+def _may_extend(request: Request, earlier: Request) -> list[Fault]:
+    faults = []
+    if earlier.received > request.received:
+        faults.append(_extends(request, "a request can extend only those received before it"))
+    if earlier.data_sharing is None:
+        faults.append(
+            _extends(request, "a request cannot extend one without data-sharing sign-off")
+        )
+    return faults
+
+
+def _pooled(parts: Sequence[Upload]) -> Upload:
+    if len(parts) == 1:
+        return parts[0]
+    pooled = pd.concat([part.people for part in parts], ignore_index=True)
+    keys = pd.Series(participation(pooled, DATES[:3]), index=pooled.index, dtype="str")
+    first = pooled["source"].groupby(keys).transform("first")
+    repeated = keys.notna() & (pooled["source"] != first)
+    people = pooled[~repeated].reset_index(drop=True)
+    own = parts[-1]
+    notes = [note for part in parts for note in part.notes]
+    return replace(own, people=people, notes=_summed(notes), repeated=int(repeated.sum()))
+
+
+def _summed(notes: Iterable[Note]) -> tuple[Note, ...]:
+    sums: dict[tuple[str, str | None], int] = {}
+    for note in notes:
+        sums[note.text, note.column] = sums.get((note.text, note.column), 0) + note.rows
+    return tuple(Note(text, rows, column) for (text, column), rows in sums.items())
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One criterion that a request must meet.
+
+    Parameters
+    ----------
+    code : str
+        ``minimum_people``, ``data_sharing``, ``special_group`` or ``withdrawn``.
+    text : str
+        Public wording: why it is not met, or that it is.
+    required, actual : str
+        What is asked, and what there is.
+    met : bool
+        Whether it is met.
+    """
+
+    code: str
+    text: str
+    required: str
+    actual: str
+    met: bool
+
+
+Reason = Criterion
+
+
+def criteria(
+    request: Request, people: pd.DataFrame, withdrawn: bool, minimum: int = MINIMUM_PEOPLE
+) -> list[Criterion]:
+    """Hold a request against the minimum criteria.
+
+    Parameters
+    ----------
+    request : Request
+        With its sign-off and approval.
+    people : DataFrame
+        The upload's people, pooled where the request extends others. Those who refused do not
+        count towards the minimum, and a person of several rows counts once.
+    withdrawn : bool
+        Whether the organisation has withdrawn the request.
+    minimum : int
+        The fewest people that can be analysed.
+
+    Returns
+    -------
+    list of Criterion
+        All, met or not; where a request without sign-off or a withdrawn one came without an
+        upload, the number of people is not held against it.
+    """
+    found = [_signed(request), _approved(request), _standing(withdrawn)]
+    if len(people) or not (withdrawn or request.data_sharing is None):
+        found.insert(0, _enough(people, minimum))
+    return found
+
+
+def _enough(people: pd.DataFrame, minimum: int) -> Criterion:
+    taking_part = people[people["participation"] != "refused"]
+    keys = participation(taking_part, ())
+    count = len({key for key in keys if key is not None}) + keys.count(None)
+    met = count >= minimum
+    people_word = "person" if count == 1 else "people"
+    were = "was" if count == 1 else "were"
+    return Criterion(
+        "minimum_people",
+        f"Details of {count:,} {people_word} who took part {were} submitted"
+        + ("." if met else f"; at least {minimum:,} are needed."),
+        f"at least {minimum:,} people",
+        f"{count:,} {people_word}",
+        met,
+    )
+
+
+def _signed(request: Request) -> Criterion:
+    met = request.data_sharing is not None
+    return Criterion(
+        "data_sharing",
+        "The organisation has signed off that the data may be shared."
+        if met
+        else "The organisation has not signed off that the data may be shared.",
+        "data-sharing sign-off",
+        "signed off" if met else "not signed off",
+        met,
+    )
+
+
+def _approved(request: Request) -> Criterion:
+    group, approved = request.special_group, request.approved_on is not None
+    required = "approval, where a service works with a group that needs it"
+    if group is None:
+        text = "The service does not work with a group that needs approval case by case."
+        return Criterion("special_group", text, required, "not needed", True)
+    return Criterion(
+        "special_group",
+        f"Services for this group ({group}) need approval case by case, which "
+        + ("was given." if approved else "has not been given."),
+        required,
+        "approved" if approved else "not approved",
+        approved,
+    )
+
+
+def _standing(withdrawn: bool) -> Criterion:
+    return Criterion(
+        "withdrawn",
+        "The request was withdrawn by the submitting organisation."
+        if withdrawn
+        else "The request was not withdrawn.",
+        "not withdrawn",
+        "withdrawn" if withdrawn else "not withdrawn",
+        not withdrawn,
+    )
+
+
+def unmet(criteria: Iterable[Criterion]) -> list[Criterion]:
+    """Return the criteria that are not met: the reasons why a request cannot be processed."""
+    return [criterion for criterion in criteria if not criterion.met]
+
+
+def stop_if(criteria: Iterable[Criterion]) -> None:
+    """End the notebook, as complete, where any criterion is not met.
+
+    Parameters
+    ----------
+    criteria : iterable of Criterion
+        All, or the unmet only.
+
+    Raises
+    ------
+    SystemExit
+        With status 0.
+    """
+    if unmet(criteria):
+        raise SystemExit(0)
+
+
+def against(request: Request, upload: Upload, vintage: Vintage) -> list[Fault]:
+    """Hold an upload's dates against what a vintage can follow up.
+
+    Parameters
+    ----------
+    request : Request
+        For its name.
+    upload : Upload
+        A row's date is its index date, else its start, else its conviction.
+    vintage : Vintage
+        Its ``last_index_date`` is the last with complete follow-up.
+
+    Returns
+    -------
+    list of Fault
+        One where every row with a date lies beyond; rows beyond among others are counted in the
+        funnel (see `beyond`).
+    """
+    dated = _effective(upload.people).notna().sum()
+    if not dated or beyond(upload, vintage) < dated:
+        return []
+    return [
+        Fault(
+            f"{request.id}/{upload.name}",
+            f"the vintage {vintage.name} follows up index dates to "
+            f"{vintage.last_index_date.isoformat()}, and every date of the upload lies after that",
+            "Wait for a later vintage, or name one with --data",
+            rows=int(dated),
+        )
+    ]
+
+
+def beyond(upload: Upload, vintage: Vintage) -> int:
+    """Return how many rows have a date after the vintage's last index date."""
+    return int((_effective(upload.people) > pd.Timestamp(vintage.last_index_date)).sum())
+
+
+def _effective(people: pd.DataFrame) -> pd.Series[pd.Timestamp]:
+    return (
+        people["index_date"].fillna(people["intervention_start"]).fillna(people["conviction_date"])
+    )
+
+
+def request_folders(requests_folder: Path) -> list[Path]:
+    """Return the folders that hold a ``request.toml``, by name."""
+    return sorted(path.parent for path in requests_folder.glob("*/request.toml"))
+
+
+def requests_of(requests_folder: Path, release: str) -> list[Path]:
+    """Return the folders of a release's requests.
+
+    Parameters
+    ----------
+    requests_folder : Path
+        Every folder in it with a ``request.toml`` is looked at.
+    release : str
+        The month, ``YYYY-MM``.
+
+    Returns
+    -------
+    list of Path
+        In the order of their ids.
+
+    Raises
+    ------
+    Unusable
+        Where a request's release cannot be read, or two requests have the same id. Other faults
+        of other months' requests stop nothing.
+    """
+    faults: list[Fault] = []
+    chosen: list[Path] = []
+    seen: dict[str, str] = {}
+    for folder in request_folders(requests_folder):
+        where = f"{folder.name}/request.toml"
+        try:
+            raw = load(folder / "request.toml", where)
+        except Unusable as unusable:
+            faults += unusable.faults
+            continue
+        if trouble := trouble_of(raw.get("release"), MONTH_KEY):
+            faults.append(Fault(where, *trouble, column="release"))
+        name = raw.get("id")
+        if isinstance(name, str) and name in seen:
+            faults.append(
+                Fault(where, "no two requests may have the same id", "Rename one", column="id")
+            )
+        elif isinstance(name, str):
+            seen[name] = where
+        if raw.get("release") == release:
+            chosen.append(folder)
+    if faults:
+        raise Unusable(faults)
+    return chosen
+
+
+def check(
+    path: Path, *, date_format: str | None = None, today: dt.date | None = None
+) -> list[Fault]:
+    """Hold an upload, a request, a folder of requests, or a vintage against the contract.
+
+    Parameters
+    ----------
+    path : Path
+        An upload file; a request's folder or ``request.toml``; a folder with ``log.csv`` or with
+        requests, or its log; a release file; a vintage or a folder of vintages.
+    date_format : str, optional
+        How the dates of an upload that stands alone are written; ISO without it.
+    today : date, optional
+        No date of an upload that stands alone may lie after it; the present day without it.
+
+    Returns
+    -------
+    list of Fault
+        Every fault; empty when all can be used.
+    """
+    try:
+        faults = _check_folder(path) if path.is_dir() else _check_file(path, date_format, today)
+    except Unusable as unusable:
+        faults = list(unusable.faults)
+    return list(dict.fromkeys(faults))
+
+
+def _check_folder(folder: Path) -> list[Fault]:
+    if (folder / "request.toml").exists():
+        return _check_request(folder)
+    if vintages := find_vintages(folder):
+        return [fault for vintage in vintages for fault in check_vintage(vintage)]
+    if (folder / "log.csv").exists() or request_folders(folder):
+        return _check_requests(folder)
+    return [
+        Fault(
+            folder.name or str(folder),
+            "the folder must hold request.toml, requests with log.csv, or vintage.toml",
+            "Name an upload, a request, a folder of requests or a vintage",
+        )
+    ]
+
+
+def _check_file(file: Path, date_format: str | None, today: dt.date | None) -> list[Fault]:
+    if file.name == "request.toml":
+        return _check_request(file.parent)
+    if file.name == "log.csv":
+        read_log(file.parent)
+        return []
+    if file.suffix == ".toml" and file.parent.name == "releases":
+        read_release(file.parent.parent, file.stem)
+        return []
+    if not is_date_format(date_format or "ISO"):
+        return [Fault("date format", _DATE_FORMAT_RULE, "Write it as DD/MM/YYYY")]
+    read_people(file, date_format=date_format or "ISO", received=today or dt.date.today())
+    return []
+
+
+def _faults_of(reading: Callable[[], object]) -> list[Fault]:
+    try:
+        reading()
+    except Unusable as unusable:
+        return list(unusable.faults)
+    return []
+
+
+def _check_request(folder: Path) -> list[Fault]:
+    folder = folder.resolve()
+    try:
+        request = read_request(folder)
+    except Unusable as unusable:
+        return [*unusable.faults, *_faults_of(partial(_check_upload, folder))]
+    withdrawn = _log_status(folder) == "withdrawn"
+    return _faults_of(partial(pooled_upload, request, folder.parent, withdrawn=withdrawn))
+
+
+def _log_status(folder: Path) -> str | None:
+    """Return the request's status in the log beside it, where there is one that can be read."""
+    try:
+        log = read_log(folder.parent)
+    except Unusable:
+        return None
+    status = log.loc[log["id"] == folder.name, "status"]
+    return str(status.iloc[0]) if len(status) else None
+
+
+def _check_upload(folder: Path) -> None:
+    """Check the upload of a request whose ``request.toml`` has faults, as far as it can be."""
+    raw = load(folder / "request.toml", "")
+    written = raw.get("upload", {})
+    if trouble_of(raw.get("received"), _REQUEST[""]["received"]) or not isinstance(written, dict):
+        return
+    declared, sheet = written.get("date_format", "ISO"), written.get("sheet")
+    if not is_date_format(declared) or not isinstance(sheet, str | None):
+        return
+    for file in sorted(folder.glob("upload.*")):
+        read_people(
+            file,
+            where=f"{folder.name}/{file.name}",
+            received=raw["received"],
+            date_format=declared,
+            sheet=sheet,
+        )
+
+
+def _check_requests(folder: Path) -> list[Fault]:
+    faults = _faults_of(partial(read_log, folder))
+    for file in sorted((folder / "releases").glob("*.toml")):
+        faults += _faults_of(partial(read_release, folder, file.stem))
+    faults += _faults_of(partial(requests_of, folder, "all"))
+    for one in request_folders(folder):
+        faults += _check_request(one)
+    return faults or _check_agreement(folder)
+
+
+def _check_agreement(folder: Path) -> list[Fault]:
+    """Hold every request against its row of the log."""
+    log = read_log(folder).set_index("id")
+    found = Findings("log.csv")
+    for path in request_folders(folder):
+        request = read_request(path)
+        if request.id not in log.index:
+            found.add("every request must have a row", "Add the row", request.id)
+            continue
+        row = log.loc[request.id]
+        stated = {**request.public, "received": pd.Timestamp(request.received)}
+        for name in (*_SHARED, "received"):
+            if pd.notna(row[name]) and row[name] != stated[name]:
+                found.add(
+                    f"the log must agree with request.toml on {name}",
+                    "Correct the one or the other",
+                    request.id,
+                )
+    return found.faults
