@@ -175,7 +175,7 @@ def empty(where: str) -> Unusable:
 def _text_grid(data: bytes, where: str, known: Sequence[str]) -> Grid:
     text, encoding = _decode(data, where)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if not text.strip():
+    if not text.strip(' \t\n,;|"'):
         raise empty(where)
     delimiter = _delimiter(text, where, known)
     rows: list[Row] = []
@@ -263,7 +263,9 @@ def _delimiter(text: str, where: str, known: Sequence[str]) -> str:
                     break
         except csv.Error:
             continue
-        score = max(((_score(cells, known), len(cells)) for cells in rows), default=(0, 0))
+        score = max(
+            ((_score(cells, known), len(cells)) for cells in rows if len(cells) > 1), default=(0, 0)
+        )
         if score > most:
             best, most = delimiter, score
     if not best:
@@ -624,10 +626,12 @@ class DateFormat:
             year -= 100 * (year > newest)
         month = found["month"].casefold()
         number = int(month) if month.isdigit() else _month(month)
+        if number is None:
+            return Misread.SHAPE
         try:
             return dt.date(year, number, int(found["day"]))
         except ValueError:
-            return Misread.IMPOSSIBLE if number else Misread.SHAPE
+            return Misread.IMPOSSIBLE
 
 
 def is_date_format(text: object) -> bool:
@@ -638,12 +642,12 @@ def is_date_format(text: object) -> bool:
         return False
 
 
-def _month(name: str) -> int:
-    """Return the number of a month written in English, in full or by its first letters, or 0."""
+def _month(name: str) -> int | None:
+    """Return the number of a month written in English, in full or by its first letters."""
     short = [month[:3] for month in _MONTHS]
     if name == "sept" or name in _MONTHS or name in short:
         return short.index(name[:3]) + 1
-    return 0
+    return None
 
 
 def _token(token: str, strict: bool) -> str:

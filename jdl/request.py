@@ -18,7 +18,7 @@ import pandas as pd
 
 from jdl.cells import Findings, is_date_format
 from jdl.faults import Fault, Unusable
-from jdl.forms import ID_KEY, MONTH_KEY, Form, Key, hold_form, load, place, trouble_of
+from jdl.forms import ID, ID_KEY, MONTH_KEY, Form, Key, hold_form, load, place, trouble_of
 from jdl.log import (
     Release,
     SignOff,
@@ -41,6 +41,7 @@ from jdl.upload import (
 )
 
 __all__ = [
+    "ID",
     "Correction",
     "Criterion",
     "DataSharing",
@@ -427,7 +428,7 @@ def read_upload(request: Request, *, withdrawn: bool = False) -> Upload:
     return upload
 
 
-def pooled_upload(request: Request, requests_folder: Path, *, withdrawn: bool = False) -> Upload:
+def pooled_upload(request: Request, requests_folder: Path) -> Upload:
     """Read the people of a request after those of the requests it extends.
 
     Parameters
@@ -435,9 +436,7 @@ def pooled_upload(request: Request, requests_folder: Path, *, withdrawn: bool = 
     request : Request
         Its `extends` are followed to the first, earliest people first.
     requests_folder : Path
-        Holds the earlier requests.
-    withdrawn : bool
-        As in `read_upload`.
+        Holds the earlier requests, and the log; what that calls withdrawn may lack its upload.
 
     Returns
     -------
@@ -450,18 +449,30 @@ def pooled_upload(request: Request, requests_folder: Path, *, withdrawn: bool = 
     ------
     Unusable
         With every fault of every file, and where an earlier request is missing, is not earlier,
-        has no data-sharing sign-off, or leads back to this one.
+        is withdrawn, has no data-sharing sign-off, or leads back to this one.
     """
+    withdrawn = _withdrawn(requests_folder)
     chain, faults = _chain(request, requests_folder)
+    if withdrawn & {one.id for one in chain[:-1]}:
+        faults.append(_extends(request, "a request cannot extend one that was withdrawn"))
     parts = []
     for one in chain:
         try:
-            parts.append(read_upload(one, withdrawn=withdrawn and one is request))
+            parts.append(read_upload(one, withdrawn=one.id in withdrawn))
         except Unusable as unusable:
             faults += unusable.faults
     if faults:
         raise Unusable(faults)
     return _pooled(parts)
+
+
+def _withdrawn(requests_folder: Path) -> set[str]:
+    """Return the ids that the log, where there is one that can be read, calls withdrawn."""
+    try:
+        log = read_log(requests_folder)
+    except Unusable:
+        return set()
+    return set(log.loc[log["status"] == "withdrawn", "id"])
 
 
 def _chain(request: Request, requests_folder: Path) -> tuple[list[Request], list[Fault]]:
@@ -824,18 +835,7 @@ def _check_request(folder: Path) -> list[Fault]:
         request = read_request(folder)
     except Unusable as unusable:
         return [*unusable.faults, *_faults_of(partial(_check_upload, folder))]
-    withdrawn = _log_status(folder) == "withdrawn"
-    return _faults_of(partial(pooled_upload, request, folder.parent, withdrawn=withdrawn))
-
-
-def _log_status(folder: Path) -> str | None:
-    """Return the request's status in the log beside it, where there is one that can be read."""
-    try:
-        log = read_log(folder.parent)
-    except Unusable:
-        return None
-    status = log.loc[log["id"] == folder.name, "status"]
-    return str(status.iloc[0]) if len(status) else None
+    return _faults_of(partial(pooled_upload, request, folder.parent))
 
 
 def _check_upload(folder: Path) -> None:
