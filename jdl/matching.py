@@ -416,16 +416,18 @@ def _fit(
         model, notes = _without_repeats(estimator(specification.formula, ready))
         try:
             fitted = model.fit(disp=False)
+            loose = _loose_terms(fitted)
         except np.linalg.LinAlgError:
             fitted = None
     kinds = _numerical(caught)
     if fitted is None or PerfectSeparationWarning in kinds:
         return None, [*notes, "No score: the formula separates the two groups completely."]
-    loose = _loose_terms(fitted)
     if not _converged(fitted):
         return None, [*notes, f"No score: the fit did not converge{_because(loose)}."]
     if loose:
         notes.append(f"The score is close to separating the groups{_because(loose)}.")
+    elif kinds:
+        notes.append("The fit of the score met numbers too large to compute with on its way.")
     return fitted, notes
 
 
@@ -458,7 +460,7 @@ def _repeats(design: Floats, names: Sequence[str]) -> list[str]:
 
 def _numerical(caught: Iterable[warnings.WarningMessage]) -> set[type[Warning]]:
     """Return the kinds of warning that the notes will tell of; issue all others again."""
-    told = (ConvergenceWarning, HessianInversionWarning, PerfectSeparationWarning)
+    told = (ConvergenceWarning, HessianInversionWarning, PerfectSeparationWarning, RuntimeWarning)
     kinds: set[type[Warning]] = set()
     for warning in caught:
         if issubclass(warning.category, told):

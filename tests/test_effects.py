@@ -262,6 +262,26 @@ def test_too_few_is_a_result_with_its_reason(treated, comparison, measure, reaso
     assert repr(effect) == f"{MEASURES[measure].label}: suppressed. {effect.reason}"
 
 
+def test_thirty_treated_reoffenders_are_enough():
+    for n, conclusion in ((29, "suppressed"), (30, "inconclusive")):
+        frame = people([1, 2] * (n // 2) + [1] * (n % 2) + [0] * 20, [1, 2] * 100)
+        assert compare(frame, "days_to_first").conclusion == conclusion
+
+
+def test_counts_among_reoffenders_are_per_reoffender():
+    frame = people([2] * 30 + [3] * 10 + [0] * 60, [2, 4, 0, 0] * 50)
+    effect = compare(frame, "frequency_indictable")
+    agree([effect.treatment.mean, effect.comparison.mean], [1, 1.5])
+    assert (effect.treatment.n, effect.comparison.n) == (40, 100)
+
+
+def test_equal_outcomes_have_no_spread_whatever_the_weights():
+    weight = [1.0] * 40 + list(np.random.default_rng(3).uniform(0.1, 0.9, 77))
+    effect = compare(people([1] * 40, [1] * 77, weight), "days_to_first")
+    assert (effect.treatment.sd, effect.comparison.sd) == (0, 0)
+    assert (effect.difference, effect.p_value) == (0, None)
+
+
 def test_one_heavy_weight_is_effectively_one_person():
     frame = people([1, 0] * 20, [1, 0, 1], weight=[1.0] * 40 + [40.0, 1e-9, 1e-9])
     assert compare(frame, "rate").reason.startswith("The comparison group is effectively")
@@ -288,7 +308,7 @@ def test_nobody_differs_within_the_groups(treated, comparison):
     assert "the same outcome" in repr(effect)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(data=st.data(), measure=st.sampled_from(list(MEASURES)))
 def test_every_input_gives_finite_figures_and_a_conclusion_or_a_reason(data, measure):
     counts = st.lists(st.integers(0, 4), max_size=60)
@@ -321,7 +341,7 @@ def test_every_input_gives_finite_figures_and_a_conclusion_or_a_reason(data, mea
     assert effect.numbers_needed is None or effect.numbers_needed > effect.treatment.n
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 1000), factor=st.floats(1e-3, 1e3))
 def test_neither_the_scale_of_the_weights_nor_the_order_of_rows_matters(seed, factor):
     frame = drawn(seed, 60, 120)
