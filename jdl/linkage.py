@@ -1,4 +1,7 @@
-"""Locate the person: cleaned names and identifiers, guarded passes, Splink's weights, one posterior a person."""
+"""Locate the person: clean names and identifiers, guarded passes, Splink's weights, decisions.
+
+Of a person's candidates in the register, and of 'not in the register', each has one posterior.
+"""
 
 from __future__ import annotations
 
@@ -39,13 +42,17 @@ SAMPLED_NAMES = 20_000
 SAMPLED_PAIRS = 5e6
 EM_PAIRS = 1e6
 
+_TEXTS = ("forename", "middle", "surname", "parts", "root", "sex", "pnc_key", "prison_key")
+_PERSON = (*_TEXTS, "date_of_birth")
+_WRITTEN = ("forename", "middle_names", "surname", "sex", "pnc_id", "prison_number")
+
 Floats = npt.NDArray[np.float64]
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class LinkageFailed(RuntimeError):
-    """A step of the linkage stopped; the message never holds what an engine said, which can quote people."""
+class LinkageFailed(RuntimeError):  # noqa: N818
+    """A step of the linkage stopped; what the engine said is withheld, for it can quote people."""
 
 
 def _scrubbed(step: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
@@ -127,21 +134,22 @@ def nicknames() -> dict[tuple[str, str], str]:
 
 _FOLD = (("ß", "ss"), ("æ", "ae"), ("œ", "oe"), ("þ", "th"))
 _BARE = "'øłđðı', 'olddi'"
-_APOSTROPHES = "['’‘ʼ`´]"
+_APOSTROPHES = "[''\u2018\u2019\u02bc`\u00b4]"
 _TITLES = "mr|mrs|ms|miss|mx|dr|rev|prof|sir|master"
 _SUFFIXES = "jr|jnr|junior|sr|snr|senior|ii|iii"
 _ASIDE = r"\(.*|\b(nee|née|formerly|aka)\b.*"
-_PARTICLES = "'van','von','der','den','del','dos','las','los','nee','née','formerly','aka','bin','ibn','mac','the'"
+_PARTICLES = """'van','von','der','den','del','dos','las','los','the','bin','ibn','mac','nee',
+    'formerly','aka'"""
 _PLACEHOLDERS = "'unknown','notknown','notrecorded','notgiven','tbc','xxx','xxxx','nfn','nln'"
 
 
 def _folded(text: str) -> str:
-    """SQL: small letters without diacritics; apostrophes close up, all else that is no letter parts words."""
+    """SQL: small letters, no diacritics; an apostrophe joins, all else that is no letter parts."""
     sql = f"lower({text})"
     for long, short in _FOLD:
         sql = f"replace({sql}, '{long}', '{short}')"
     sql = f"strip_accents(translate({sql}, {_BARE}))"
-    sql = f"regexp_replace({sql}, '{_APOSTROPHES.replace(chr(39), chr(39) * 2)}', '', 'g')"
+    sql = f"regexp_replace({sql}, '{_APOSTROPHES}', '', 'g')"
     sql = f"trim(regexp_replace({sql}, '[^\\p{{L}}]+', ' ', 'g'))"
     sql = f"regexp_replace({sql}, '^(({_TITLES}) )+', '')"
     return f"regexp_replace({sql}, '( ({_SUFFIXES}))+$', '')"
@@ -159,6 +167,7 @@ _PNC_FORMS = (
     r"^(?:19|20)(\d\d)(\d{1,7})[A-Z]$",
     r"^(\d\d)(\d{1,7})[A-Z]$",
 )
+_PRISON_FORM = r"^([A-Z]\d{4}[A-Z]{2}|[A-Z]{2}\d{4})$"
 _PNC_TEXT = (
     r"regexp_replace(regexp_replace(regexp_replace(upper(pnc_id), '[-._\\]', '/', 'g'),"
     r" '[^0-9A-Z/]', '', 'g'), '^[A-Z/]+', '')"
@@ -166,7 +175,7 @@ _PNC_TEXT = (
 
 
 def _pnc_number(form: str, checked: bool) -> str:
-    """SQL: year and serial, nine digits, of a PNC id written in this form, if its letter is right."""
+    """SQL: the nine digits (year, serial) of a PNC id in this form; if checked, a right letter."""
     number = (
         f"(regexp_extract(pnc_text, '{form}', 1)"
         f" || lpad(regexp_extract(pnc_text, '{form}', 2), 7, '0'))"
@@ -174,6 +183,10 @@ def _pnc_number(form: str, checked: bool) -> str:
     letter = f"substr('{CHECK_LETTERS}', 1 + (TRY_CAST({number} AS INTEGER) % 23), 1)"
     test = f" AND {letter} = right(pnc_text, 1)" if checked else ""
     return f"CASE WHEN regexp_matches(pnc_text, '{form}'){test} THEN {number} END"
+
+
+def _pnc(checked: bool) -> str:
+    return "coalesce(" + ", ".join(_pnc_number(form, checked) for form in _PNC_FORMS) + ")"
 
 
 def _cleaned(source: str, keys: str) -> str:
@@ -188,54 +201,57 @@ def _cleaned(source: str, keys: str) -> str:
         Columns to pass through, with commas.
     """
     roots = ", ".join(f"('{form}', '{sex}', '{root}')" for (form, sex), root in nicknames().items())
-    right, written = (
-        "coalesce(" + ", ".join(_pnc_number(form, checked) for form in _PNC_FORMS) + ")"
-        for checked in (True, False)
-    )
-    prison = r"'^([A-Z]\d{4}[A-Z]{2}|[A-Z]{2}\d{4})$'"
     return f"""
         SELECT {keys}, forename, nullif(concat(' ', middle, ' '), '  ') AS middle, surname,
             CASE WHEN parts <> '' AND parts <> surname THEN concat(' ', parts, ' ') END AS parts,
             coalesce(roots.root, forename) AS root, date_of_birth, t.sex,
-            {right} AS pnc_key, CASE WHEN pnc_text IS NULL THEN 'absent'
-                WHEN {right} IS NOT NULL THEN 'valid'
-                WHEN {written} IS NOT NULL THEN 'failed check' ELSE 'not an id' END AS pnc_state,
-            CASE WHEN regexp_matches(prison_text, {prison}) THEN prison_text END AS prison_key,
-            CASE WHEN prison_text IS NULL THEN 'absent'
-                WHEN regexp_matches(prison_text, {prison}) THEN 'valid'
-                ELSE 'not an id' END AS prison_state
-        FROM (
-            SELECT {keys}, sex, pnc_text, prison_text,
-                nullif(split_part(forename_words, ' ', 1), '') AS forename,
-                trim(concat_ws(' ', substr(forename_all, length(split_part(forename_words, ' ', 1))
-                    + 2), middle_words)) AS middle,
-                CASE WHEN replace(surname_words, ' ', '') NOT IN ({_PLACEHOLDERS})
-                    THEN nullif(replace(surname_words, ' ', ''), '') END AS surname,
-                array_to_string(list_sort(list_distinct(list_filter(string_split(surname_all, ' '),
-                    lambda w: length(w) > 2 AND w NOT IN ({_PARTICLES})))), ' ') AS parts,
-                CASE WHEN date_of_birth > DATE '1900-01-01' THEN date_of_birth END AS date_of_birth
-            FROM (
-                SELECT {keys}, sex, TRY_CAST(date_of_birth AS DATE) AS date_of_birth,
-                    nullif({_PNC_TEXT}, '') AS pnc_text,
-                    nullif(regexp_replace(upper(prison_number), '[^0-9A-Z]', '', 'g'), '')
-                        AS prison_text,
-                    CASE WHEN {_main("forename")} NOT IN ({_PLACEHOLDERS})
-                        THEN {_main("forename")} END AS forename_words,
-                    {_folded("forename")} AS forename_all, {_folded("middle_names")} AS middle_words,
-                    {_main("surname")} AS surname_words, {_folded("surname")} AS surname_all
-                FROM {source}
-            )
-        ) t
+            pnc_key, CASE WHEN pnc_text IS NULL THEN 'absent' WHEN pnc_key IS NOT NULL THEN 'valid'
+                WHEN {_pnc(checked=False)} IS NOT NULL THEN 'failed check'
+                ELSE 'not an id' END AS pnc_state,
+            prison_key, CASE WHEN prison_text IS NULL THEN 'absent'
+                WHEN prison_key IS NOT NULL THEN 'valid' ELSE 'not an id' END AS prison_state
+        FROM ({_fields(source, keys)}) t
         LEFT JOIN (VALUES {roots}) roots(form, sex, root)
             ON roots.form = t.forename AND roots.sex = coalesce(t.sex, '')"""
 
 
-# ---------------------------------------------------------------------------- prepared once a vintage
+def _fields(source: str, keys: str) -> str:
+    """SQL: words made into one forename, middle names, one surname and its parts, and keys."""
+    first = "split_part(forename_words, ' ', 1)"
+    whole = "replace(surname_words, ' ', '')"
+    return f"""
+        SELECT {keys}, sex, date_of_birth, pnc_text, prison_text,
+            nullif({first}, '') AS forename,
+            trim(concat_ws(' ', substr(forename_all, length({first}) + 2), middle_words)) AS middle,
+            CASE WHEN {whole} NOT IN ({_PLACEHOLDERS}) THEN nullif({whole}, '') END AS surname,
+            array_to_string(list_sort(list_distinct(list_filter(string_split(surname_all, ' '),
+                lambda word: length(word) > 2 AND word NOT IN ({_PARTICLES})))), ' ') AS parts,
+            {_pnc(checked=True)} AS pnc_key,
+            CASE WHEN regexp_matches(prison_text, '{_PRISON_FORM}') THEN prison_text END
+                AS prison_key
+        FROM ({_words(source, keys)})"""
+
+
+def _words(source: str, keys: str) -> str:
+    """SQL: folded words of the names, and identifiers without blanks; placeholders are missing."""
+    return f"""
+        SELECT {keys}, sex, nullif({_PNC_TEXT}, '') AS pnc_text,
+            nullif(regexp_replace(upper(prison_number), '[^0-9A-Z]', '', 'g'), '') AS prison_text,
+            CASE WHEN TRY_CAST(date_of_birth AS DATE) > DATE '1900-01-01'
+                THEN TRY_CAST(date_of_birth AS DATE) END AS date_of_birth,
+            CASE WHEN {_main("forename")} NOT IN ({_PLACEHOLDERS})
+                THEN {_main("forename")} END AS forename_words,
+            {_folded("forename")} AS forename_all, {_folded("middle_names")} AS middle_words,
+            {_main("surname")} AS surname_words, {_folded("surname")} AS surname_all
+        FROM {source}"""
+
+
+# ------------------------------------------------------------------------- prepared once a vintage
 
 
 def _names() -> str:
     """SQL: every name anybody in the register has gone by, numbered by content."""
-    kept = "offender_id, forename, middle, surname, parts, root, date_of_birth, sex, pnc_key, prison_key"
+    kept = f"offender_id, {', '.join(_PERSON)}"
     return f"""
         WITH written AS (
             SELECT offender_id, 0 AS is_alias, forename, middle_names, surname, date_of_birth, sex,
@@ -251,7 +267,7 @@ def _names() -> str:
             FROM ({_cleaned("written", "offender_id, is_alias")}) GROUP BY {kept}
         )
         SELECT row_number() OVER (ORDER BY offender_id, is_alias, surname, forename,
-                date_of_birth, middle, parts)::INTEGER AS name_id,
+                date_of_birth, middle, parts, root, sex)::INTEGER AS name_id,
             {kept}, is_alias::INTEGER AS is_alias,
             sum(is_alias) OVER (PARTITION BY offender_id)::INTEGER AS aliases
         FROM distinct_names ORDER BY name_id"""
@@ -266,24 +282,29 @@ def _frequencies(column: str) -> str:
 
 _BOTH = "least(root, form) || '|' || greatest(root, form)"
 _DAY = "month(date_of_birth) || '|' || day(date_of_birth)"
+_YEAR = "year(date_of_birth)"
+# (tag, what two records must share): rules of one tag meet each other.
 _TIGHT = (
-    "pnc_key",
-    "prison_key",
-    "date_of_birth || '|f' || left(forename, 1)",
-    "date_of_birth || '|f' || left(root, 1)",
-    "date_of_birth || '|s' || left(form, 1)",
-    f"{_BOTH} || '|' || year(date_of_birth)",
+    ("pnc", "pnc_key"),
+    ("prison", "prison_key"),
+    ("born-forename", "date_of_birth || '|' || left(forename, 1)"),
+    ("born-forename", "date_of_birth || '|' || left(root, 1)"),
+    ("born-surname", "date_of_birth || '|' || left(form, 1)"),
+    ("names-year", f"{_BOTH} || '|' || {_YEAR}"),
 )
 _WIDE = (
-    f"{_BOTH} || '|' || {_DAY}",
-    "left(forename, 1) || '|' || form || '|' || year(date_of_birth)",
-    "root || '|' || left(form, 1) || '|' || year(date_of_birth) || '|' || month(date_of_birth)",
-    "root || '|' || left(form, 3) || '|' || year(date_of_birth)",
+    ("names-day", f"{_BOTH} || '|' || {_DAY}"),
+    ("initial-surname-year", f"left(forename, 1) || '|' || form || '|' || {_YEAR}"),
+    (
+        "root-initial-month",
+        f"root || '|' || left(form, 1) || '|' || {_YEAR} || '|' || month(date_of_birth)",
+    ),
+    ("root-three-year", f"root || '|' || left(form, 3) || '|' || {_YEAR}"),
 )
-_UNDATED = f"'undated|' || {_BOTH}"
+_UNDATED = (("names", _BOTH),)
 
 
-def _keys(rules: tuple[str, ...], relation: str, identity: str) -> str:
+def _keys(rules: tuple[tuple[str, str], ...], relation: str, identity: str) -> str:
     """SQL: the blocking keys of the people of `relation`, as numbers.
 
     A key is a number that two records share if they agree on what a rule names. A surname of
@@ -295,17 +316,12 @@ def _keys(rules: tuple[str, ...], relation: str, identity: str) -> str:
                 string_split(trim(coalesce(parts, surname, '')), ' '), surname))) AS form
             FROM {relation})"""
     keys = " UNION ALL ".join(
-        f"SELECT {identity}, md5_number_lower('{_rule(rule)}|' || ({rule})) AS key FROM spread"
-        for rule in rules
+        f"SELECT {identity}, md5_number_lower('{tag}|' || ({shared})) AS key FROM spread"
+        for tag, shared in rules
     )
     return f"""
         WITH spread AS ({spread}), keys AS ({keys})
         SELECT DISTINCT key, {identity} FROM keys WHERE key IS NOT NULL ORDER BY key, {identity}"""
-
-
-def _rule(rule: str) -> str:
-    """Return a short name for a rule; both kinds of forename initial share one."""
-    return hashlib.md5(rule.replace("root, 1", "forename, 1").encode()).hexdigest()[:4]
 
 
 PREPARED: dict[str, str] = {
@@ -314,14 +330,12 @@ PREPARED: dict[str, str] = {
     "term_frequencies_surname": _frequencies("surname"),
     "tight_keys": _keys(_TIGHT, "names", "name_id"),
     "wide_keys": _keys(_WIDE, "names", "name_id"),
-    "undated_keys": _keys(
-        (_UNDATED,), "(SELECT * FROM names WHERE date_of_birth IS NULL)", "name_id"
-    ),
+    "undated_keys": _keys(_UNDATED, "(SELECT * FROM names WHERE date_of_birth IS NULL)", "name_id"),
 }
-_LOOKUPS = {"tight_keys": _TIGHT, "wide_keys": _WIDE, "undated_keys": (_UNDATED,)}
+_LOOKUPS = {"tight_keys": _TIGHT, "wide_keys": _WIDE, "undated_keys": _UNDATED}
 
 
-# ------------------------------------------------------------------------------------- the register
+# ------------------------------------------------------------------------------------ the register
 
 
 @dataclass(frozen=True)
@@ -346,11 +360,6 @@ class Register:
     def model_hash(self) -> str:
         """SHA-256 of the model in one fixed way of writing."""
         return hashlib.sha256(json.dumps(self.model, sort_keys=True).encode()).hexdigest()
-
-
-_TEXTS = ("forename", "middle", "surname", "parts", "root", "sex", "pnc_key", "prison_key")
-_PERSON = (*_TEXTS, "date_of_birth")
-_WRITTEN = ("forename", "middle_names", "surname", "sex", "pnc_id", "prison_number")
 
 
 @_scrubbed("cleaning the upload")
@@ -421,16 +430,12 @@ def _persons(rows: pd.DataFrame) -> list[int]:
 
 
 def _same(person: dict[str, Any], row: dict[str, Any]) -> bool:
-    """Whether a row is this person: two of name parts and birth date agree, and no identifier differs."""
+    """Whether a row is this person: two of names and birth date agree, no identifier differs."""
     for key in ("pnc_key", "prison_key"):
         if person[key] and row[key] and person[key] != row[key]:
             return False
-    alike = (
-        bool(row["root"]) and person["root"] == row["root"],
-        bool(row["surname"]) and person["surname"] == row["surname"],
-        bool(row["date_of_birth"]) and person["date_of_birth"] == row["date_of_birth"],
-    )
-    return sum(alike) >= 2
+    alike = [row[key] and person[key] == row[key] for key in ("root", "surname", "date_of_birth")]
+    return sum(map(bool, alike)) >= 2
 
 
 def _people(cleaned: pd.DataFrame) -> pd.DataFrame:
@@ -459,18 +464,24 @@ def _bring(
     target.unregister("brought")
 
 
-# ------------------------------------------------------------------------------ deterministic passes
+# ---------------------------------------------------------------------------- deterministic passes
 
 _FORENAME_AGREES = """(p.forename = n.forename OR p.root = n.root
-    OR (least(length(p.forename), length(n.forename)) = 1 AND left(p.forename, 1) = left(n.forename, 1))
+    OR (least(length(p.forename), length(n.forename)) = 1
+        AND left(p.forename, 1) = left(n.forename, 1))
     OR jaro_winkler_similarity(p.forename, n.forename) >= 0.88
-    OR contains(n.middle, ' ' || p.forename || ' ') OR contains(p.middle, ' ' || n.forename || ' '))"""
-_SURNAME_AGREES = """(p.surname = n.surname OR jaro_winkler_similarity(p.surname, n.surname) >= 0.88
-    OR contains(n.parts, ' ' || p.surname || ' ') OR contains(p.parts, ' ' || n.surname || ' '))"""
+    OR contains(n.middle, ' ' || p.forename || ' ')
+    OR contains(p.middle, ' ' || n.forename || ' '))"""
+_SURNAME_AGREES = """(p.surname = n.surname
+    OR jaro_winkler_similarity(p.surname, n.surname) >= 0.88
+    OR contains(n.parts, ' ' || p.surname || ' ')
+    OR contains(p.parts, ' ' || n.surname || ' '))"""
 _BIRTH_AGREES = """(p.date_of_birth = n.date_of_birth
-    OR (year(p.date_of_birth) = year(n.date_of_birth) AND month(p.date_of_birth) = day(n.date_of_birth)
+    OR (year(p.date_of_birth) = year(n.date_of_birth)
+        AND month(p.date_of_birth) = day(n.date_of_birth)
         AND day(p.date_of_birth) = month(n.date_of_birth))
-    OR damerau_levenshtein(strftime(p.date_of_birth, '%Y%m%d'), strftime(n.date_of_birth, '%Y%m%d')) <= 1)"""
+    OR damerau_levenshtein(strftime(p.date_of_birth, '%Y%m%d'),
+        strftime(n.date_of_birth, '%Y%m%d')) <= 1)"""
 _SWAPPED = "(p.forename = n.surname AND p.surname = n.forename)"
 
 
@@ -550,15 +561,15 @@ def _run_passes(
     return pd.concat(found, ignore_index=True).astype({"person": "int64"})
 
 
-# ------------------------------------------------------------------------------------------ the model
+# --------------------------------------------------------------------------------------- the model
 
 _INITIAL = """least(length(forename_l), length(forename_r)) = 1
     AND left(forename_l, 1) = left(forename_r, 1)"""
 _SWAPPED_PAIR = "forename_l = surname_r AND surname_l = forename_r"
 _SAME_YEAR = "year(date_of_birth_l) = year(date_of_birth_r)"
 _DIGITS = "strftime(date_of_birth_{}, '%Y%m%d')"
-# field -> levels, best first: label, condition, starting m. The m of names, dates and identifiers start
-# near the published ones of the Ministry's person-matching model (hmpps-person-match, February 2026).
+# field -> levels, best first: label, condition, starting m. The m of names, dates and identifiers
+# start near the published ones of the Ministry's hmpps-person-match, February 2026.
 _LEVELS: dict[str, tuple[tuple[str, str, float], ...]] = {
     "forename": (
         ("exact", "forename_l = forename_r", 0.87),
@@ -680,7 +691,7 @@ def _comparison(name: str, m: tuple[float, ...], u: tuple[float, ...]) -> dict[s
 def _linker(
     con: duckdb.DuckDBPyConnection, tables: dict[str, str], settings: Mapping[str, Any]
 ) -> Linker:
-    """Open Splink on tables of `con` (source name -> table), with the register's term frequencies."""
+    """Open Splink on tables of `con` (source -> table), with the register's term frequencies."""
     api = DuckDBAPI(con)
     sources = [api.register(table, dataset_display_name=source) for source, table in tables.items()]
     linker = Linker(sources, dict(settings), log_level=None, validate_settings=False)
@@ -719,7 +730,7 @@ def weights(model: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["field", "level", "m", "u", "weight"])
 
 
-# ----------------------------------------------------------------------------------------- training
+# ---------------------------------------------------------------------------------------- training
 
 
 @_scrubbed("training the linkage model")
@@ -751,13 +762,14 @@ def train(
     Notes
     -----
     u, how often different people agree: random pairs of register people, seeded. What the register
-    cannot show (initials, half of a double surname, swapped names, an assumed first of January)
-    takes the share m of people written so, times the chance that such a thing agrees; an identifier
-    that is wrong belongs to one of the `size` people at random. m, how often the same person agrees:
-    expectation-maximisation (Winkler, 1988) on the pooled uploads, in one session within equal PNC
-    ids and one within equal names, against people's own names, not their aliases. Each m is pulled
-    to its starting value as if that had been seen in ``START_WEIGHT`` pairs; below
-    ``FEWEST_TO_LEARN`` people, or ``FEWEST_PAIRS`` pairs in a session, the starting values stand.
+    shows seldom or never (nicknames, initials, half of a double surname, swapped names, an assumed
+    first of January) is at least the share m of people written so, times the chance that such a
+    thing agrees; an identifier that is wrong belongs to one of the `size` people at random. m, how
+    often the same person agrees: expectation-maximisation (Winkler, 1988) on the pooled uploads, in
+    one session within equal PNC ids and one within equal names, against people's own names, not
+    their aliases. Each m is pulled to its starting value as if that had been seen in
+    ``START_WEIGHT`` pairs; below ``FEWEST_TO_LEARN`` people, or ``FEWEST_PAIRS`` pairs in a
+    session, the starting values stand.
     """
     size = int(con.execute("SELECT count(DISTINCT offender_id) FROM names").fetchall()[0][0])
     prior = SHARE_FOUND / max(size, 2)
@@ -923,7 +935,7 @@ def _copy_frequencies(
         )
 
 
-# ------------------------------------------------------------------------------------------ scoring
+# ----------------------------------------------------------------------------------------- scoring
 
 
 @dataclass(frozen=True)
@@ -969,12 +981,12 @@ def score(cleaned: pd.DataFrame, register: Register) -> Scored:
 
     Notes
     -----
-    A person's candidates are the register names that share a blocking key; Splink weighs only these,
-    with the term frequencies of the whole register. The names of one register person are alternatives:
-    its own with probability ``1 - SHARE_AS_ALIAS``, each alias an equal part of the rest. The posterior
-    of register person j is ``f 2**w_j / N / (1 - f + sum_k f 2**w_k / N)`` with N people in the
-    register, w the evidence in bits, and f the share of the upload's people who are in it, found by
-    expectation-maximisation from a start of ``SHARE_FOUND`` worth ``START_WEIGHT`` people.
+    A person's candidates are the register names that share a blocking key; Splink weighs only
+    these, with the term frequencies of the whole register. The names of one register person are
+    alternatives: its own has probability ``1 - SHARE_AS_ALIAS``, each alias an equal part of the
+    rest. The posterior of register person j is ``f 2**w_j / N / (1 - f + sum_k f 2**w_k / N)`` with
+    N people in the register, w the evidence in bits, and f the share of the upload's people who are
+    in it, found by expectation-maximisation from ``SHARE_FOUND`` worth ``START_WEIGHT`` people.
     """
     people = _people(cleaned)
     prior = SHARE_FOUND / register.size
@@ -1055,7 +1067,7 @@ def _posterior(
     )
     keys = ["person", "offender_id"]
     best = pairs.drop_duplicates(keys).drop(columns=["aliases", "bits"])
-    best["bits"] = pairs.groupby(keys, sort=True)["bits"].agg(_log2_sum).to_numpy()
+    best["bits"] = _log2_sums(pairs["bits"].to_numpy(), ~pairs.duplicated(keys).to_numpy())
     owner = pd.factorize(best["person"])[0]
     share, posterior = _shared_out(best["bits"].to_numpy(), owner, people, size)
     best["match_weight"] = (best["bits"] + prior_bits).round(6)
@@ -1068,9 +1080,12 @@ def _posterior(
     return best.drop(columns="bits"), round(share, 6)
 
 
-def _log2_sum(bits: pd.Series) -> float:
-    top = float(bits.max())
-    return top + log2(float(np.exp2(bits - top).sum()))
+def _log2_sums(bits: Floats, starts: npt.NDArray[np.bool_]) -> Floats:
+    """Add up the evidence of each run of rows; `bits` fall within a run."""
+    at = np.flatnonzero(starts)
+    top = bits[at]
+    total = np.add.reduceat(np.exp2(bits - top[np.cumsum(starts) - 1]), at) if len(at) else top
+    return np.asarray(top + np.log2(total))
 
 
 def _shared_out(
@@ -1089,7 +1104,7 @@ def _shared_out(
     return share, share * odds / (1 - share + share * total[owner]) if len(odds) else odds
 
 
-# ----------------------------------------------------------------------------------------- deciding
+# ---------------------------------------------------------------------------------------- deciding
 
 
 @dataclass(frozen=True)
@@ -1153,11 +1168,11 @@ def decide(
     Notes
     -----
     Whatever its posterior, a link goes to review where the second candidate is close; where a pass
-    and the weights name different people; where an identifier agrees but fewer than two of forename,
-    surname and date of birth, or where someone else with that birth date has the forename (twins);
-    and where no identifier agrees and forename or date of birth does not (twins, fathers and sons).
-    A register person claimed twice goes to the heavier claim, the other is a duplicate; of equal
-    claims none is taken.
+    and the weights name different people; where an identifier agrees but fewer than two of
+    forename, surname and date of birth, or somebody else fits all three (twins); and where no
+    identifier agrees and forename or date of birth does not (twins, fathers and sons). A register
+    person claimed twice goes to the heavier claim, the other is a duplicate; of equal claims none
+    is taken.
     """
     best = _best(by_pass, scored.pairs)
     best["reason"] = _objections(best, threshold, gap_bits)
