@@ -68,11 +68,14 @@ class Step:
         Seconds on the monotonic clock.
     peak : int or None
         The most memory the kernel has held so far, in bytes; None where it is not known.
+    share : float
+        How many of the code cells have been run, from 0 to 1.
     """
 
     cell: str
     at: float
     peak: int | None
+    share: float
 
 
 Observe = Callable[[Step], None]
@@ -154,7 +157,7 @@ def execute(
     """
     source = nbformat.read(notebook, as_version=4)
     _check_parameters(notebook.name, source, parameters)
-    watch = _Watch(observe)
+    watch = _Watch(observe, sum(cell.cell_type == "code" for cell in source.cells) + 1)
     with _private_folder() as scratch, (scratch / "kernel.txt").open("w+") as console:
         try:
             with _quiet(), _kernel(scratch, console, environment) as manager:
@@ -172,7 +175,7 @@ def execute(
                     record_timing=False,
                     coalesce_streams=True,
                 )
-                watch.tell("")
+                watch.end()
         except Exception as error:
             log = _write_log(log_folder, notebook.stem, _story(error), console)
             raise CellFailed(notebook.name, watch.cell, _kind(error), log) from None
@@ -307,20 +310,27 @@ def _published(record: NotebookNode) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 class _Watch:
-    """Remembers which cell runs, and tells the observer."""
+    """Remembers which cell runs, out of how many, and tells the observer."""
 
-    def __init__(self, observe: Observe | None) -> None:
+    def __init__(self, observe: Observe | None, cells: int) -> None:
         self.cell = STARTING
         self.manager: _Kernel | None = None
         self._observe = observe
+        self._cells = cells
+        self._run = 0
 
     def __call__(self, cell: NotebookNode, **_: Any) -> None:
         self.cell = _cell_id(cell)
-        self.tell(self.cell)
+        self._tell(self.cell, self._run / self._cells)
+        self._run += 1
 
-    def tell(self, cell: str) -> None:
+    def end(self) -> None:
+        """Say that the notebook has come to its end."""
+        self._tell("", 1.0)
+
+    def _tell(self, cell: str, share: float) -> None:
         if self._observe is not None:
-            self._observe(Step(cell, time.monotonic(), _peak(self.manager)))
+            self._observe(Step(cell, time.monotonic(), _peak(self.manager), share))
 
 
 def _peak(manager: _Kernel | None) -> int | None:

@@ -1,0 +1,471 @@
+"""The `jdl` command."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from jdl.faults import Fault, Unusable
+
+if TYPE_CHECKING:
+    from jdl.release import Places, Summary
+    from jdl.workers import News
+
+DONE, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+
+_ABOUT = """\
+From a list of people to a published comparison of proven reoffending.
+
+A request is a folder in requests/ with a request.toml and an upload of people. The national data
+are one or more dated extracts (vintages) in data/. What is made goes to outputs/."""
+_EXAMPLES = """\
+a first look, with made-up people:
+  jdl synth --out data
+  jdl release 2014-03
+
+exit status: 0 done; 1 something failed; 2 the input cannot be used (every fault is told)"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Those of the command line without it.
+
+    Returns
+    -------
+    int
+        The exit status: 0 done, 1 a check failed, 2 the input cannot be used.
+    """
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if not hasattr(given, "do"):
+        parser.print_help()
+        return DONE
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        status: int = given.do(given)
+    except Unusable as unusable:
+        return _tell_faults(unusable.faults)
+    except KeyboardInterrupt:
+        _warn("Stopped. Nothing has been published; requests that had finished are kept.")
+        return INTERRUPTED
+    except Exception as error:
+        return _tell_error(error, getattr(given, "outputs", None))
+    return status
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+# The words
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _described(argparse.ArgumentParser("jdl"), _ABOUT, _EXAMPLES)
+    version = f"jdl {importlib.metadata.version('jdl')}"
+    parser.add_argument("--version", action="version", version=version)
+    commands = parser.add_subparsers(title="commands", metavar="")
+    for add in (_add_release, _add_run, _add_prepare, _add_check, _add_synth, _add_template):
+        add(commands)
+    return parser
+
+
+def _described(
+    parser: argparse.ArgumentParser, about: str, examples: str
+) -> argparse.ArgumentParser:
+    parser.description = about
+    parser.epilog = examples
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    return parser
+
+
+_Commands = argparse._SubParsersAction  # the public API has no name for it
+
+
+def _add_release(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _described(
+        commands.add_parser("release", help="make a month's release"),
+        "Make a month's release: a report for each of its requests, the bulletin, and the page\n"
+        "that leads to them. Everything is checked first. The release appears whole or not at\n"
+        "all. A request whose inputs have not changed since it was last run is not run again.",
+        "examples:\n  jdl release 2014-03\n  jdl release 2014-03 --data /secure/extracts --jobs 8",
+    )
+    parser.add_argument("release", metavar="YYYY-MM", help="the month, such as 2014-03")
+    _add_folders(parser)
+    _add_running(parser, "make the release again though it is finished")
+    parser.set_defaults(do=_release)
+
+
+def _add_run(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _described(
+        commands.add_parser("run", help="run one request"),
+        "Run one request. Its report goes to outputs/.work/<release>/<id>/, from where\n"
+        "`jdl release` gathers it. Nothing is published.",
+        "example:\n  jdl run green-shoots",
+    )
+    parser.add_argument("id", help="the request's id, which is the name of its folder")
+    _add_folders(parser)
+    _add_running(parser, "run the request again though nothing has changed")
+    parser.set_defaults(do=_run)
+
+
+def _add_prepare(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _described(
+        commands.add_parser("prepare", help="prepare the national data"),
+        "Make what does not depend on a request: names and their frequencies, the linkage model,\n"
+        "matching variables and outcomes of every eligible disposal. It is kept beside each\n"
+        "vintage. `release` and `run` do this themselves when it is missing or out of date.",
+        "example:\n  jdl prepare --data /secure/extracts",
+    )
+    _add_folders(parser, outputs=False)
+    parser.set_defaults(do=_prepare)
+
+
+def _add_check(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _described(
+        commands.add_parser("check", help="list every fault of an upload, request or vintage"),
+        "List every fault of an upload, a request, the folder of requests, or a vintage: file,\n"
+        "row, column, rule and remedy. No person is named. Nothing is written.",
+        "examples:\n"
+        "  jdl check received/people.csv --date-format DD/MM/YYYY\n"
+        "  jdl check green-shoots\n"
+        "  jdl check data",
+    )
+    parser.add_argument("what", help="a file or folder, or the id of a request")
+    parser.add_argument(
+        "--date-format",
+        help="how the dates of an upload on its own are written, such as DD/MM/YYYY; "
+        "not needed for YYYY-MM-DD",
+    )
+    _add_folders(parser, outputs=False)
+    parser.set_defaults(do=_check)
+
+
+def _add_synth(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _described(
+        commands.add_parser("synth", help="make up national data and uploads to try things on"),
+        "Make up national data, and the uploads of the example requests. Nobody in them is real.\n"
+        "The truth that was planted goes to a folder of its own, truth/, which nothing else reads.",
+        "examples:\n  jdl synth --out data\n  jdl synth --offenders 1000000 --seed 7 --out big",
+    )
+    parser.add_argument(
+        "--offenders", type=_count, default=200_000, help="how many people (200000)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=2014, help="the same seed gives the same data (2014)"
+    )
+    parser.add_argument("--out", type=Path, default=Path("data"), help="the folder (data)")
+    parser.set_defaults(do=_synth)
+
+
+def _add_template(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _described(
+        commands.add_parser("template", help="write a blank data upload template"),
+        "Write a blank data upload template: a workbook with guidance and lists of allowed values.",
+        "example:\n  jdl template to-send/upload.xlsx",
+    )
+    parser.add_argument(
+        "file",
+        type=Path,
+        nargs="?",
+        default=Path("data-upload-template.xlsx"),
+        help="the workbook to write (data-upload-template.xlsx)",
+    )
+    parser.set_defaults(do=_template)
+
+
+def _add_folders(parser: argparse.ArgumentParser, *, outputs: bool = True) -> None:
+    folders = parser.add_argument_group("folders")
+    folders.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="one vintage of the national data, or a folder of vintages (data)",
+    )
+    folders.add_argument(
+        "--requests",
+        type=Path,
+        metavar="DIR",
+        help="the log of requests, the release files and one folder a request (requests; or "
+        "those inside a folder named with --data, as `jdl synth` makes them)",
+    )
+    if outputs:
+        folders.add_argument(
+            "--outputs",
+            type=Path,
+            default=Path("outputs"),
+            metavar="DIR",
+            help="where releases go (outputs)",
+        )
+
+
+def _add_running(parser: argparse.ArgumentParser, replace: str) -> None:
+    running = parser.add_argument_group("running")
+    running.add_argument(
+        "--jobs",
+        type=_count,
+        metavar="N",
+        help="how many requests at a time (one for each processor core)",
+    )
+    running.add_argument("--replace", action="store_true", help=replace)
+    running.add_argument(
+        "--engine", choices=["duckdb"], default="duckdb", help="what reads the national data"
+    )
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError("it must be a whole number, at least 1")
+    return int(text)
+
+
+# The deeds
+
+
+def _release(given: argparse.Namespace) -> int:
+    from jdl.release import run_release
+
+    with _display() as display:
+        summary = _or_refusal(
+            lambda: run_release(
+                given.release,
+                _places(given),
+                jobs=given.jobs,
+                again=given.replace,
+                tell=display.tell,
+            )
+        )
+    return _conclude(summary, f"Release {given.release}", "is not published")
+
+
+def _run(given: argparse.Namespace) -> int:
+    from jdl.release import run_request
+
+    with _display() as display:
+        summary = _or_refusal(
+            lambda: run_request(given.id, _places(given), again=given.replace, tell=display.tell)
+        )
+    return _conclude(summary, f"Request {given.id}", "is not finished")
+
+
+def _prepare(given: argparse.Namespace) -> int:
+    from jdl.release import run_prepare
+
+    with _display() as display:
+        summary = _or_refusal(lambda: run_prepare(_places(given), tell=display.tell))
+    return _conclude(summary, "The national data", "are not prepared")
+
+
+def _check(given: argparse.Namespace) -> int:
+    from jdl import request
+
+    faults = request.check(_named(given), date_format=given.date_format)
+    if faults:
+        return _tell_faults(faults)
+    _say(f"{given.what}: no faults.")
+    return DONE
+
+
+def _named(given: argparse.Namespace) -> Path:
+    """Return the path that is meant: a path, the folder of an upload's request, or an id."""
+    path = Path(given.what)
+    if path.name in ("upload.csv", "upload.xlsx") and (path.parent / "request.toml").exists():
+        return path.parent
+    folder = _places(given).requests / given.what
+    return folder if not path.exists() and folder.is_dir() else path
+
+
+def _synth(given: argparse.Namespace) -> int:
+    from jdl.synthetic import synthesise
+    from jdl.workers import News
+
+    with _display() as display:
+        synthesise(
+            given.out,
+            given.offenders,
+            given.seed,
+            lambda stage, share: display.tell(News("synthetic data", stage, share)),
+        )
+    _say(f"Done. Made-up national data of {given.offenders:,} people are in {given.out}.")
+    _say(f"Next: jdl release 2014-03 --data {given.out}, with the uploads that go with them.")
+    return DONE
+
+
+def _template(given: argparse.Namespace) -> int:
+    from jdl.request import write_template
+
+    if given.file.exists():
+        _warn(f"{given.file} is there already and stays as it is. Name another file.")
+        return FAILED
+    write_template(given.file)
+    _say(f"Done. The blank template is {given.file}")
+    return DONE
+
+
+def _places(given: argparse.Namespace) -> Places:
+    from jdl.release import Places
+
+    data: Path = given.data or Path("data")
+    requests: Path = given.requests or Path("requests")
+    if given.data and not given.requests and (data / "requests" / "log.csv").exists():
+        requests = data / "requests"
+    return Places(data, requests, getattr(given, "outputs", Path("outputs")))
+
+
+def _or_refusal(make: Callable[[], Summary]) -> Summary | str:
+    """Return the summary, or why the command could not go on."""
+    from jdl.release import Refused
+
+    try:
+        return make()
+    except Refused as refused:
+        return str(refused)
+
+
+# What is said
+
+
+def _conclude(summary: Summary | str, what: str, otherwise: str) -> int:
+    if isinstance(summary, str):
+        _warn(summary)
+        return FAILED
+    for line in summary.lines:
+        _say(line)
+    if not summary.failures:
+        _say(f"Done. Look at {summary.look_at}")
+        return DONE
+    _warn(f"{what} {otherwise}: stopped for an unforeseen reason.")
+    for failure in summary.failures:
+        _warn(f"- {failure.name}: {failure.message}")
+    _warn("What had finished is kept; the same command goes on from there.")
+    return FAILED
+
+
+def _tell_faults(faults: Sequence[Fault]) -> int:
+    count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+    _warn(f"The input cannot be used: {count}. Nothing has been written.")
+    for fault in faults:
+        _warn(f"- {fault}")
+    return UNUSABLE
+
+
+def _tell_error(error: Exception, outputs: Path | None) -> int:
+    from jdl.execute import write_restricted
+
+    story = "".join(traceback.format_exception(error))
+    try:
+        if outputs is None or not outputs.is_dir():
+            raise FileNotFoundError
+        log = write_restricted(outputs / ".restricted" / "logs", "command", story)
+    except OSError:
+        log = write_restricted(Path(tempfile.mkdtemp(prefix="jdl-")), "command", story)
+    _warn(f"Stopped for an unforeseen reason: {type(error).__name__}. Restricted log: {log}")
+    return FAILED
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
+def _warn(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+# Progress
+
+
+class _Lines:
+    """Progress where there is no terminal: a line when something begins or ends."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._begun: set[str] = set()
+        self._since = time.monotonic()
+
+    def __enter__(self) -> _Lines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def tell(self, news: News) -> None:
+        """Write a line if this begins or ends something."""
+        ended = news.share == 1.0
+        if news.stage == "waiting" or (not ended and news.name in self._begun):
+            return
+        self._begun.add(news.name)
+        seconds = round(time.monotonic() - self._since)
+        self._out.write(f"[{seconds:4d} s] {news.name}: {news.stage}\n")
+        self._out.flush()
+
+
+class _Bars:
+    """Progress on a terminal: how many are done and the time left, then what is at work."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[stage]}"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self._shares: dict[str, float] = {}
+        self._rows: dict[str, TaskID] = {}
+        self._all: TaskID | None = None
+
+    def __enter__(self) -> _Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def tell(self, news: News) -> None:
+        """Show where this stands now."""
+        share = self._shares.get(news.name, 0.0) if news.share is None else news.share
+        if news.stage == "waiting" or news.name in self._shares:
+            self._shares[news.name] = share
+        if news.stage != "waiting":
+            self._show(news.name, news.stage, share)
+        self._sum_up()
+
+    def _show(self, name: str, stage: str, share: float) -> None:
+        if name not in self._rows:
+            self._rows[name] = self._progress.add_task(name, total=1.0, stage=stage)
+        self._progress.update(self._rows[name], completed=share, stage=stage, visible=share < 1.0)
+
+    def _sum_up(self) -> None:
+        if not self._shares:
+            return
+        if self._all is None:
+            self._all = self._progress.add_task("all requests", total=1.0, stage="")
+        done = sum(share == 1.0 for share in self._shares.values())
+        self._progress.update(
+            self._all,
+            total=float(len(self._shares)),
+            completed=sum(self._shares.values()),
+            stage=f"{done} of {len(self._shares)} done",
+        )
+
+
+def _display() -> _Lines | _Bars:
+    console = Console(stderr=True)
+    return _Bars(console) if console.is_terminal else _Lines(sys.stderr)

@@ -1,0 +1,691 @@
+"""Requests -> a finished release folder, whole or not at all.
+
+Everything is checked before anything is written. What does not depend on a request is prepared once
+for the vintage. Each request then runs its notebook and is put, rendered, into
+``outputs/.work/<release>/<id>/`` in one step; one whose inputs have not changed is not run again.
+When all have finished, the bulletin's notebook reads their results, and the whole folder is put
+into ``outputs/<release>/`` in one step.
+"""
+
+# mypy: untyped-calls-exclude="nbformat"
+
+from __future__ import annotations
+
+import datetime as dt
+import fcntl
+import json
+import os
+import platform
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pandas as pd
+
+from jdl import manifest, national, prepare, render, request
+from jdl.execute import parameters_of
+from jdl.faults import Fault, Unusable
+from jdl.forms import ID
+from jdl.history import read_results
+from jdl.manifest import MANIFEST, ROOT
+from jdl.national import Vintage
+from jdl.workers import (
+    RUN,
+    Done,
+    Failure,
+    Job,
+    News,
+    Outcome,
+    Tell,
+    finished,
+    fresh,
+    run_jobs,
+    swap,
+)
+
+REPORT = ROOT / "notebooks" / "tailored_report.ipynb"
+BULLETIN = ROOT / "notebooks" / "bulletin.ipynb"
+SCHEMA = 1
+_ID = "request_id"
+_ASSEMBLY = ".assembly"
+_REPLACED = ".replaced"
+
+
+@dataclass(frozen=True)
+class Places:
+    """The folders of a run.
+
+    Parameters
+    ----------
+    data : Path
+        One vintage, or a folder of vintages.
+    requests : Path
+        The log, the release files and one folder a request.
+    outputs : Path
+        Receives one folder a release.
+    """
+
+    data: Path
+    requests: Path
+    outputs: Path
+
+    def work(self, release: str) -> Path:
+        """Return the folder of a month's finished requests."""
+        return self.outputs / ".work" / release
+
+    def logs(self, release: str, name: str) -> Path:
+        """Return the restricted folder of one notebook's logs."""
+        return self.outputs / ".restricted" / "logs" / release / name
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A request, read and checked with its people.
+
+    Parameters
+    ----------
+    request : request.Request
+    hashes : dict of str to str
+        Of its inputs by content: ``request.toml``, and ``upload`` with the people of the requests
+        that it extends.
+    """
+
+    request: request.Request
+    hashes: dict[str, str]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What papermill puts into the notebook."""
+        return {_ID: self.request.id, **self.request.overrides}
+
+
+@dataclass(frozen=True)
+class Month:
+    """All that goes into a release, read and checked.
+
+    Parameters
+    ----------
+    places : Places
+    release : request.Release
+    vintage : Vintage
+    entries : tuple of Entry
+        In id order.
+    """
+
+    places: Places
+    release: request.Release
+    vintage: Vintage
+    entries: tuple[Entry, ...]
+
+    @property
+    def name(self) -> str:
+        """The release's name, such as ``2014-03``."""
+        return str(self.release.name)
+
+    @property
+    def folder(self) -> Path:
+        """Where the finished release goes."""
+        return self.places.outputs / self.name
+
+    @property
+    def work(self) -> Path:
+        """Where its finished requests are."""
+        return self.places.work(self.name)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run has come to.
+
+    Parameters
+    ----------
+    look_at : Path
+        What to open when all is well.
+    lines : tuple of str
+        One a request, and what else is worth knowing.
+    failures : tuple of Failure
+        When there is one, nothing is published.
+    """
+
+    look_at: Path
+    lines: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
+
+
+class Refused(Exception):  # noqa: N818
+    """The command cannot go on as things stand; the message says what to do."""
+
+
+# What goes in
+
+
+def open_month(name: str, places: Places, only: str | None = None) -> Month:
+    """Read and check everything that a release is made from; write nothing.
+
+    Parameters
+    ----------
+    name : str
+        The release, ``YYYY-MM``.
+    places : Places
+    only : str, optional
+        The id of the one request that is wanted.
+
+    Returns
+    -------
+    Month
+
+    Raises
+    ------
+    Unusable
+        With every fault of the release file, the log, the requests, their uploads and the vintage.
+    """
+    faults: list[Fault] = []
+    release = _gather(faults, request.read_release, places.requests, name)
+    if release is None:
+        raise Unusable(faults)
+    log = _gather(faults, request.read_log, places.requests)
+    if log is not None:
+        _gather(faults, request.counts_at, log, release)
+    vintage = _gather(faults, national.open_vintage, places.data, release.vintage)
+    folders = _gather(faults, request.requests_of, places.requests, name) or []
+    parameters = parameters_of(REPORT)
+    entries = [
+        _gather(faults, _read_entry, folder, places.requests, vintage, parameters)
+        for folder in folders
+        if only in (None, folder.name)
+    ]
+    if not faults and not folders and not release.stated:
+        raise _unusable(
+            f"release {name}",
+            "a release must have requests, or a file in the folder requests/releases",
+            f'Write `release = "{name}"` in a request.toml, or ask for another month',
+        )
+    if faults:
+        raise Unusable(dict.fromkeys(faults))
+    return Month(places, release, vintage, tuple(entries))
+
+
+def _unusable(where: str, rule: str, remedy: str) -> Unusable:
+    return Unusable([Fault(where, rule, remedy)])
+
+
+def _gather(faults: list[Fault], read: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what is read, or None with its faults added to the others."""
+    try:
+        return read(*arguments)
+    except Unusable as unusable:
+        faults += unusable.faults
+        return None
+
+
+def _read_entry(
+    folder: Path, requests: Path, vintage: Vintage | None, parameters: tuple[str, ...]
+) -> Entry:
+    try:
+        read = request.read_request(folder)
+    except Unusable:
+        raise Unusable(request.check(folder)) from None
+    faults = _unknown_overrides(read, parameters)
+    upload = _gather(faults, request.pooled_upload, read, requests)
+    if upload is not None and vintage is not None:
+        faults += request.against(read, upload, vintage)
+    if faults:
+        raise Unusable(faults)
+    hashes = {
+        "request.toml": manifest.digest((folder / "request.toml").read_bytes()),
+        "upload": manifest.digest_people(upload.people),
+    }
+    return Entry(read, hashes)
+
+
+def _unknown_overrides(read: request.Request, parameters: tuple[str, ...]) -> list[Fault]:
+    known = [name for name in parameters if name != _ID]
+    return [
+        Fault(
+            f"{read.id}/request.toml",
+            "a method override must name a parameter of the report's notebook",
+            "Respell or remove it; known are: " + ", ".join(known),
+            column=f"[method] {name}",
+        )
+        for name in read.overrides
+        if name not in known
+    ]
+
+
+def inputs_of(month: Month) -> dict[str, Any]:
+    """Return the hashes of all that a release is made from, for its manifest.
+
+    Parameters
+    ----------
+    month : Month
+        Its vintage prepared.
+
+    Returns
+    -------
+    dict
+        ``inputs``, ``vintage``, ``code``, ``environment``, ``parameters`` and ``seed``.
+    """
+    folder = month.places.requests
+    files = {"log.csv": folder / "log.csv", "release": folder / "releases" / f"{month.name}.toml"}
+    return {
+        "inputs": {
+            "requests": {entry.request.id: entry.hashes for entry in month.entries},
+            **{
+                name: manifest.digest(path.read_bytes()) if path.exists() else None
+                for name, path in files.items()
+            },
+            "earlier": _earlier_results(month),
+        },
+        "vintage": _vintage(month.vintage),
+        "code": manifest.code(),
+        "environment": manifest.environment(),
+        "parameters": {entry.request.id: entry.parameters for entry in month.entries},
+        "seed": prepare.SEED,
+    }
+
+
+def _vintage(vintage: Vintage) -> dict[str, Any]:
+    prepared = prepare.open_prepared(vintage)
+    prepared.con.close()
+    return {
+        "name": vintage.name,
+        "extracted": vintage.extracted.isoformat(),
+        "offences_to": vintage.offences_to.isoformat(),
+        "convictions_to": vintage.convictions_to.isoformat(),
+        "synthetic": vintage.synthetic,
+        "tables": prepared.record["inputs"],
+        "prepared": prepared.hash,
+    }
+
+
+def _earlier_results(month: Month) -> dict[str, str]:
+    """The hashes of what earlier releases found, which the bulletin tells again."""
+    found = month.places.outputs.glob("????-??/bulletin/results.csv")
+    return {
+        path.parts[-3]: manifest.digest(path.read_bytes())
+        for path in sorted(found)
+        if path.parts[-3] < month.name
+    }
+
+
+def _same_inputs(month: Month) -> bool:
+    """Whether the finished release was made from these very inputs by this very code."""
+    if not prepare.is_current(month.vintage):
+        return False
+    now = json.loads(manifest.dump(inputs_of(month)))
+    try:
+        made = json.loads((month.folder / MANIFEST).read_text(encoding="utf-8"))
+        same = [made[key] == now[key] for key in now if key != "code"]
+        return all(same) and made["code"]["sha256"] == now["code"]["sha256"]
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+# Doing it
+
+
+def run_release(
+    name: str, places: Places, *, jobs: int | None, again: bool = False, tell: Tell
+) -> Summary:
+    """Make a month's release, whole or not at all.
+
+    Parameters
+    ----------
+    name : str
+        The release, ``YYYY-MM``.
+    places : Places
+    jobs : int, optional
+        How many requests at a time; as many as there are cores without it.
+    again : bool
+        Whether to replace a finished release.
+    tell : callable
+        Receives what is being done.
+
+    Returns
+    -------
+    Summary
+
+    Raises
+    ------
+    Unusable
+        If any input cannot be used; nothing has been written then.
+    Refused
+        If another command works in the outputs folder, or the release is finished and its inputs
+        have changed since.
+    """
+    month = open_month(name, places)
+    with _private(), _outputs(places.outputs, exclusive=True):
+        _recover(month)
+        if month.folder.exists() and not again:
+            return _already_there(month)
+        _prepare(month.vintage, places, tell)
+        made_from = inputs_of(month)
+        started = time.time()
+        outcomes = _run_requests(month, made_from, jobs, tell, again=False)
+        failures = tuple(outcome for outcome in outcomes if isinstance(outcome, Failure))
+        if not failures:
+            outcomes += _assemble(month, made_from, outcomes, started, tell)
+            failures = tuple(outcome for outcome in outcomes if isinstance(outcome, Failure))
+        return Summary(month.folder / "index.html", _lines(month, outcomes), failures)
+
+
+def run_request(
+    name: str, places: Places, *, jobs: int | None = 1, again: bool = False, tell: Tell
+) -> Summary:
+    """Make one request's folder under ``outputs/.work``; its release gathers it from there.
+
+    Parameters
+    ----------
+    name : str
+        The request's id.
+    places, jobs, tell
+        As for `run_release`.
+    again : bool
+        Whether to run it though nothing has changed.
+
+    Returns
+    -------
+    Summary
+
+    Raises
+    ------
+    Unusable, Refused
+        As `run_release`.
+    """
+    month = open_month(_release_of(name, places), places, only=name)
+    with _private(), _outputs(places.outputs, exclusive=False):
+        month.work.mkdir(parents=True, exist_ok=True)
+        with _lock(month.work / f".{name}.lock", exclusive=True):
+            _prepare(month.vintage, places, tell)
+            outcomes = _run_requests(month, inputs_of(month), jobs, tell, again=again)
+    failures = tuple(outcome for outcome in outcomes if isinstance(outcome, Failure))
+    lines = _lines(month, outcomes)
+    if month.folder.exists():
+        lines += (f"{month.folder} is finished and stays as it is; --replace makes it again.",)
+    return Summary(month.work / name / "report.html", lines, failures)
+
+
+def run_prepare(places: Places, *, tell: Tell) -> Summary:
+    """Make what is made once per vintage, for every vintage in the data folder.
+
+    Raises
+    ------
+    Unusable
+        If there is no vintage, or one breaks the contract.
+    """
+    latest = national.open_vintage(places.data)
+    folders = national.find_vintages(places.data)
+    lines = []
+    for folder in folders:
+        vintage = national.open_vintage(folder)
+        made = _prepare(vintage, places, tell)
+        lines.append(f"{vintage.name}: {'prepared' if made else 'already prepared'}")
+    return Summary(latest.prepared, tuple(lines))
+
+
+def _release_of(name: str, places: Places) -> str:
+    folder = places.requests / name
+    if not ID.fullmatch(name) or not (folder / "request.toml").exists():
+        raise _unusable(
+            "request",
+            "a request must have a folder of its own in the requests folder",
+            "Name one of: " + (", ".join(_names(places.requests)) or "there is none"),
+        )
+    return str(request.read_request(folder).release)
+
+
+def _names(requests: Path) -> list[str]:
+    return [folder.name for folder in request.request_folders(requests)]
+
+
+def _prepare(vintage: Vintage, places: Places, tell: Tell) -> bool:
+    """Prepare a vintage unless that is done; wait for another command that is doing it."""
+    if prepare.is_current(vintage):
+        return False
+    with _lock(vintage.folder / ".prepare.lock", exclusive=True, patient=True):
+        if prepare.is_current(vintage):
+            return False
+        tell(News("vintage", "starting", 0.0))
+        people = _people_to_learn_from(places.requests)
+        prepare.prepare(vintage, people, lambda stage, share: tell(News("vintage", stage, share)))
+    return True
+
+
+def _people_to_learn_from(requests: Path) -> pd.DataFrame | None:
+    """Pool the uploads that may be used: readable, with a sign-off, not withdrawn."""
+    try:
+        log = request.read_log(requests)
+    except Unusable:
+        return None
+    withdrawn = set(log.loc[log["status"] == "withdrawn", "id"])
+    pooled = []
+    for name in _names(requests):
+        with suppress(Unusable):
+            read = request.read_request(requests / name)
+            if read.data_sharing is not None and name not in withdrawn:
+                pooled.append(request.read_upload(read).people)
+    return pd.concat(pooled, ignore_index=True) if pooled else None
+
+
+def _run_requests(
+    month: Month, made_from: dict[str, Any], jobs: int | None, tell: Tell, *, again: bool
+) -> list[Outcome]:
+    """Run the requests that are not finished, and return all in id order."""
+    work = [_job(month, entry, made_from) for entry in month.entries]
+    known = {job.name: done for job in work if not again and (done := finished(job))}
+    for name in known:
+        tell(News(name, "not changed", 1.0))
+    unmade = [job for job in work if job.name not in known]
+    for job in unmade:
+        tell(News(job.name, "waiting", 0.0))
+    made = run_jobs(unmade, min(jobs or _cores(), len(unmade)), tell)
+    outcomes = known | {outcome.name: outcome for outcome in made}
+    return [outcomes[job.name] for job in work]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _job(month: Month, entry: Entry, made_from: dict[str, Any]) -> Job:
+    name = entry.request.id
+    return Job(
+        name=name,
+        notebook=REPORT,
+        parameters=entry.parameters,
+        environment=_environment(month, month.work),
+        files=render.report_files,
+        folder=month.work / name,
+        logs=month.places.logs(month.name, name),
+        key=manifest.digest_json(
+            [
+                entry.hashes,
+                entry.parameters,
+                made_from["inputs"]["log.csv"],
+                made_from["inputs"]["release"],
+                made_from["vintage"],
+                made_from["code"]["sha256"],
+                made_from["environment"],
+            ]
+        ),
+    )
+
+
+def _environment(month: Month, results: Path) -> dict[str, str]:
+    folders = {
+        "JDL_VINTAGE": month.vintage.folder,
+        "JDL_REQUESTS": month.places.requests,
+        "JDL_RESULTS": results,
+        "JDL_OUTPUTS": month.places.outputs,
+    }
+    return {
+        "JDL_RELEASE": month.name,
+        **{name: str(folder.resolve()) for name, folder in folders.items()},
+    }
+
+
+def _assemble(
+    month: Month, made_from: dict[str, Any], outcomes: list[Outcome], started: float, tell: Tell
+) -> list[Outcome]:
+    """Gather the requests, make the bulletin and put the whole folder into place."""
+    scratch = fresh(month.work / _ASSEMBLY)
+    made = scratch / "new"
+    for outcome in outcomes:
+        _copy(month.work / outcome.name, made / "reports" / outcome.name)
+    [told] = run_jobs([_bulletin_job(month, made, scratch / "bulletin")], 1, tell)
+    if isinstance(told, Done):
+        _copy(scratch / "bulletin", made / "bulletin")
+        _finish(month, made, made_from)
+        run = _run_record(month, [*outcomes, told], started)
+        (made / RUN).write_bytes(manifest.dump(run))
+        swap(made, month.folder, month.work / _REPLACED)
+        shutil.rmtree(month.work / _REPLACED, ignore_errors=True)
+    shutil.rmtree(scratch)
+    return [told]
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns(RUN))
+
+
+def _bulletin_job(month: Month, made: Path, folder: Path) -> Job:
+    return Job(
+        name=BULLETIN.stem,
+        notebook=BULLETIN,
+        parameters={},
+        environment=_environment(month, made / "reports"),
+        files=render.bulletin_files,
+        folder=folder,
+        logs=month.places.logs(month.name, BULLETIN.stem),
+        key="",
+    )
+
+
+def _finish(month: Month, made: Path, made_from: dict[str, Any]) -> None:
+    """Add the log, the release page and the manifest."""
+    shutil.copyfile(month.places.requests / "log.csv", made / "bulletin" / "log.csv")
+    record = nbformat.read(made / "bulletin" / "notebook.ipynb", as_version=4)
+    results = read_results(made / "reports")
+    (made / "index.html").write_text(render.index(record, results), encoding="utf-8")
+    content = {"schema": SCHEMA, "release": month.name, **made_from}
+    content["files"] = manifest.file_hashes(made)
+    (made / MANIFEST).write_bytes(manifest.dump(content))
+
+
+def _run_record(month: Month, outcomes: list[Outcome], started: float) -> dict[str, Any]:
+    """Times and host: what is never compared."""
+    made = [outcome for outcome in outcomes if isinstance(outcome, Done)]
+    return {
+        "schema": SCHEMA,
+        "release": month.name,
+        "started": dt.datetime.fromtimestamp(started, dt.UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.time() - started, 1),
+        "host": {"name": platform.node(), "system": platform.platform(), "cores": _cores()},
+        "peak_memory": {
+            "command": _peak(),
+            "kernel": max((o.memory["kernel"] or 0 for o in made), default=0),
+            "worker": max((o.memory["worker"] or 0 for o in made), default=0),
+        },
+        "notebooks": [
+            {"name": o.name, "seconds": o.seconds, "memory": o.memory, "reused": o.reused}
+            for o in made
+        ],
+    }
+
+
+def _peak() -> int:
+    """The most memory that this process has held, in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _lines(month: Month, outcomes: list[Outcome]) -> tuple[str, ...]:
+    """One line a request that is finished, and what else is worth knowing."""
+    lines = [
+        f"{done.name}: {_verdict(month.work / done.name)}"
+        + (" (not changed since it was made)" if done.reused else "")
+        for done in outcomes
+        if isinstance(done, Done) and done.name != BULLETIN.stem
+    ]
+    if not month.release.stated:
+        lines.append(f"There is no releases/{month.name}.toml: plain defaults were used.")
+    return (*lines, *filter(None, [render.pdf_obstacle()]))
+
+
+def _verdict(folder: Path) -> str:
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    if result["status"] != "reported":
+        return str(result["status"])
+    headline = next(analysis for analysis in result["analyses"] if analysis["headline"])
+    rate = next(row for row in headline["measures"] if row["measure"] == "rate")
+    return f"reported, one-year rate: {rate['conclusion']}"
+
+
+def _already_there(month: Month) -> Summary:
+    if _same_inputs(month):
+        line = f"{month.name} is already there, made from the same inputs by the same code."
+        return Summary(month.folder / "index.html", (line,))
+    raise Refused(
+        f"{month.folder} is finished and stays as it is, though inputs or code have changed since. "
+        "To make it again: --replace."
+    )
+
+
+# Keeping others out, and cleaning up
+
+
+@contextmanager
+def _private() -> Iterator[None]:
+    """Let only the owner read what is written."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@contextmanager
+def _outputs(outputs: Path, *, exclusive: bool) -> Iterator[None]:
+    """Hold the outputs folder: a release has it to itself, single requests share it."""
+    work = outputs / ".work"
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        work = outputs
+    if not os.access(work, os.W_OK) or work == outputs:
+        raise _unusable(
+            str(outputs), "the outputs folder must be writable", "Name another with --outputs"
+        )
+    with _lock(work / ".lock", exclusive=exclusive):
+        yield
+
+
+@contextmanager
+def _lock(file: Path, *, exclusive: bool, patient: bool = False) -> Iterator[None]:
+    """Hold a lock file; the system lets go of it when the process ends, however it ends."""
+    kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
+    with file.open("a") as handle:
+        try:
+            fcntl.flock(handle, kind if patient else kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refused(
+                f"Another jdl command is at work in {file.parent}. Wait until it has finished, or "
+                "name another folder with --outputs."
+            ) from None
+        yield
+
+
+def _recover(month: Month) -> None:
+    """Put right what a run that was killed has left behind."""
+    replaced = month.work / _REPLACED
+    if replaced.exists() and not month.folder.exists():
+        replaced.replace(month.folder)
+    for left in (replaced, month.work / _ASSEMBLY, *month.work.glob(".scratch-*")):
+        shutil.rmtree(left, ignore_errors=True)

@@ -1,0 +1,395 @@
+"""Notebooks side by side: each in a worker process, each result whole or not at all.
+
+A worker runs one notebook after another and reports over a pipe. A worker that dies takes only its
+own notebook with it. Workers leave when their parent does, and take their kernels with them.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import resource
+import shutil
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from nbformat import NotebookNode
+
+from jdl.execute import TIMEOUT, CellFailed, RecordBroken, Step, execute, write_restricted
+from jdl.faults import Unusable
+
+RUN = "run.json"
+_PATIENCE = 20
+_BEFORE_RENDERING = 0.9
+STARTING = "starting"
+OVERHEAD = "notebook overhead"
+RENDERING = "rendering"
+STAGES = {
+    "parameters": OVERHEAD,
+    "injected-parameters": OVERHEAD,
+    "imports": OVERHEAD,
+    "request": "request",
+    "linkage": "linkage",
+    "sentence": "sentence",
+    "matching": "matching",
+    "balance": "balance",
+    "effects": "effects",
+}
+
+
+@dataclass(frozen=True)
+class News:
+    """What a progress display is told.
+
+    Parameters
+    ----------
+    name : str
+        A request's id, ``bulletin`` or ``vintage``.
+    stage : str
+        What is being done to it now.
+    share : float, optional
+        How much of it is done, where that is known; 1 at its end, come what may.
+    """
+
+    name: str
+    stage: str
+    share: float | None = None
+
+
+Tell = Callable[[News], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One notebook to run and render.
+
+    Parameters
+    ----------
+    name : str
+        The request's id, or ``bulletin``.
+    notebook : Path
+    parameters : dict
+    environment : dict
+        The folders that the notebook reads.
+    files : callable
+        From the executed notebook to the files of its folder; importable by its name.
+    folder : Path
+        Receives the files in one step.
+    logs : Path
+        Restricted folder for what nobody else must see.
+    key : str
+        The hash of all that goes in.
+    timeout : int
+        Seconds that one cell may take.
+    """
+
+    name: str
+    notebook: Path
+    parameters: dict[str, Any]
+    environment: dict[str, str]
+    files: Callable[[NotebookNode], Mapping[str, bytes]]
+    folder: Path
+    logs: Path
+    key: str
+    timeout: int = TIMEOUT
+
+
+@dataclass(frozen=True)
+class Done:
+    """A notebook that is finished.
+
+    Parameters
+    ----------
+    name : str
+    key : str
+        The job's.
+    seconds : dict of str to float
+        By stage.
+    memory : dict of str to int
+        Peak bytes of the kernel and of the worker that drove it, where known.
+    reused : bool
+        Whether it was found finished.
+    """
+
+    name: str
+    key: str
+    seconds: dict[str, float]
+    memory: dict[str, int | None]
+    reused: bool = False
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A notebook that stopped for an unforeseen reason.
+
+    Parameters
+    ----------
+    name : str
+    message : str
+        Cell, kind of error and restricted log, and nothing of a person's.
+    """
+
+    name: str
+    message: str
+
+
+Outcome = Done | Failure
+
+
+def finished(job: Job) -> Done | None:
+    """Return the result of an earlier run of this very job, or None."""
+    try:
+        record = json.loads((job.folder / RUN).read_text(encoding="utf-8"))
+        done = Done(**record)
+    except (OSError, ValueError, TypeError):
+        return None
+    return replace(done, reused=True) if done.key == job.key else None
+
+
+def run_job(job: Job, tell: Tell) -> Done:
+    """Run, render and put into place one notebook.
+
+    Parameters
+    ----------
+    job : Job
+    tell : callable
+        Receives each stage as it begins.
+
+    Returns
+    -------
+    Done
+
+    Raises
+    ------
+    CellFailed, Unusable
+        As `jdl.execute.execute`.
+    """
+    clock = _Clock(job.name, tell)
+    record = execute(
+        job.notebook,
+        job.parameters,
+        environment=job.environment,
+        log_folder=job.logs,
+        timeout=job.timeout,
+        observe=clock.step,
+    )
+    clock.enter(RENDERING, 1.0)
+    files = job.files(record)
+    clock.enter("writing", 1.0)
+    done = Done(job.name, job.key, clock.seconds, {"kernel": clock.peak, "worker": _own_peak()})
+    content = json.dumps(asdict(done), indent=1) + "\n"
+    put({**files, RUN: content.encode()}, job.folder)
+    return done
+
+
+def put(files: Mapping[str, bytes], folder: Path) -> None:
+    """Make a folder with these files appear in one step, in place of one that is there.
+
+    Parameters
+    ----------
+    files : dict of str to bytes
+    folder : Path
+        Its parent receives the scratch space, ``.scratch-<name>``, cleared first.
+    """
+    scratch = fresh(folder.parent / f".scratch-{folder.name}")
+    made = scratch / "new"
+    made.mkdir()
+    for name, content in files.items():
+        (made / name).write_bytes(content)
+    swap(made, folder, scratch / "old")
+    shutil.rmtree(scratch)
+
+
+def fresh(folder: Path) -> Path:
+    """Return an empty private folder, clearing what an interrupted run has left."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True)
+    return folder
+
+
+def swap(made: Path, folder: Path, old: Path) -> None:
+    """Move a finished folder into place; one that is there is moved to `old` first."""
+    if folder.exists():
+        folder.replace(old)
+    made.replace(folder)
+
+
+def run_jobs(jobs: Sequence[Job], workers: int, tell: Tell) -> list[Outcome]:
+    """Run jobs side by side; a failing one does not stop the others.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+    workers : int
+        How many at a time.
+    tell : callable
+        Called in this process with the stages of each job.
+
+    Returns
+    -------
+    list of Done or Failure
+        In the order of the jobs.
+    """
+    outcomes: dict[str, Outcome] = {}
+    waiting = deque(jobs)
+    with _crew() as crew:
+        while waiting or crew.busy:
+            while waiting and len(crew.busy) < workers:
+                crew.give(waiting.popleft())
+            for pipe in wait(list(crew.busy)):
+                news = crew.hear(pipe)  # type: ignore[arg-type]
+                if isinstance(news, News):
+                    tell(news)
+                else:
+                    outcomes[news.name] = news
+                    tell(News(news.name, "failed" if isinstance(news, Failure) else "done", 1.0))
+    return [outcomes[job.name] for job in jobs]
+
+
+class _Crew:
+    """The worker processes: those at work, by their pipe, and those that wait."""
+
+    def __init__(self) -> None:
+        self.busy: dict[Connection, Job] = {}
+        self._idle: list[Connection] = []
+        self._processes: dict[Connection, Any] = {}
+        self._context = multiprocessing.get_context("spawn")
+
+    def give(self, job: Job) -> None:
+        """Give a job to a worker that waits, or to a new one."""
+        pipe = self._idle.pop() if self._idle else self._hire()
+        self.busy[pipe] = job
+        pipe.send(job)
+
+    def hear(self, pipe: Connection) -> News | Outcome:
+        """Return what a worker says; one that has died says that its job failed."""
+        try:
+            news: News | Outcome = pipe.recv()
+        except (EOFError, OSError):
+            self._processes.pop(pipe).join()
+            pipe.close()
+            job = self.busy.pop(pipe)
+            why = "the process that ran it died, most often for want of memory"
+            return Failure(job.name, f"notebook {job.notebook.name}: {why}")
+        if not isinstance(news, News):
+            del self.busy[pipe]
+            self._idle.append(pipe)
+        return news
+
+    def dismiss(self) -> None:
+        """End every worker, and wait until each has ended its kernel."""
+        for process in self._processes.values():
+            process.terminate()
+        for pipe, process in self._processes.items():
+            process.join(_PATIENCE)
+            process.kill()
+            process.join()
+            pipe.close()
+
+    def _hire(self) -> Connection:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=_serve, args=(theirs,), daemon=False)
+        process.start()
+        theirs.close()
+        self._processes[ours] = process
+        return ours
+
+
+@contextmanager
+def _crew() -> Iterator[_Crew]:
+    crew = _Crew()
+    try:
+        yield crew
+    finally:
+        crew.dismiss()
+
+
+def _serve(pipe: Connection) -> None:
+    """Work as a worker: run jobs until told to leave or left alone."""
+    os.umask(0o077)
+    signal.signal(signal.SIGINT, lambda number, frame: None)
+    signal.signal(signal.SIGTERM, _leave)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    while True:
+        job: Job = pipe.recv()
+        pipe.send(_attempt(job, pipe.send))
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(0)
+
+
+def _leave_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _attempt(job: Job, tell: Tell) -> Outcome:
+    tell(News(job.name, STARTING))
+    try:
+        return run_job(job, tell)
+    except (CellFailed, Unusable) as told:
+        return Failure(job.name, str(told))
+    except Exception as error:
+        log = write_restricted(job.logs, "error", "".join(traceback.format_exception(error)))
+        why = f"after the last cell, {_plain(error)}. Restricted log: {log}"
+        return Failure(job.name, f"notebook {job.notebook.name}, {why}")
+
+
+def _plain(error: Exception) -> str:
+    """Say what went wrong without a value that an error message may hold."""
+    if isinstance(error, RecordBroken):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{type(error).__name__} ({error.strerror})"
+    return f"stopped with {type(error).__name__}"
+
+
+class _Clock:
+    """Adds up the seconds of each stage as the cells go by."""
+
+    def __init__(self, name: str, tell: Tell) -> None:
+        self.seconds: dict[str, float] = {}
+        self.peak: int | None = None
+        self._name = name
+        self._tell = tell
+        self._stage = OVERHEAD
+        self._since = time.monotonic()
+
+    def step(self, step: Step) -> None:
+        """Take note of a cell that starts, or of the notebook's end."""
+        self.peak = step.peak or self.peak
+        self.enter(stage_of(step.cell, self._stage) if step.cell else OVERHEAD, step.share)
+
+    def enter(self, stage: str, share: float) -> None:
+        """End one stage and begin another."""
+        now = time.monotonic()
+        spent = self.seconds.get(self._stage, 0.0) + now - self._since
+        self.seconds[self._stage] = round(spent, 3)
+        self._tell(News(self._name, stage, _BEFORE_RENDERING * share))
+        self._stage, self._since = stage, now
+
+
+def stage_of(cell: str, before: str) -> str:
+    """Return the stage that a cell belongs to by its id; else the one of the cell before."""
+    return next((stage for start, stage in STAGES.items() if cell.startswith(start)), before)
+
+
+def _own_peak() -> int:
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
