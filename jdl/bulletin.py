@@ -28,47 +28,50 @@ from jdl.wording import (
 )
 
 CONCLUSIONS = ("reduction", "inconclusive", "increase")
-HISTORY = (
-    "id",
-    "organisation",
-    "programme",
-    "sector",
-    "intervention_type",
-    "release",
-    "treatment_n",
-    "difference",
-    "ci_low",
-    "ci_high",
-    "rate_result",
-    "frequency_result",
-)
+_ABOUT = ("id", "organisation", "programme", "sector", "intervention_type", "release")
+_RATE = ("treatment_n", "difference", "ci_low", "ci_high")
+COLUMNS = (*_ABOUT, *_RATE, "rate_result", "frequency_result")
 _COMPLETE = ("published", "ready")
 _SHOWS = "This analysis shows that "
 
 
-def history(log: pd.DataFrame, results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Gather every completed analysis: from its report where there is one, else from the log.
+def completed(log: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
+    """Lay out every completed request with its headline result.
 
     Parameters
     ----------
     log : DataFrame
         From ``request.status_at``.
-    results : sequence of mapping
-        Contents of ``result.json``, in any order; those not reported are left out.
+    results : DataFrame
+        Every result to date, a row a request and measure, as ``history.csv`` holds them: columns
+        id, measure, conclusion, treatment_n, difference, ci_low and ci_high.
 
     Returns
     -------
     DataFrame
-        Columns `HISTORY`, a row a request published or ready, most recent release first and within
+        Columns `COLUMNS`, a row a request published or ready, most recent release first and within
         it by id. Differences and limits are proportions, treatment minus comparison; a request
-        counts once, by its headline rate. `rate_result` is ``suppressed`` where no result could be
-        shown, and missing where none is known.
+        counts once, by its headline rate. What is not known is missing; a result that could not be
+        shown is ``suppressed``.
     """
-    by_id = {result["request"]["id"]: result for result in results if _is_reported(result)}
-    complete = log.loc[log["status_then"].isin(_COMPLETE)]
-    rows = [_row(row, by_id.get(row["id"])) for row in complete.to_dict("records")]
-    table = pd.DataFrame(rows, columns=list(HISTORY)).sort_values("id", kind="stable")
-    return table.sort_values("release", ascending=False, kind="stable", ignore_index=True)
+    done = log.loc[log["status_then"].isin(_COMPLETE), list(_ABOUT)]
+    rate, frequency = (_of_measure(results, name) for name in ("rate", "frequency"))
+    numbers = rate[["id", *_RATE, "conclusion"]].rename(columns={"conclusion": "rate_result"})
+    results_of_frequency = frequency[["id", "conclusion"]].rename(
+        columns={"conclusion": "frequency_result"}
+    )
+    table = done.merge(numbers, on="id", how="left", validate="1:1").merge(
+        results_of_frequency, on="id", how="left", validate="1:1"
+    )
+    return (
+        table.sort_values("id", kind="stable")
+        .sort_values("release", ascending=False, kind="stable")
+        .reset_index(drop=True)[list(COLUMNS)]
+    )
+
+
+def _of_measure(results: pd.DataFrame, measure: str) -> pd.DataFrame:
+    return results.loc[results["measure"] == measure]
 
 
 def _is_reported(result: Mapping[str, Any]) -> bool:
@@ -80,21 +83,6 @@ def headline(result: Mapping[str, Any], measure: str) -> Mapping[str, Any]:
     analyses = result["analyses"]
     main = next((entry for entry in analyses if entry.get("headline")), analyses[0])
     return next(entry for entry in main["measures"] if entry["measure"] == measure)
-
-
-def _row(row: Mapping[Any, Any], result: Mapping[str, Any] | None) -> dict[str, Any]:
-    told = {name: row.get(name) for name in HISTORY}
-    if result is None:
-        return told | {"difference": row.get("rate_difference")}
-    rate, frequency = headline(result, "rate"), headline(result, "frequency")
-    return told | {
-        "treatment_n": rate["treatment_n"],
-        "difference": rate["difference"],
-        "ci_low": rate["ci_low"],
-        "ci_high": rate["ci_high"],
-        "rate_result": rate["conclusion"],
-        "frequency_result": frequency["conclusion"],
-    }
 
 
 # --- Main findings -------------------------------------------------------------------------------
@@ -344,17 +332,17 @@ def _also(rate: Mapping[str, Any], frequency: Mapping[str, Any]) -> tuple[Part, 
 # --- To date -------------------------------------------------------------------------------------
 
 
-def outcomes_to_date(completed: pd.DataFrame, *, significance: float = 0.05) -> Sentences:
+def outcomes_to_date(every: pd.DataFrame, *, significance: float = 0.05) -> Sentences:
     """Return how many analyses came to each conclusion, beside what chance alone would give.
 
     Parameters
     ----------
-    completed : DataFrame
-        From `history`.
+    every : DataFrame
+        From `completed`.
     significance : float
         Of each test.
     """
-    rate, frequency = completed["rate_result"], completed["frequency_result"]
+    rate, frequency = every["rate_result"], every["frequency_result"]
     many = {name: int((rate == name).sum()) for name in CONCLUSIONS}
     total = sum(many.values())
     if not total:
@@ -367,7 +355,7 @@ def outcomes_to_date(completed: pd.DataFrame, *, significance: float = 0.05) -> 
         _increase(many["increase"]),
         _by_chance(total, significance),
     ]
-    if unknown := len(completed) - total:
+    if unknown := len(every) - total:
         items.append(_unknown(unknown))
     return Sentences(tuple(items))
 

@@ -758,7 +758,7 @@ def reconciliation(counts: Mapping[str, int]) -> Table:
     )
 
 
-_RESULT_WORDS = {
+_RESULT_WORDS: dict[Any, Cell] = {
     "reduction": Tag("Reduction", "green"),
     "inconclusive": Tag("Inconclusive", "grey"),
     "increase": Tag("Increase", "red"),
@@ -772,7 +772,7 @@ def results_table(completed: pd.DataFrame) -> Table:
     Parameters
     ----------
     completed : DataFrame
-        From ``bulletin.history``.
+        From ``bulletin.completed``.
     """
     rows = tuple(_completed_row(row) for row in completed.to_dict("records"))
     return Table(
@@ -797,6 +797,7 @@ def _completed_row(row: Mapping[Any, Any]) -> tuple[Cell, ...]:
     name = f"bulletin.{slug(row['id'])}"
     size, release = row["treatment_n"], row["release"]
     withheld = row["rate_result"] == "suppressed"
+    rate, frequency = (_RESULT_WORDS.get(row[f"{which}_result"]) for which in HEADLINE[:2])
     return (
         _known(row["programme"]),
         _known(row["organisation"]),
@@ -804,8 +805,8 @@ def _completed_row(row: Mapping[Any, Any]) -> tuple[Cell, ...]:
         NOT_AVAILABLE if is_missing(release) else _month(f"{name}.release", release),
         NOT_AVAILABLE if is_missing(size) else counted(f"{name}.treatment_n", size),
         "[c]" if withheld else _told_interval(name, row["ci_low"], row["ci_high"]),
-        _RESULT_WORDS.get(row["rate_result"], NOT_AVAILABLE),
-        _RESULT_WORDS.get(row["frequency_result"], NOT_AVAILABLE),
+        rate or NOT_AVAILABLE,
+        frequency or NOT_AVAILABLE,
     )
 
 
@@ -859,7 +860,7 @@ def by_type_table(completed: pd.DataFrame) -> Table:
     Parameters
     ----------
     completed : DataFrame
-        From ``bulletin.history``.
+        From ``bulletin.completed``.
     """
     return _by(completed, "intervention_type", "by-type-table", "Type of intervention")
 
@@ -870,7 +871,7 @@ def by_sector_table(completed: pd.DataFrame) -> Table:
     Parameters
     ----------
     completed : DataFrame
-        From ``bulletin.history``.
+        From ``bulletin.completed``.
     """
     return _by(completed, "sector", "by-sector-table", "Sector")
 
@@ -881,7 +882,7 @@ def outcomes_by(completed: pd.DataFrame, column: str) -> pd.DataFrame:
     Parameters
     ----------
     completed : DataFrame
-        From ``bulletin.history``.
+        From ``bulletin.completed``.
     column : str
 
     Returns

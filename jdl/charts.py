@@ -1,0 +1,1023 @@
+"""Charts: cleared aggregates drawn by matplotlib as small, self-contained SVG.
+
+Every drawing is laid out on one grid of pixels, its labels in columns and lines of their own, so
+that none can cover another at any value. A chart takes cleared effects and tables only: nothing
+that was withheld, and no person's value, can be read back from its coordinates.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure as Drawing
+from matplotlib.font_manager import FontProperties
+from matplotlib.patches import Rectangle
+from matplotlib.textpath import TextPath
+
+from jdl.balance import AMBER, GREEN
+from jdl.bulletin import CONCLUSIONS
+from jdl.effects import MEASURES, Effect
+from jdl.figures import Cell, Chart, Figure, Part, Sentence, Table
+from jdl.tables import (
+    balance_table,
+    by_figure,
+    by_sector_table,
+    by_type_table,
+    funnel_table,
+    outcomes_by,
+    results_table,
+)
+from jdl.wording import (
+    Words,
+    capital,
+    counted,
+    direction,
+    has_range,
+    is_reported,
+    kind_of,
+    name_of,
+    number,
+    percentage,
+    plural,
+    scaled,
+    share,
+    slug,
+)
+
+WIDTH = 480
+GUTTER = 100
+PLOT = WIDTH - GUTTER
+BLUE, ORANGE, GREY, PALE, INK = "#12436d", "#f46a25", "#6b7276", "#e8e8e8", "#0b0c0c"
+FONT = "Arial,Helvetica,sans-serif"
+SOURCE = "Ministry of Justice extract of the Police National Computer and prison data"
+MOST_VARIABLES = 40
+
+_STYLE: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "jdl",
+    "path.simplify": False,
+    "font.family": "DejaVu Sans",
+}
+
+
+# --- The canvas ----------------------------------------------------------------------------------
+
+
+class Canvas:
+    """A drawing of `WIDTH` by `height` pixels, its origin at the top left.
+
+    Parameters
+    ----------
+    height : float
+    """
+
+    def __init__(self, height: float) -> None:
+        self._drawing = Drawing(figsize=(WIDTH / 72, height / 72), dpi=72)
+        FigureCanvasSVG(self._drawing)
+        self._axes = self._drawing.add_axes((0, 0, 1, 1))
+        self._axes.set(xlim=(0, WIDTH), ylim=(height, 0))
+        self._axes.set_axis_off()
+        self._written: list[tuple[Part, ...]] = []
+        self.texts: list[tuple[float, float, float, float]] = []
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        *parts: Part,
+        size: float = 12,
+        bold: bool = False,
+        align: str = "left",
+    ) -> None:
+        """Write one line, its baseline at y; each figure in it carries its name in the register."""
+        words = Sentence(parts).text
+        wide = width_of(words, size, bold)
+        left = x - {"left": 0.0, "center": wide / 2, "right": wide}[align]
+        self.texts.append((left, y - size, left + wide, y + 0.25 * size))
+        self._axes.text(
+            x,
+            y,
+            words,
+            fontsize=size,
+            fontweight="bold" if bold else "normal",
+            ha=align,
+            va="baseline",
+            color=INK,
+            parse_math=False,
+            gid=f"text:{len(self._written)}",
+            zorder=10_000,
+        )
+        self._written.append(parts)
+
+    def box(self, x: float, y: float, wide: float, high: float, colour: str) -> None:
+        """Fill a rectangle."""
+        shape = Rectangle((x, y), wide, high, facecolor=colour, edgecolor="none", clip_on=False)
+        shape.set_zorder(self._next())
+        self._axes.add_patch(shape)
+
+    def line(
+        self,
+        xs: Sequence[float],
+        ys: Sequence[float],
+        colour: str = INK,
+        *,
+        thick: float = 1,
+        dashed: bool = False,
+    ) -> None:
+        """Draw a line through points; not a number parts it."""
+        style = (0, (3, 3)) if dashed else "-"
+        self._axes.plot(
+            xs,
+            ys,
+            color=colour,
+            lw=thick,
+            ls=style,
+            solid_capstyle="butt",
+            clip_on=False,
+            zorder=self._next(),
+        )
+
+    def marks(
+        self,
+        xs: Sequence[float],
+        ys: Sequence[float],
+        shape: str,
+        colour: str,
+        *,
+        hollow: bool = False,
+        size: float = 7,
+    ) -> None:
+        """Draw marks of one kind."""
+        self._axes.plot(
+            xs,
+            ys,
+            ls="none",
+            marker=shape,
+            ms=size,
+            mfc="white" if hollow else colour,
+            mec=colour if hollow else "white",
+            mew=1.5 if hollow else 0.75,
+            clip_on=False,
+            zorder=self._next(),
+        )
+
+    def _next(self) -> int:
+        """Return the layer above all that was drawn before."""
+        return len(self._axes.patches) + len(self._axes.lines) + 1
+
+    def svg(self, prefix: str) -> str:
+        """Return the drawing as SVG that scales, with ids that begin with `prefix`."""
+        buffer = io.StringIO()
+        with mpl.rc_context(_STYLE):
+            self._drawing.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+        return _tidied(buffer.getvalue(), prefix, self._written)
+
+
+def width_of(text: str, size: float, bold: bool = False) -> float:
+    """Return how wide a line of text is in pixels, in a font wider than most."""
+    if not text.strip():
+        return 0.0
+    with mpl.rc_context(_STYLE):
+        path = TextPath(
+            (0, 0), text, size=size, prop=FontProperties(weight="bold" if bold else "normal")
+        )
+    return float(path.get_extents().x1)
+
+
+def wrapped(text: str, room: float, size: float) -> list[str]:
+    """Break a text into lines that are at most `room` pixels wide."""
+    for characters in range(len(text), 4, -1):
+        lines = textwrap.wrap(text, characters) or [""]
+        if all(width_of(line, size) <= room for line in lines):
+            return lines
+    return textwrap.wrap(text, 4)
+
+
+def _tidied(svg: str, prefix: str, written: Sequence[tuple[Part, ...]]) -> str:
+    """Strip what no reader needs, name figures and ids, shorten numbers, and let the rest scale."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.S)
+    svg = svg.replace("xlink:href", "href")
+    svg = re.sub(r">\s+<", "><", svg.strip())
+    svg = re.sub(
+        r'<g id="text:(\d+)">(<text[^>]*>)[^<]*</text></g>',
+        lambda m: f"{m[2]}{_spans(written[int(m[1])])}</text>",
+        svg,
+    )
+    svg = re.sub(r"<[^>]+>", lambda tag: _shortened(tag[0]), _renamed(svg, prefix))
+    svg = re.sub(r"<defs></defs>|<g></g>", "", svg)
+    root = f'<svg width="100%" viewBox="{_view_box(svg)}" xmlns="http://www.w3.org/2000/svg" '
+    svg = f'{root}font-family="{FONT}" fill="{INK}">{svg[svg.index(">") + 1 :]}'
+    return _flattened(svg)
+
+
+def _view_box(svg: str) -> str:
+    return svg.split('viewBox="', 1)[1].split('"', 1)[0]
+
+
+def _spans(parts: tuple[Part, ...]) -> str:
+    return "".join(
+        escape(part, quote=False)
+        if isinstance(part, str)
+        else f'<tspan data-figure="{part.id}">{escape(part.text, quote=False)}</tspan>'
+        for part in parts
+    )
+
+
+def _renamed(svg: str, prefix: str) -> str:
+    """Keep only ids that are referred to, and begin them with the chart's own name."""
+    used = dict.fromkeys(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
+    names = {old: f"{prefix}-{place}" for place, old in enumerate(used, start=1)}
+    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{names[m[1]]}"' if m[1] in names else "", svg)
+    for old, new in names.items():
+        svg = svg.replace(f"#{old}", f"#{new}")
+    return svg
+
+
+_DEFAULTS = {
+    "fill": INK,
+    "text-anchor": "start",
+    "stroke-linejoin": "miter",
+    "stroke-linecap": "butt",
+    "font-weight": "400",
+}
+
+
+def _shortened(tag: str) -> str:
+    """Round a tag's numbers, write its style as attributes, and leave defaults out."""
+    tag = re.sub(r"-?\d+\.\d{2,}", lambda m: f"{round(float(m[0]), 1):g}", tag)
+    tag = re.sub(r' transform="rotate\(-0 [^)]*\)"', "", tag)
+    tag = re.sub(r' style="([^"]*)"', lambda m: _attributes(m[1]), tag)
+    return re.sub(r"\s+", " ", tag).replace(' "', '"').replace('" />', '"/>')
+
+
+def _attributes(style: str) -> str:
+    pairs = (entry.split(":", 1) for entry in style.split(";") if ":" in entry)
+    kept = {name.strip(): value.strip() for name, value in pairs}
+    return "".join(
+        f' {name}="{value}"'
+        for name, value in kept.items()
+        if name != "font-family" and _DEFAULTS.get(name) != value
+    )
+
+
+def _flattened(svg: str) -> str:
+    """Drop groups without attributes; give marks in a row their common attributes once."""
+    depth: list[bool] = []
+
+    def keep(match: re.Match[str]) -> str:
+        if match[0] == "</g>":
+            return "</g>" if depth.pop() else ""
+        depth.append(match[0] != "<g>")
+        return match[0] if depth[-1] else ""
+
+    svg = re.sub(r"<g(?: [^>]*)?>|</g>", keep, svg)
+    return re.sub(
+        r'(<use href="[^"]*") x="[^"]*" y="[^"]*"([^>]*)/>(?:\1 x="[^"]*" y="[^"]*"\2/>)+',
+        lambda m: f"<g{m[2]}>{m[0].replace(m[2], '')}</g>",
+        svg,
+    )
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A straight scale from values to pixels.
+
+    Parameters
+    ----------
+    low, high : float
+        Values at the ends.
+    left, right : float
+        Pixels at the ends.
+    """
+
+    low: float
+    high: float
+    left: float = 0
+    right: float = PLOT
+
+    def __call__(self, value: float) -> float:
+        """Return the pixel of a value; one beyond an end lies on it."""
+        inside = min(max(value, self.low), self.high)
+        return self.left + (inside - self.low) / (self.high - self.low) * (self.right - self.left)
+
+
+def steps(high: float, most: int = 6) -> list[float]:
+    """Return round numbers from nought to the first at or above `high`, at most `most` steps."""
+    size = 10.0 ** math.floor(math.log10(high)) if high > 0 else 1.0
+    step = next(s for s in (size * f for f in (0.1, 0.2, 0.5, 1, 2, 5, 10)) if high / s <= most)
+    return [place * step for place in range(math.ceil(high / step - 1e-9) + 1)]
+
+
+def _axis(canvas: Canvas, scale: Scale, ticks: Sequence[float], y: float, label: str) -> None:
+    """Write the scale below a plot; its grid is drawn first, by `_grid`."""
+    for tick in ticks:
+        align = "left" if scale(tick) < 8 else "center"
+        canvas.text(scale(tick), y + 14, f"{tick:,g}", size=11, align=align)
+    canvas.text(scale.left, y + 32, label, size=11)
+
+
+def _grid(canvas: Canvas, scale: Scale, ticks: Sequence[float], top: float, bottom: float) -> None:
+    for tick in ticks:
+        canvas.line([scale(tick)] * 2, [top, bottom], PALE)
+
+
+# --- Two groups ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What one headline chart says.
+
+    Parameters
+    ----------
+    id : str
+    unit : str
+        Of the figures drawn.
+    scale : int
+        From a mean to what is drawn.
+    axis, subtitle : str
+    what : str
+        The number drawn, as in "the number of ...".
+    fewer, more, unclear : str
+        Titles.
+    """
+
+    id: str
+    unit: str
+    scale: int
+    axis: str
+    subtitle: str
+    what: str
+    fewer: str
+    more: str
+    unclear: str
+
+
+def _told(effect: Effect, words: Words) -> _Told:
+    people = words.people
+    need = f"More {people} are needed to tell whether"
+    return {
+        "rate": _Told(
+            "chart-rate",
+            "people per 100",
+            100,
+            f"{capital(people)} out of 100 who committed a proven reoffence within one year",
+            f"One-year proven reoffending rate, number out of 100 {people}",
+            f"{people} out of 100 who committed a proven reoffence within one year",
+            f"Fewer {people} in the treatment group reoffended",
+            f"More {people} in the treatment group reoffended",
+            f"{need} reoffending differed",
+        ),
+        "frequency": _Told(
+            "chart-frequency",
+            "reoffences per 100 people",
+            100,
+            f"Proven reoffences per 100 {people} within one year",
+            f"Frequency of proven reoffending within one year, reoffences per 100 {people}",
+            f"proven reoffences per 100 {people} within one year",
+            "The treatment group committed fewer reoffences",
+            "The treatment group committed more reoffences",
+            f"{need} the number of reoffences differed",
+        ),
+        "days_to_first": _Told(
+            "chart-time",
+            "days",
+            1,
+            "Average days before the first proven reoffence, within one year",
+            f"Average days to the first proven reoffence, {people} who reoffended within one year",
+            "average days before the first proven reoffence",
+            "Those who reoffended did so sooner",
+            "Those who reoffended did so later",
+            f"{need} the time to reoffending differed",
+        ),
+    }[effect.measure]
+
+
+def chart_rate(effect: Effect, *, words: Words) -> Chart:
+    """Draw how many people out of 100 reoffended in each group, with intervals.
+
+    Parameters
+    ----------
+    effect : Effect
+        On the rate, cleared.
+    words : Words
+    """
+    return _two_groups(effect, words, [0, 20, 40, 60, 80, 100])
+
+
+def chart_frequency(effect: Effect, *, words: Words) -> Chart:
+    """Draw how many reoffences 100 people committed in each group, with intervals.
+
+    Parameters
+    ----------
+    effect : Effect
+        On the frequency, cleared.
+    words : Words
+    """
+    high = max(100 * (value or 0) for value in _drawn(effect))
+    return _two_groups(effect, words, steps(max(high, 1)))
+
+
+def chart_time(effect: Effect, *, words: Words) -> Chart:
+    """Draw the average days before the first reoffence on a line of 365 days, with intervals.
+
+    Parameters
+    ----------
+    effect : Effect
+        On the days to the first reoffence, cleared.
+    words : Words
+    """
+    return _two_groups(effect, words, [0, 100, 200, 300, 365])
+
+
+def _drawn(effect: Effect) -> list[float | None]:
+    groups = (effect.treatment, effect.comparison)
+    return [value for g in groups for value in (g.mean, g.ci_high)]
+
+
+_GROUPS = (("treatment", "Treatment group", BLUE), ("comparison", "Comparison group", ORANGE))
+
+
+def _two_groups(effect: Effect, words: Words, ticks: Sequence[float]) -> Chart:
+    told = _told(effect, words)
+    shown = {name: _group_figures(effect, name, told) for name, _, _ in _GROUPS}
+    table = _group_table(effect, told, shown)
+    if not is_reported(effect):
+        svg = _withheld(told.id)
+        title = f"{MEASURES[effect.measure].label}: no result to show"
+        alt: tuple[Part, ...] = ("No chart is drawn, because the result is withheld.",)
+    else:
+        svg = _drawn_groups(effect, told, shown, ticks, words)
+        side = direction(effect)
+        title = {"lower": told.fewer, "higher": told.more}.get(side or "", told.unclear)
+        if side is None and not has_range(effect):
+            title = f"{MEASURES[effect.measure].label}: no conclusion can be drawn"
+        alt = _group_alt(told, shown)
+    return Chart(told.id, Sentence.of(title), told.subtitle, Sentence(alt), svg, SOURCE, table)
+
+
+def _group_figures(effect: Effect, name: str, told: _Told) -> tuple[Figure, Figure, Figure]:
+    """Return the mean and its limits as drawn."""
+    group = getattr(effect, name)
+    base = f"{name_of(effect)}.{name}"
+    suffix = "told" if kind_of(effect) == "days" else "per100"
+    return (
+        scaled(f"{base}.{suffix}", group.mean, told.unit, 0, told.scale),
+        scaled(f"{base}.ci_low.{suffix}", group.ci_low, told.unit, 0, told.scale),
+        scaled(f"{base}.ci_high.{suffix}", group.ci_high, told.unit, 0, told.scale),
+    )
+
+
+def _size(effect: Effect, name: str) -> Figure:
+    unit = "people" if name == "treatment" else "disposals"
+    return counted(f"{name_of(effect)}.{name}_n", getattr(effect, name).n, unit)
+
+
+def _sized(effect: Effect, name: str, size: Figure, words: Words) -> str:
+    if name == "treatment":
+        return words.count(size)
+    return plural(size, "sentence", "sentences")
+
+
+def _group_table(effect: Effect, told: _Told, shown: Mapping[str, Sequence[Figure]]) -> Table:
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (label, _size(effect, name), *shown[name]) for name, label, _ in _GROUPS
+    )
+    of = "people or sentences" if MEASURES[effect.measure].among == "everyone" else "reoffenders"
+    header = ("Group", f"Size, {of}", "Value", "Interval from", "Interval to")
+    return Table(f"{told.id}-data", told.subtitle, header, rows)
+
+
+def _group_alt(told: _Told, shown: Mapping[str, Sequence[Figure]]) -> tuple[Part, ...]:
+    ours, theirs = shown["treatment"], shown["comparison"]
+    return (
+        f"Chart of the {told.what}: ",
+        ours[0],
+        " in the treatment group (interval ",
+        ours[1],
+        " to ",
+        ours[2],
+        ") and ",
+        theirs[0],
+        " in the comparison group (interval ",
+        theirs[1],
+        " to ",
+        theirs[2],
+        ").",
+    )
+
+
+_ROW = 62
+
+
+def _drawn_groups(
+    effect: Effect,
+    told: _Told,
+    shown: Mapping[str, Sequence[Figure]],
+    ticks: Sequence[float],
+    words: Words,
+) -> str:
+    bottom = 2 * _ROW + 6
+    canvas = Canvas(bottom + 40)
+    scale = Scale(ticks[0], ticks[-1])
+    _grid(canvas, scale, ticks, 24, bottom)
+    for place, (name, label, colour) in enumerate(_GROUPS):
+        top = place * _ROW + 2
+        size = _size(effect, name)
+        canvas.text(
+            0, top + 13, f"{label} (", size, f" {_sized(effect, name, size, words)})", bold=True
+        )
+        if kind_of(effect) == "days":
+            _time_line(canvas, scale, shown[name], top + 22, colour)
+        else:
+            _bar(canvas, scale, shown[name], top + 22, colour)
+        _value(canvas, shown[name], top + 22)
+    _axis(canvas, scale, ticks, bottom, told.axis)
+    canvas.text(WIDTH, 15, "Value, interval", size=11, align="right")
+    return canvas.svg(told.id)
+
+
+def _bar(canvas: Canvas, scale: Scale, shown: Sequence[Figure], top: float, colour: str) -> None:
+    canvas.box(scale(0), top, scale(_of(shown[0])) - scale(0), 26, colour)
+    _whisker(canvas, scale, shown, top + 13)
+
+
+def _time_line(
+    canvas: Canvas, scale: Scale, shown: Sequence[Figure], top: float, colour: str
+) -> None:
+    middle = top + 13
+    canvas.line([scale(scale.low), scale(scale.high)], [middle] * 2, PALE, thick=8)
+    canvas.line([scale(scale.low), scale(_of(shown[0]))], [middle] * 2, colour, thick=8)
+    canvas.marks([scale(_of(shown[0]))], [middle], "o", colour, size=16)
+    _whisker(canvas, scale, shown, middle)
+
+
+def _of(figure: Figure) -> float:
+    return float(figure.value or 0)
+
+
+def _whisker(canvas: Canvas, scale: Scale, shown: Sequence[Figure], y: float) -> None:
+    if shown[1].suppressed or shown[2].suppressed:
+        return
+    low, high = scale(_of(shown[1])), scale(_of(shown[2]))
+    nan = math.nan
+    xs = [low, high, nan, low, low, nan, high, high]
+    ys = [y, y, nan, y - 5, y + 5, nan, y - 5, y + 5]
+    canvas.line(xs, ys, "white", thick=4)
+    canvas.line(xs, ys, INK, thick=1.5)
+
+
+def _value(canvas: Canvas, shown: Sequence[Figure], top: float) -> None:
+    """Write the value and its interval in the column to the right of the plot."""
+    canvas.text(WIDTH, top + 12, shown[0], size=16, bold=True, align="right")
+    if not shown[1].suppressed:
+        canvas.text(WIDTH, top + 27, shown[1], " to ", shown[2], size=11, align="right")
+
+
+def _withheld(name: str) -> str:
+    canvas = Canvas(40)
+    canvas.text(0, 24, "[c] This result is withheld.")
+    return canvas.svg(name)
+
+
+# --- Losses and balance --------------------------------------------------------------------------
+
+
+def funnel_chart(funnel: pd.DataFrame, *, words: Words, analysis: str = "headline") -> Chart:
+    """Draw how many people remain after each reason for loss.
+
+    Parameters
+    ----------
+    funnel : DataFrame
+        Cleared: step, reason, removed, remaining; the first row is what was submitted.
+    words : Words
+    analysis : str
+        First part of the figures' names.
+    """
+    base = f"{slug(analysis)}.funnel"
+    rows = funnel.to_dict("records")
+    start = int(rows[0]["remaining"])
+    last = f"{base}.{len(rows) - 1}"
+    first_figure = counted(f"{base}.0.remaining", start)
+    last_figure = counted(f"{last}.remaining", rows[-1]["remaining"])
+    part = share(f"{last}.remaining.share", rows[-1]["remaining"], start)
+    title = Sentence.of(last_figure, " of the ", first_figure, " people submitted were analysed")
+    if len(rows) == 1:
+        title = Sentence.of("All ", first_figure, " people submitted were analysed")
+    alt = Sentence.of(
+        "Funnel from the ",
+        first_figure,
+        f" people submitted, through {'each reason' if len(rows) > 1 else 'no reason'} for leaving "
+        "the analysis, to the ",
+        last_figure,
+        f" {words.count(last_figure)} analysed, ",
+        part,
+        " of those submitted.",
+    )
+    return Chart(
+        "funnel-chart",
+        title,
+        "Number remaining after each reason for leaving the analysis",
+        alt,
+        _drawn_funnel(base, rows, start),
+        SOURCE,
+        replace(funnel_table(funnel, analysis=analysis), id="funnel-chart-data"),
+    )
+
+
+def _drawn_funnel(base: str, rows: Sequence[Mapping[Any, Any]], start: int) -> str:
+    labels = [wrapped(capital(str(row["reason"])), PLOT - 90, 12) for row in rows]
+    canvas = Canvas(sum(15 * len(lines) + 28 for lines in labels) + 22)
+    scale = Scale(0, max(start, 1))
+    canvas.text(PLOT - 6, 13, "Leaving", size=11, align="right")
+    canvas.text(WIDTH, 13, "Remaining", size=11, align="right")
+    top = 20.0
+    for place, (row, lines) in enumerate(zip(rows, labels, strict=True)):
+        _funnel_step(canvas, scale, f"{base}.{place}", row, lines, top, start)
+        top += 15 * len(lines) + 28
+    return canvas.svg("funnel-chart")
+
+
+def _funnel_step(
+    canvas: Canvas,
+    scale: Scale,
+    name: str,
+    row: Mapping[Any, Any],
+    lines: Sequence[str],
+    top: float,
+    start: int,
+) -> None:
+    for line in lines:
+        top += 15
+        canvas.text(0, top, line)
+    remaining = counted(f"{name}.remaining", row["remaining"])
+    left = counted(f"{name}.removed", row["removed"])
+    canvas.box(0, top + 5, scale(start), 16, PALE)
+    canvas.box(0, top + 5, scale(_of(remaining)), 16, BLUE)
+    canvas.box(scale(_of(remaining)), top + 5, scale(_of(left)), 16, ORANGE)
+    if row["step"]:
+        canvas.text(PLOT - 6, top, left, align="right")
+    canvas.text(WIDTH, top + 4, remaining, size=14, bold=True, align="right")
+    canvas.text(
+        WIDTH,
+        top + 19,
+        share(f"{name}.remaining.share", row["remaining"], start),
+        size=11,
+        align="right",
+    )
+
+
+_LABELS = 200
+
+
+def balance_chart(
+    balance: pd.DataFrame, *, labels: Mapping[str, str], analysis: str = "headline"
+) -> Chart:
+    """Draw the standardised difference of each characteristic before and after matching.
+
+    Parameters
+    ----------
+    balance : DataFrame
+        From ``balance.table``, cleared: a row without numbers is left out of the drawing.
+    labels : mapping of str to str
+        What each variable is called in print.
+    analysis : str
+        First part of the figures' names.
+
+    Notes
+    -----
+    At most `MOST_VARIABLES` rows are drawn, those that differed most before matching; the table
+    behind the chart holds all.
+    """
+    base = f"{slug(analysis)}.balance"
+    known = balance.dropna(subset=["smd_before", "smd_after"])
+    size = known["smd_before"].abs()
+    drawn = known.loc[size.sort_values(ascending=False, kind="stable").index[:MOST_VARIABLES]]
+    green = counted(
+        f"{base}.shown_green", int((known["band_after"] == "green").sum()), "characteristics"
+    )
+    total = counted(f"{base}.shown", len(known), "characteristics")
+    verb = plural(green, "is", "are")
+    alt = Sentence.of(
+        "Dot plot of the standardised difference of each characteristic before and after matching. "
+        "After matching, ",
+        green,
+        " of ",
+        total,
+        f" {verb} within ",
+        percentage(f"{base}.green_to", GREEN),
+        " and ",
+        counted(f"{base}.shown_red", int((known["band_after"] == "red").sum()), "characteristics"),
+        " beyond ",
+        percentage(f"{base}.amber_to", AMBER),
+        ".",
+    )
+    return Chart(
+        "balance-chart",
+        Sentence.of(green, " of ", total, f" characteristics {verb} well matched"),
+        _balance_subtitle(len(drawn) < len(known)),
+        alt,
+        _drawn_balance(drawn, labels),
+        SOURCE,
+        replace(balance_table(balance, labels=labels, analysis=analysis), id="balance-chart-data"),
+    )
+
+
+def _balance_subtitle(some: bool) -> str:
+    which = "those that differed most before matching" if some else "every characteristic"
+    return f"Size of the standardised difference before and after matching, {which}"
+
+
+def _drawn_balance(drawn: pd.DataFrame, labels: Mapping[str, str]) -> str:
+    names = [
+        wrapped(_characteristic(row, labels), _LABELS - 8, 10) for row in drawn.to_dict("records")
+    ]
+    bottom = 48 + sum(12 * len(lines) + 5 for lines in names)
+    canvas = Canvas(bottom + 40)
+    before, after = (100 * drawn[f"smd_{when}"].abs() for when in ("before", "after"))
+    high = max([20.0, *before, *after])
+    scale = Scale(0, 20 if high <= 20 else 30 if high <= 30 else 50, _LABELS, WIDTH - 14)
+    ticks = [0, 5, *range(10, int(scale.high) + 1, 10)]
+    _grid(canvas, scale, ticks, 40, bottom)
+    _bands(canvas, scale, bottom)
+    top, ys = 48.0, []
+    for lines in names:
+        for place, line in enumerate(lines):
+            canvas.text(0, top + 9 + 12 * place, line, size=10)
+        ys.append(top + 6 * len(lines))
+        top += 12 * len(lines) + 5
+    canvas.marks([scale(v) for v in before], ys, "D", ORANGE, hollow=True, size=5.5)
+    canvas.marks([scale(v) for v in after], ys, "o", BLUE, size=8)
+    _legend(
+        canvas,
+        [("D", ORANGE, True, "Before matching"), ("o", BLUE, False, "After matching")],
+        _LABELS,
+        13,
+    )
+    beyond = "; larger ones are drawn at the edge" if high > scale.high else ""
+    _axis(canvas, scale, ticks, bottom, f"Standardised difference, per cent{beyond}")
+    return canvas.svg("balance-chart")
+
+
+def _characteristic(row: Mapping[Any, Any], labels: Mapping[str, str]) -> str:
+    name = labels.get(row["variable"], row["variable"])
+    return f"{name}: {row['level']}" if row["level"] not in ("", "yes") else name
+
+
+def _bands(canvas: Canvas, scale: Scale, bottom: float) -> None:
+    for edge, label in ((GREEN, "good"), (AMBER, "fair")):
+        x = scale(100 * edge)
+        canvas.line([x, x], [40, bottom], GREY, dashed=True)
+        canvas.text(x - 3, 34, label, size=10, align="right")
+    canvas.text(scale(100 * AMBER) + 3, 34, "poor", size=10)
+
+
+def _legend(
+    canvas: Canvas, entries: Sequence[tuple[str, str, bool, str]], x: float, y: float
+) -> None:
+    for shape, colour, hollow, label in entries:
+        canvas.marks([x + 6], [y - 4], shape, colour, hollow=hollow, size=8)
+        canvas.text(x + 16, y, label, size=11)
+        x += 16 + width_of(label, 11) + 16
+
+
+# --- The bulletin --------------------------------------------------------------------------------
+
+_MARKS = {
+    "reduction": ("o", BLUE, False, "Significant reduction"),
+    "inconclusive": ("D", GREY, True, "Inconclusive"),
+    "increase": ("s", ORANGE, False, "Significant increase"),
+}
+
+
+def results_chart(every: pd.DataFrame) -> Chart:
+    """Draw every result to date: its interval across, the size of its treatment group upward.
+
+    Parameters
+    ----------
+    every : DataFrame
+        From ``bulletin.completed``; rows without an interval or a size are left out.
+    """
+    drawn = every.loc[every["rate_result"].isin(CONCLUSIONS)].dropna(
+        subset=["ci_low", "ci_high", "treatment_n"]
+    )
+    many = {name: int((drawn["rate_result"] == name).sum()) for name in CONCLUSIONS}
+    shown = {
+        name: counted(f"bulletin.drawn.{name}", value, "analyses") for name, value in many.items()
+    }
+    total = counted("bulletin.drawn.total", len(drawn), "analyses")
+    alt = Sentence.of(
+        "Plot of ",
+        total,
+        f" {plural(total, 'result', 'results')}, each a line from the lower to the upper limit of "
+        "its interval, higher up for a larger treatment group: ",
+        shown["reduction"],
+        " significant reductions, ",
+        shown["inconclusive"],
+        " inconclusive, ",
+        shown["increase"],
+        " significant increases.",
+    )
+    return Chart(
+        "results-chart",
+        Sentence.of(shown["inconclusive"], " of ", total, " results drawn are inconclusive"),
+        "Effect on the one-year proven re-offending rate, by size of the treatment group",
+        alt,
+        _drawn_results(drawn),
+        SOURCE,
+        _results_data(drawn),
+    )
+
+
+def _results_data(drawn: pd.DataFrame) -> Table:
+    whole = results_table(drawn)
+    keep = [0, 4, 5, 6]
+    return Table(
+        "results-chart-data",
+        "Results drawn, most recent first",
+        tuple(whole.header[place] for place in keep),
+        tuple(tuple(row[place] for place in keep) for row in whole.rows),
+        whole.notes,
+    )
+
+
+_SIZES = (10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
+
+
+def _drawn_results(drawn: pd.DataFrame) -> str:
+    top, bottom = 58.0, 410.0
+    canvas = Canvas(bottom + 40)
+    if drawn.empty:
+        canvas.text(0, top, "No result can be drawn yet.")
+        return canvas.svg("results-chart")
+    limits = [100 * float(v) for name in ("ci_low", "ci_high") for v in drawn[name]]
+    reach = min(max(10, 10 * math.ceil(max(map(abs, limits)) / 10)), 60)
+    across = Scale(-reach, reach, 62, WIDTH - 12)
+    sizes = _size_ticks(drawn["treatment_n"])
+    upward = Scale(math.log(sizes[0]), math.log(sizes[-1]), bottom, top)
+    step = 10 if reach <= 40 else 20
+    ticks = (
+        list(range(-reach // step * step, reach + 1, step)) if reach > 10 else [-10, -5, 0, 5, 10]
+    )
+    ticks = [tick for tick in ticks if abs(tick) <= reach]
+    _grid(canvas, across, ticks, top, bottom)
+    for size in sizes:
+        y = upward(math.log(size))
+        canvas.line([across.left, across.right], [y, y], PALE)
+        canvas.text(across.left - 6, y + 4, number(size), size=11, align="right")
+    canvas.line([across(0)] * 2, [top, bottom], INK)
+    _legend(canvas, list(_MARKS.values()), 0, 13)
+    canvas.text(0, 34, "People in the treatment group", size=11)
+    canvas.text(across(0) - 6, 51, "Fewer re-offended", size=11, bold=True, align="right")
+    canvas.text(across(0) + 6, 51, "More re-offended", size=11, bold=True)
+    for name in ("inconclusive", "reduction", "increase"):
+        _points(canvas, drawn.loc[drawn["rate_result"] == name], name, across, upward)
+    beyond = "; longer ones are cut off" if max(map(abs, limits)) > reach else ""
+    label = f"Difference in the re-offending rate, percentage points, with intervals{beyond}"
+    _axis(canvas, across, ticks, bottom, label)
+    return canvas.svg("results-chart")
+
+
+def _size_ticks(sizes: pd.Series[Any]) -> list[int]:
+    low = max((tick for tick in _SIZES if tick <= sizes.min()), default=1)
+    high = min((tick for tick in _SIZES if tick >= sizes.max()), default=10_000_000)
+    ticks = [tick for tick in (1, *_SIZES, 10_000_000) if low <= tick <= high]
+    return ticks if len(ticks) > 1 else [ticks[0], ticks[0] * 3]
+
+
+def _points(canvas: Canvas, rows: pd.DataFrame, name: str, across: Scale, upward: Scale) -> None:
+    if rows.empty:
+        return
+    shape, colour, hollow, _ = _MARKS[name]
+    ys = [upward(math.log(size)) for size in rows["treatment_n"]]
+    xs: list[float] = []
+    for low, high in zip(rows["ci_low"], rows["ci_high"], strict=True):
+        xs += [across(100 * low), across(100 * high), math.nan]
+    canvas.line(xs, [v for y in ys for v in (y, y, math.nan)], colour, thick=1)
+    middles = rows["difference"].fillna((rows["ci_low"] + rows["ci_high"]) / 2)
+    canvas.marks([across(100 * v) for v in middles], ys, shape, colour, hollow=hollow, size=6)
+
+
+def by_type_chart(every: pd.DataFrame) -> Chart:
+    """Draw results to date by type of intervention.
+
+    Parameters
+    ----------
+    every : DataFrame
+        From ``bulletin.completed``.
+    """
+    return _by_chart(every, "intervention_type", "by-type-chart", by_type_table(every))
+
+
+def by_sector_chart(every: pd.DataFrame) -> Chart:
+    """Draw results to date by sector of the organisation.
+
+    Parameters
+    ----------
+    every : DataFrame
+        From ``bulletin.completed``.
+    """
+    return _by_chart(every, "sector", "by-sector-chart", by_sector_table(every))
+
+
+def _by_chart(every: pd.DataFrame, column: str, name: str, table: Table) -> Chart:
+    counts = outcomes_by(every, column)
+    kind = "type of intervention" if column == "intervention_type" else "sector"
+    alt: list[Part] = [f"Stacked bars of results by {kind}. "]
+    for value, row in counts.iterrows():
+        parts = _row_figures(column, str(value), row)
+        alt += [
+            f"{capital(str(value))}: ",
+            parts["reduction"],
+            " significant reductions, ",
+            parts["inconclusive"],
+            " inconclusive, ",
+            parts["increase"],
+            " significant increases. ",
+        ]
+    if counts.empty:
+        alt = [f"No result by {kind} can be drawn yet."]
+    return Chart(
+        name,
+        _mostly(counts, column, kind),
+        f"Number of analyses by effect on the one-year proven re-offending rate and {kind}",
+        Sentence(tuple(alt)),
+        _drawn_counts(counts, column, name),
+        SOURCE,
+        replace(table, id=f"{name}-data"),
+    )
+
+
+def _mostly(counts: pd.DataFrame, column: str, kind: str) -> Sentence:
+    """Return in how many rows more than half of the results are inconclusive."""
+    base = f"bulletin.by_{slug(column)}"
+    most = int((counts["inconclusive"] * 2 > counts.sum(axis=1)).sum())
+    every = counted(f"{base}.values", len(counts), "values")
+    nouns = {"sector": ("sector", "sectors")}.get(kind, (kind, "types of intervention"))
+    return Sentence.of(
+        "Most results are inconclusive in ",
+        counted(f"{base}.mostly_inconclusive", most, "values"),
+        " of ",
+        every,
+        f" {plural(every, *nouns)}",
+    )
+
+
+def _row_figures(column: str, value: str, row: pd.Series[Any]) -> dict[str, Figure]:
+    return {which: by_figure(column, value, which, int(row[which])) for which in CONCLUSIONS}
+
+
+_COLOURS = {"reduction": BLUE, "inconclusive": "#bfbfbf", "increase": ORANGE}
+
+
+def _drawn_counts(counts: pd.DataFrame, column: str, name: str) -> str:
+    high = max(1, int(counts.sum(axis=1).max())) if len(counts) else 1
+    ticks = [tick for tick in steps(high, 5) if tick == int(tick)]
+    scale = Scale(0, ticks[-1], 0, WIDTH - 20)
+    bottom = 30 + 44 * len(counts)
+    canvas = Canvas(bottom + 40)
+    x = 0.0
+    for which in CONCLUSIONS:
+        canvas.box(x, 4, 11, 11, _COLOURS[which])
+        canvas.text(x + 16, 14, _MARKS[which][3], size=11)
+        x += 32 + width_of(_MARKS[which][3], 11)
+    _grid(canvas, scale, ticks, 28, bottom)
+    for place, (value, row) in enumerate(counts.iterrows()):
+        figures = _row_figures(column, str(value), row)
+        _counted_row(canvas, scale, capital(str(value)), figures, 30 + 44 * place)
+    _axis(canvas, scale, ticks, bottom, "Number of analyses")
+    return canvas.svg(name)
+
+
+def _counted_row(
+    canvas: Canvas, scale: Scale, label: str, figures: Mapping[str, Figure], top: float
+) -> None:
+    canvas.text(0, top + 15, label, bold=True)
+    canvas.text(
+        WIDTH,
+        top + 15,
+        figures["reduction"],
+        f" {plural(figures['reduction'], 'reduction', 'reductions')}, ",
+        figures["inconclusive"],
+        " inconclusive, ",
+        figures["increase"],
+        f" {plural(figures['increase'], 'increase', 'increases')}",
+        size=11,
+        align="right",
+    )
+    start = 0.0
+    for which in CONCLUSIONS:
+        wide = scale(_of(figures[which]))
+        canvas.box(start, top + 20, wide, 18, _COLOURS[which])
+        start += wide
