@@ -522,8 +522,11 @@ def _pooled(parts: Sequence[Upload]) -> Upload:
     repeated = keys.notna() & (pooled["source"] != first)
     people = pooled[~repeated].reset_index(drop=True)
     own = parts[-1]
+    left_out = int(repeated.sum())
     notes = [note for part in parts for note in part.notes]
-    return replace(own, people=people, notes=_summed(notes), repeated=int(repeated.sum()))
+    if left_out:
+        notes.append(Note("rows that an earlier request already holds were left out", left_out))
+    return replace(own, people=people, notes=_summed(notes), repeated=left_out)
 
 
 def _summed(notes: Iterable[Note]) -> tuple[Note, ...]:

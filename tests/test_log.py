@@ -1,0 +1,272 @@
+"""The log of requests as it stood at each release, and the release files."""
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from jdl.faults import Unusable
+from jdl.log import LOG, counts_at, read_log, read_release, status_at, was_withdrawn
+
+ROW = {
+    "id": "one",
+    "organisation": "Harbour Trust",
+    "programme": "Harbour mentoring",
+    "sector": "voluntary",
+    "intervention_type": "mentoring",
+    "received": "2013-06-03",
+    "status": "published",
+    "status_date": "2013-10-10",
+    "release": "2013-10",
+    "treatment_n": "503",
+    "rate_difference": "-0.0769",
+    "ci_low": "-0.1223",
+    "ci_high": "-0.0315",
+    "rate_result": "reduction",
+    "frequency_result": "inconclusive",
+}
+_PLAIN = dict.fromkeys(("treatment_n", "rate_difference", "ci_low", "ci_high", "rate_result"), "")
+
+
+def write(folder: Path, rows: list[dict[str, str]], header: tuple[str, ...] = LOG) -> Path:
+    lines = [",".join(header), *(",".join(row.get(name, "") for name in header) for row in rows)]
+    (folder / "log.csv").write_text("\n".join(lines), encoding="utf-8")
+    return folder
+
+
+def history() -> list[dict[str, str]]:
+    """Return 80 requests whose counts are those published for January and March 2014."""
+    groups = [
+        (36, "published", "2013-12-12", "2013-12", "2013-06-03"),
+        (10, "published", "2014-01-09", "2014-01", "2013-08-01"),
+        (9, "published", "2014-02-13", "2014-02", "2013-09-02"),
+        (2, "ready", "2014-03-06", "2014-03", "2013-12-16"),
+        (11, "not processed", "2013-11-20", "", "2013-10-01"),
+        (1, "not processed", "2014-03-04", "2014-03", "2013-12-02"),
+        (1, "withdrawn", "2013-12-02", "", "2013-10-02"),
+        (3, "received", "2013-12-31", "", "2013-12-31"),
+        (7, "received", "2014-02-20", "", "2014-02-20"),
+        (2, "received", "2014-03-05", "", "2014-03-05"),
+    ]
+    rows = [
+        {**ROW, **_PLAIN, "status": status, "status_date": day, "release": month, "received": came}
+        for count, status, day, month, came in groups
+        for _ in range(count)
+    ]
+    return [{**row, "id": f"request-{place}"} for place, row in enumerate(rows)]
+
+
+def test_the_counts_of_january_and_march_2014(tmp_path):
+    log = read_log(write(tmp_path, history()))
+    counts = {
+        month: list(counts_at(log, read_release(tmp_path, month)).values())
+        for month in ("2014-01", "2014-02", "2014-03")
+    }
+    assert counts["2014-03"] == [80, 55, 2, 12, 1, 10]
+    assert counts["2014-01"] == [73, 36, 10, 11, 1, 15]
+    assert counts["2014-02"][:3] == [73, 46, 9]
+
+
+def test_every_month_adds_up(tmp_path):
+    log = read_log(write(tmp_path, history()))
+    for month in [f"2013-{number:02}" for number in range(7, 13)] + ["2014-01", "2014-12"]:
+        release = read_release(tmp_path, month)
+        counts = counts_at(log, release)
+        assert counts.pop("received") == sum(counts.values()) == len(status_at(log, release))
+
+
+@pytest.mark.parametrize(
+    ("status", "release", "day", "then"),
+    [
+        ("published", "2014-01", "2014-01-09", "published"),
+        ("published", "2014-02", "2014-02-13", "ready"),
+        ("ready", "2014-02", "2014-02-01", "ready"),
+        ("ready", "2014-01", "2014-01-01", "published"),
+        ("published", "2014-03", "2014-03-13", "remaining"),
+        ("ready", "2014-03", "2014-02-10", "remaining"),
+        ("received", "2014-02", "2013-06-03", "remaining"),
+        ("not processed", "", "2014-02-13", "not processed"),
+        ("not processed", "", "2014-02-14", "remaining"),
+        ("not processed", "2014-02", "2014-02-20", "not processed"),
+        ("not processed", "2014-03", "2014-01-20", "remaining"),
+        ("withdrawn", "", "2014-01-31", "withdrawn"),
+        ("withdrawn", "", "2014-03-01", "remaining"),
+    ],
+)
+def test_the_status_at_a_release(tmp_path, status, release, day, then):
+    row = {**ROW, **_PLAIN, "status": status, "release": release, "status_date": day}
+    log = read_log(write(tmp_path, [row]))
+    facts = read_release(tmp_path, "2014-02")
+    assert list(status_at(log, facts)["status_then"]) == [then]
+    assert was_withdrawn(log, facts, "one") == (then == "withdrawn")
+
+
+def test_a_request_received_after_the_period_is_not_counted(tmp_path):
+    row = {**ROW, **_PLAIN, "status": "received", "release": "", "received": "2014-02-01"}
+    log = read_log(write(tmp_path, [{**row, "status_date": "2014-02-01"}]))
+    assert counts_at(log, read_release(tmp_path, "2014-02"))["received"] == 0
+    assert counts_at(log, read_release(tmp_path, "2014-03"))["received"] == 1
+
+
+def test_a_request_of_the_release_received_after_its_period_is_a_fault(tmp_path):
+    row = {**ROW, "received": "2014-02-01", "status_date": "2014-02-13", "release": "2014-02"}
+    log = read_log(write(tmp_path, [row]))
+    with pytest.raises(Unusable, match="by the end of its period"):
+        status_at(log, read_release(tmp_path, "2014-02"))
+
+
+def test_types_and_order(tmp_path):
+    rows = [{**ROW, "id": "b", "extends": "a; c"}, {**ROW, "id": "a"}, {**ROW, **_PLAIN, "id": "c"}]
+    log = read_log(write(tmp_path, rows))
+    assert list(log["id"]) == ["b", "a", "c"]
+    assert list(log.columns) == list(LOG)
+    assert log["extends"].iloc[0] == "a c"
+    assert log["treatment_n"].isna().tolist() == [False, False, True]
+    kinds = {name: str(kind) for name, kind in log.dtypes.items()}
+    assert (kinds["received"], kinds["treatment_n"], kinds["ci_low"], kinds["reason"]) == (
+        "datetime64[s]",
+        "Int64",
+        "float64",
+        "str",
+    )
+
+
+def test_optional_columns_may_be_absent(tmp_path):
+    log = read_log(write(tmp_path, [ROW], LOG[:9]))
+    assert list(log.columns) == list(LOG)
+    assert log["rate_difference"].isna().all()
+
+
+BAD_ROWS = [
+    ({"id": "Not Plain"}, "plain folder name", "id"),
+    ({"id": ""}, "must not be blank", "id"),
+    ({"organisation": ""}, "must not be blank", "organisation"),
+    ({"sector": "charity"}, "one of: voluntary", "sector"),
+    ({"intervention_type": "skydiving"}, "one of: accommodation", "intervention_type"),
+    ({"received": "03/06/2013"}, "as the request declares", "received"),
+    ({"received": "2013-06-31"}, "day of the calendar", "received"),
+    ({"status": "done"}, "one of: received", "status"),
+    ({"status_date": "2013-06-02"}, "older than the request", "status_date"),
+    ({"status_date": ""}, "must not be blank", "status_date"),
+    ({"release": ""}, "must have a release", "release"),
+    ({"release": "Oct 2013"}, "a month written", "release"),
+    ({"release": "2013-05"}, "before it is received", "release"),
+    ({"extends": "unheard-of"}, "only other requests of the log", "extends"),
+    ({"extends": "one"}, "only other requests of the log", "extends"),
+    ({"extends": "../x"}, "plain folder name", "extends"),
+    ({"treatment_n": "many"}, "whole number", "treatment_n"),
+    ({"treatment_n": "50.5"}, "whole number", "treatment_n"),
+    ({"rate_difference": "-7.69"}, "difference of proportions", "rate_difference"),
+    ({"rate_difference": "nan"}, "difference of proportions", "rate_difference"),
+    ({"rate_difference": "-0.5"}, "within its interval", "rate_difference"),
+    ({"ci_high": "0.01"}, "side of nought", "rate_result"),
+    ({"rate_result": "increase"}, "side of nought", "rate_result"),
+    ({"rate_result": "better"}, "one of: reduction", "rate_result"),
+    ({"programme": "=1+1"}, "not a formula", "programme"),
+    ({"programme": "x\x02y"}, "control", "programme"),
+]
+
+
+@pytest.mark.parametrize(("change", "rule", "column"), BAD_ROWS)
+def test_a_bad_row_is_told(tmp_path, change, rule, column):
+    with pytest.raises(Unusable) as caught:
+        read_log(write(tmp_path, [{**ROW, "id": "first"}, {**ROW, **change}]))
+    told = [fault for fault in caught.value.faults if rule in fault.rule]
+    assert [(fault.row, fault.column, fault.where) for fault in told] == [(3, column, "log.csv")]
+
+
+def test_the_logs_own_faults(tmp_path):
+    with pytest.raises(Unusable, match="same id"):
+        read_log(write(tmp_path, [ROW, ROW]))
+    with pytest.raises(Unusable, match="columns that are not known"):
+        read_log(write(tmp_path, [{**ROW, "colour": "blue"}], (*LOG, "colour")))
+    with pytest.raises(Unusable, match="nearly, but not exactly, status_date"):
+        read_log(write(tmp_path, [ROW], tuple(name.replace("us_d", "s_d") for name in LOG)))
+    with pytest.raises(Unusable, match="must be present"):
+        read_log(write(tmp_path, [ROW], LOG[1:]))
+    with pytest.raises(Unusable, match="must be readable"):
+        read_log(tmp_path / "absent")
+
+
+def test_all_faults_of_the_log_come_at_once(tmp_path):
+    bad = [{**ROW, **change} for change, _, _ in BAD_ROWS]
+    with pytest.raises(Unusable) as caught:
+        read_log(write(tmp_path, bad))
+    assert len(caught.value.faults) > 20
+
+
+# Releases
+
+RELEASE = """
+period_to = 2014-02-28
+published_at = 2014-03-13T09:30:00
+next_release = 2014-04-10
+vintage = "synthetic-2013-10"
+lead_statistician = "Head of the data lab"
+contact = "lab@example.org"
+pre_release = ["Secretary of State"]
+service_update = \"\"\"Two
+lines.\"\"\"
+[sign_off]
+role = "Chief statistician"
+on = 2014-03-12
+"""
+
+
+def write_release(folder: Path, toml: str, name: str = "2014-03") -> Path:
+    (folder / "releases").mkdir()
+    (folder / "releases" / f"{name}.toml").write_text(toml, encoding="utf-8")
+    return folder
+
+
+def test_a_release_is_read_whole(tmp_path):
+    release = read_release(write_release(tmp_path, RELEASE), "2014-03")
+    assert release.stated
+    assert release.published_at == dt.datetime(2014, 3, 13, 9, 30)
+    assert release.pre_release == ("Secretary of State",)
+    assert release.sign_off is not None
+    assert release.sign_off.role == "Chief statistician"
+
+
+def test_without_a_file_a_release_takes_plain_defaults(tmp_path):
+    release = read_release(tmp_path, "2014-03")
+    assert not release.stated
+    assert release.period_to == dt.date(2014, 2, 28)
+    assert release.published_at == dt.datetime(2014, 3, 13, 9, 30)
+    assert release.next_release == dt.date(2014, 4, 10)
+    assert read_release(tmp_path, "2013-12").next_release == dt.date(2014, 1, 9)
+
+
+def test_a_release_file_may_state_as_little_as_its_dates(tmp_path):
+    toml = "period_to = 2014-02-28\npublished_at = 2014-03-12\n"
+    release = read_release(write_release(tmp_path, toml), "2014-03")
+    assert release.stated
+    assert release.published_at == dt.datetime(2014, 3, 12, 9, 30)
+    assert release.next_release == dt.date(2014, 4, 10)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule", "column"),
+    [
+        ("period_to = 2014-02-28", "", "is required", "period_to"),
+        ("period_to = 2014-02-28", 'period_to = "2014-02-28"', "must be a date", "period_to"),
+        ("period_to = 2014-02-28", "period_to = 2014-03-28", "before publication", "period_to"),
+        ("2014-03-13T09:30:00", "2014-02-28T09:30:00", "in its month", "published_at"),
+        ("2014-03-13T09:30:00", "2014-03-13T09:30:00Z", "local time", "published_at"),
+        ("2014-03-13T09:30:00", '"Thursday"', "local time", "published_at"),
+        ("2014-04-10", "2014-03-13", "after this one", "next_release"),
+        ('["Secretary of State"]', '"Secretary of State"', "must be a list", "pre_release"),
+        ("contact", "contct", "not known", "contct"),
+        ("role", "rle", "is required", "[sign_off] role"),
+    ],
+)
+def test_a_bad_release_file_is_told(tmp_path, old, new, rule, column):
+    with pytest.raises(Unusable) as caught:
+        read_release(write_release(tmp_path, RELEASE.replace(old, new)), "2014-03")
+    assert [rule in f.rule for f in caught.value.faults if f.column == column] == [True]
+
+
+@pytest.mark.parametrize("name", ["2014-13", "March", "../2014-03", "2014-3"])
+def test_a_release_is_a_month(tmp_path, name):
+    with pytest.raises(Unusable, match="a release is a month"):
+        read_release(tmp_path, name)

@@ -1,0 +1,572 @@
+"""Requests: the form, the people pooled, the criteria, and what `jdl check` says."""
+
+import datetime as dt
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from request_files import RECEIVED, REQUEST, assert_silent, people, text, write_request
+
+from jdl import request
+from jdl.faults import Unusable
+from jdl.national import Vintage
+from jdl.request import Override, Request
+
+
+def faults_of(folder: Path) -> list:
+    with pytest.raises(Unusable) as caught:
+        request.read_request(folder)
+    return list(caught.value.faults)
+
+
+def made(folder: Path, *, count: int = 70, upload: str | None = None, **options: str) -> Request:
+    write_request(folder, upload=text(people(count)) if upload is None else upload, **options)
+    return request.read_request(folder)
+
+
+# The form
+
+
+def test_a_plain_request_takes_the_defaults(tmp_path):
+    read = made(tmp_path / "harbour")
+    assert (read.id, read.release, read.received) == ("harbour", "2014-03", RECEIVED)
+    assert (read.sex, read.region, read.oasys, read.subgroups) == ("all", None, False, ())
+    assert (read.follow_up_days, read.cautions, read.date_format) == (365, False, "ISO")
+    assert read.data_sharing is not None
+    assert read.extends == ()
+    assert read.overrides == {}
+
+
+def test_a_full_request_is_read_whole(tmp_path):
+    read = made(
+        tmp_path / "whole",
+        top='special_group = "mental health"\napproved_on = 2013-10-30\nextends = ["a", "b"]',
+        rest="""
+[upload]
+date_format = "DD/MM/YYYY"
+sheet = "People"
+[analysis]
+sex = "female"
+region = "london"
+oasys = true
+subgroups = ["group_course", "sex"]
+follow_up_days = 365
+cautions = true
+[method]
+caliper = {value = 0.1, reason = "Few people."}
+approaches = {value = ["full", "plain"], reason = "As agreed."}
+[correction]
+of = "2014-01"
+reason = "An upload was misread."
+on = 2014-02-20
+""",
+    )
+    assert read.special_group == "mental health"
+    assert read.subgroups == ("group_course", "sex")
+    assert read.method["caliper"] == Override(0.1, "Few people.")
+    assert read.overrides == {"approaches": ["full", "plain"], "caliper": 0.1}
+    assert read.correction is not None
+    assert read.public["correction"]["of"] == "2014-01"
+
+
+def test_the_public_fields_are_plain_and_hold_nothing_private(tmp_path):
+    public = made(tmp_path / "harbour").public
+    assert public["received"] == "2013-11-04"
+    assert set(public) == {
+        *("id", "release", "received", "organisation", "programme", "sector"),
+        *("intervention_type", "description", "selection", "setting", "special_group"),
+        *("extends", "sex", "region", "oasys", "subgroups", "follow_up_days", "cautions"),
+        *("method", "correction"),
+    }
+
+
+BAD_FORMS = [
+    ('id = "harbour"', 'id = "other"', "name of its folder", "id"),
+    ('id = "harbour"', 'id = "../harbour"', "plain folder name", "id"),
+    ('id = "harbour"', 'id = "Harbour"', "plain folder name", "id"),
+    ('id = "harbour"', 'id = "-harbour"', "plain folder name", "id"),
+    ('id = "harbour"', 'id = ""', "1 to 200 characters", "id"),
+    ('id = "harbour"', "id = 7", "must be text", "id"),
+    ('id = "harbour"', 'id = "harbour\\n"', "control or invisible", "id"),
+    ('id = "harbour"', "", "is required", "id"),
+    ('release = "2014-03"', 'release = "March 2014"', "a month written", "release"),
+    ('release = "2014-03"', 'release = "2014-13"', "a month written", "release"),
+    ('release = "2014-03"', "release = 2014-03-01", "must be text", "release"),
+    ('release = "2014-03"', 'release = "2013-10"', "before it is received", "release"),
+    ("received = 2013-11-04", 'received = "2013-11-04"', "must be a date", "received"),
+    ("received = 2013-11-04", "received = 2013-11-04T09:00:00", "must be a date", "received"),
+    ('sector = "voluntary"', 'sector = "charity"', "one of: voluntary", "sector"),
+    ('sector = "voluntary"', 'sectr = "voluntary"', "not known", "sectr"),
+    ('"mentoring"', '"skydiving"', "one of: accommodation", "intervention_type"),
+    ('"custody"', '"prison"', "one of: custody", "setting"),
+    ('"Harbour Trust"', '"Harbour\\u0000Trust"', "control or invisible", "organisation"),
+    ('"Harbour Trust"', '"Harbour\\u202eTrust"', "control or invisible", "organisation"),
+    ('"Harbour Trust"', '"   "', "1 to 200 characters", "organisation"),
+    ('"Harbour Trust"', '["Harbour Trust"]', "must be text", "organisation"),
+    ('"Mentoring in custody."', f'"{"x" * 5001}"', "1 to 5000", "description"),
+    ("signed_on = 2013-10-01", "", "is required", "[data_sharing] signed_on"),
+    ("signed_on = 2013-10-01", "signed_on = true", "a date", "[data_sharing] signed_on"),
+    ("[data_sharing]", "[sharing]", "not known", "sharing"),
+]
+BAD_TOPS = [
+    ('special_group = "ghosts"', "one of: vulnerable", "special_group"),
+    ("approved_on = 2013-10-30", "belongs to a special group", "approved_on"),
+    ('extends = "a"', "must be a list", "extends"),
+    ('extends = ["../a"]', "plain folder name", "extends"),
+    ('extends = ["a", "a"]', "come twice", "extends"),
+    ('extends = ["harbour"]', "extend itself", "extends"),
+    ("extends = [1]", "must be text", "extends"),
+    ('sex = "male"', "not known", "sex"),
+    ("analysis = 3", "must be a table", "analysis"),
+    ('"strange \\u202e key" = 3', "not known", "strange  key"),
+    ("method = 3", "must be a table", "method"),
+]
+BAD_TABLES = [
+    ('[analysis]\nsex = "women"', "one of: all", "[analysis] sex"),
+    ('[analysis]\nregion = "France"', "one of: east midlands", "[analysis] region"),
+    ("[analysis]\noasys = 1", "true or false", "[analysis] oasys"),
+    ('[analysis]\noasys = "yes"', "true or false", "[analysis] oasys"),
+    ("[analysis]\ncautions = 0", "true or false", "[analysis] cautions"),
+    ("[analysis]\nfollow_up_days = 365.0", "whole number", "[analysis] follow_up_days"),
+    ("[analysis]\nfollow_up_days = 730", "followed for 365 days", "[analysis] follow_up_days"),
+    ("[analysis]\nfollow_up_days = true", "whole number", "[analysis] follow_up_days"),
+    ('[analysis]\nsubgroups = ["height"]', "a subgroup must be", "[analysis] subgroups"),
+    ('[analysis]\nsubgroups = ["sex", "sex"]', "come twice", "[analysis] subgroups"),
+    ("[analysis]\nprimary = 1", "not known", "[analysis] primary"),
+    ('[upload]\ndate_format = "as written"', "date format", "[upload] date_format"),
+    ('[upload]\ndate_format = "DD/MM"', "date format", "[upload] date_format"),
+    ("[upload]\nsheet = 1", "must be text", "[upload] sheet"),
+    ('[upload]\nsheets = "a"', "not known", "[upload] sheets"),
+    ("[method]\ncaliper = 0.1", "a value and a reason", "[method] caliper"),
+    ("[method]\ncaliper = {value = 0.1}", "a value and a reason", "[method] caliper"),
+    (
+        '[method]\ncaliper = {value = 0.1, reason = ""}',
+        "1 to 5000 characters",
+        "[method] caliper.reason",
+    ),
+    (
+        '[method]\n"x); import os" = {value = 1, reason = "a"}',
+        "lower-case letters",
+        "[method] x); import os",
+    ),
+    ('[method]\ncaliper = {value = nan, reason = "a"}', "finite number", "[method] caliper"),
+    ('[method]\ncaliper = {value = [[1]], reason = "a"}', "finite number", "[method] caliper"),
+    ('[method]\ncaliper = {value = "a\\nb", reason = "a"}', "finite number", "[method] caliper"),
+    ('[correction]\nof = "2014-01"\non = 2014-02-01', "is required", "[correction] reason"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "rule", "column"), BAD_FORMS)
+def test_a_bad_key_is_told(tmp_path, old, new, rule, column):
+    toml = REQUEST.replace("{id}", "harbour").replace(old, new)
+    assert new in toml
+    faults = faults_of(write_request(tmp_path / "harbour", toml=toml))
+    assert [(rule in fault.rule, fault.column) for fault in faults if fault.column == column] == [
+        (True, column)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("where", "line", "rule", "column"),
+    [("top", *bad) for bad in BAD_TOPS] + [("rest", *bad) for bad in BAD_TABLES],
+)
+def test_a_bad_line_is_told(tmp_path, where, line, rule, column):
+    (fault,) = faults_of(write_request(tmp_path / "harbour", **{where: line}))
+    assert rule in fault.rule
+    assert fault.column == column
+    assert fault.where == "harbour/request.toml"
+
+
+@pytest.mark.parametrize(
+    ("toml", "rule", "row"),
+    [
+        (b'id = "a"\nid = "b"\n', "no key given twice", 2),
+        (b'[upload]\nsheet = "a"\n[upload]\n', "no key given twice", 3),
+        (b"id = harbour\n", "must be TOML", 1),
+        (b'id = "\xff"\n', "UTF-8", None),
+        (b"x = " + b"[" * 3000, "must be TOML", None),
+        (b"x = 1" + b"0" * 5000, "must be TOML", None),
+        (b"#" * 100_001, "smaller than", None),
+    ],
+)
+def test_what_is_not_toml_is_told_with_its_line(tmp_path, toml, rule, row):
+    folder = write_request(tmp_path / "harbour")
+    (folder / "request.toml").write_bytes(toml)
+    (fault,) = faults_of(folder)
+    assert rule in fault.rule
+    assert fault.row == row
+
+
+def test_a_folder_without_a_request_is_told(tmp_path):
+    (fault,) = faults_of(tmp_path)
+    assert "must be there" in fault.rule
+
+
+def test_suggestions_for_unknown_keys(tmp_path):
+    top = 'sex = "male"\nprograme = "x"\nzzz = 1'
+    faults = {fault.column: fault.remedy for fault in faults_of(write_request(tmp_path, top=top))}
+    assert faults["sex"] == "It belongs under [analysis]"
+    assert faults["programe"] == 'Did you mean "programme"? Respell or remove it'
+    assert faults["zzz"] == "Remove it"
+
+
+def test_all_faults_of_the_form_come_at_once(tmp_path):
+    toml = REQUEST.replace('"voluntary"', '"x"').replace("2013-11-04", '"x"').replace("2014-03", "")
+    folder = write_request(tmp_path / "harbour", toml=toml, rest="[analysis]\nsex = 1\nage = 3")
+    assert len(faults_of(folder)) == 5
+
+
+_TOML = st.recursive(
+    st.one_of(
+        st.integers(-(10**9), 10**9),
+        st.booleans(),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.dates().map(lambda day: day.isoformat()),
+        st.text(st.characters(exclude_categories=["Cs"]), max_size=12).map(
+            lambda value: "'''" + "".join(c for c in value if c.isprintable() and c != "'") + "'''"
+        ),
+    ),
+    lambda inner: st.lists(inner, max_size=3).map(lambda ones: f"[{', '.join(map(str, ones))}]"),
+    max_leaves=4,
+).map(lambda value: str(value).lower() if isinstance(value, bool) else str(value))
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    key=st.sampled_from(
+        ["release", "setting", "special_group", "extends", "analysis", "upload", "method", "other"]
+    ),
+    value=_TOML,
+)
+def test_any_value_of_a_key_gives_faults_or_a_request(tmp_path, key, value):
+    toml = "\n".join(line for line in REQUEST.split("\n") if not line.startswith(f"{key} ="))
+    folder = write_request(tmp_path / "harbour", toml=toml, top=f"{key} = {value}")
+    try:
+        assert isinstance(request.read_request(folder), Request)
+    except Unusable as unusable:
+        assert unusable.faults
+
+
+# People, their own and pooled
+
+
+def test_an_upload_is_needed_once_and_only_once(tmp_path):
+    read = made(tmp_path / "harbour")
+    assert request.read_upload(read).rows == 70
+    (read.folder / "Upload.XLSX").write_bytes(b"")
+    with pytest.raises(Unusable, match=r"one upload\.csv or upload\.xlsx"):
+        request.read_upload(read)
+    (read.folder / "Upload.XLSX").unlink()
+    (read.folder / "upload.csv").unlink()
+    with pytest.raises(Unusable, match="Add the filled"):
+        request.read_upload(read)
+
+
+def test_a_request_that_cannot_be_processed_may_lack_its_upload(tmp_path):
+    read = replace(made(tmp_path / "harbour"), data_sharing=None)
+    (read.folder / "upload.csv").unlink()
+    upload = request.read_upload(read)
+    assert upload.rows == 0
+    assert list(upload.people.columns) == list(request.no_people().columns)
+    signed = request.read_request(read.folder)
+    assert request.read_upload(signed, withdrawn=True).rows == 0
+
+
+def test_what_the_request_declares_is_how_the_upload_is_read(tmp_path):
+    rows = people(3, date_of_birth="23/02/1980", intervention_start="", intervention_end="")
+    rows = [{**row, "index_date": "01/02/2010"} for row in rows]
+    read = made(
+        tmp_path / "harbour", upload=text(rows), rest='[upload]\ndate_format = "DD/MM/YYYY"'
+    )
+    upload = request.read_upload(read)
+    assert set(upload.people["index_date"]) == {pd.Timestamp("2010-02-01")}
+    assert set(upload.people["setting"]) == {"custody"}
+    assert set(upload.people["source"]) == {"harbour"}
+
+
+def test_a_subgroup_must_be_in_the_upload(tmp_path):
+    read = made(tmp_path / "harbour", rest='[analysis]\nsubgroups = ["group_course", "location"]')
+    with pytest.raises(Unusable) as caught:
+        request.read_upload(read)
+    assert [fault.column for fault in caught.value.faults] == ["group_course"]
+
+
+def test_pooled_people_come_once_for_each_participation(tmp_path):
+    first = people(40)
+    second = [*people(60)[30:], {**first[0], "intervention_start": "2010-04-01"}]
+    second[0]["forename"] = str(second[0]["forename"]).upper()
+    second[1]["intervention_end"] = "2010-04-29"
+    made(tmp_path / "one", upload=text(first))
+    read = made(tmp_path / "two", upload=text(second), top='extends = ["one"]')
+    pooled = request.pooled_upload(read, tmp_path)
+    assert pooled.rows == 40 + 30 - 10 + 1
+    assert pooled.repeated == 10
+    assert list(pooled.people["source"].drop_duplicates()) == ["one", "two"]
+    assert not pooled.people.duplicated(["source", "row"]).any()
+    keys = request.participation(pooled.people, request.DATES[:3])
+    assert len(set(keys)) == len(keys)
+    assert sum(note.rows for note in pooled.notes if "already holds" in note.text) == 10
+    assert list(pooled.people.dtypes) == list(request.read_upload(read).people.dtypes)
+
+
+@settings(
+    max_examples=30,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    own=st.lists(st.integers(0, 30), min_size=1, unique=True),
+    earlier=st.lists(st.integers(0, 30), min_size=1, unique=True),
+    first=st.lists(st.integers(0, 30), min_size=1, unique=True),
+)
+def test_whoever_is_pooled_nobody_counts_twice(tmp_path, own, earlier, first):
+    everyone = people(31)
+    for name, chosen, extends in (
+        ("first", first, "[]"),
+        ("earlier", earlier, '["first"]'),
+        ("own", own, '["earlier", "first"]'),
+    ):
+        rows = text([everyone[number] for number in chosen])
+        write_request(tmp_path / name, upload=rows, top=f"extends = {extends}")
+    pooled = request.pooled_upload(request.read_request(tmp_path / "own"), tmp_path)
+    together = {*own, *earlier, *first}
+    assert pooled.rows == len(together)
+    assert set(pooled.people["reference"]) == {f"Ref-{number}" for number in together}
+    assert pooled.repeated == len(own) + len(earlier) + len(first) - len(together)
+
+
+def test_rows_without_a_name_or_birth_date_are_never_taken_for_repeats(tmp_path):
+    made(tmp_path / "one", upload=text(people(3, forename="")))
+    read = made(tmp_path / "two", upload=text(people(3, forename="")), top='extends = ["one"]')
+    assert request.pooled_upload(read, tmp_path).rows == 6
+
+
+@pytest.mark.parametrize(
+    ("first", "rule"),
+    [
+        ({"toml": REQUEST.replace("2013-11-04", "2013-11-05")}, "received before it"),
+        ({"toml": REQUEST.split("[data_sharing]")[0]}, "without data-sharing sign-off"),
+        ({"top": 'extends = ["two"]'}, "by way of others"),
+        ({"upload": ""}, "must hold people"),
+        (None, "must be there"),
+    ],
+)
+def test_a_bad_extension_is_told(tmp_path, first, rule):
+    if first is not None:
+        write_request(tmp_path / "one", **{"upload": text(people(3)), **first})
+    read = made(tmp_path / "two", top='extends = ["one"]')
+    with pytest.raises(Unusable, match=rule):
+        request.pooled_upload(read, tmp_path)
+
+
+LOG = (
+    "id,organisation,programme,sector,intervention_type,received,status,status_date,release\r\n"
+    "{id},Harbour Trust,Harbour mentoring,voluntary,mentoring,2013-11-04,{status},2014-01-09,"
+    "2014-03\r\n"
+)
+
+
+def test_a_withdrawn_request_lacks_its_upload_and_is_not_extended(tmp_path):
+    (tmp_path / "log.csv").write_text(LOG.format(id="one", status="withdrawn"))
+    write_request(tmp_path / "one")
+    one = request.read_request(tmp_path / "one")
+    assert request.pooled_upload(one, tmp_path).rows == 0
+    two = made(tmp_path / "two", top='extends = ["one"]')
+    with pytest.raises(Unusable, match="was withdrawn"):
+        request.pooled_upload(two, tmp_path)
+
+
+# The criteria
+
+
+def codes(criteria: list) -> list:
+    return [criterion.code for criterion in request.unmet(criteria)]
+
+
+def test_the_criteria_list_all_and_the_reasons_the_unmet(tmp_path):
+    read = made(tmp_path / "harbour")
+    people_sent = request.read_upload(read).people
+    met = request.criteria(read, people_sent, withdrawn=False)
+    assert [one.code for one in met] == [
+        "minimum_people",
+        "data_sharing",
+        "special_group",
+        "withdrawn",
+    ]
+    assert codes(met) == []
+    request.stop_if(met)
+    blocked = replace(read, data_sharing=None, special_group="mental health")
+    reasons = request.unmet(request.criteria(blocked, people_sent[:41], withdrawn=True))
+    assert [(one.code, one.text) for one in reasons] == [
+        (
+            "minimum_people",
+            "Details of 41 people who took part were submitted; at least 60 are needed.",
+        ),
+        ("data_sharing", "The organisation has not signed off that the data may be shared."),
+        (
+            "special_group",
+            "Services for this group (mental health) need approval case by case, which has not "
+            "been given.",
+        ),
+        ("withdrawn", "The request was withdrawn by the submitting organisation."),
+    ]
+    assert (reasons[0].required, reasons[0].actual) == ("at least 60 people", "41 people")
+    with pytest.raises(SystemExit) as stopped:
+        request.stop_if(reasons)
+    assert stopped.value.code == 0
+    approved = replace(read, special_group="mental health", approved_on=dt.date(2013, 10, 1))
+    assert codes(request.criteria(approved, people_sent, withdrawn=False)) == []
+
+
+@pytest.mark.parametrize(("count", "reasons"), [(59, ["minimum_people"]), (60, [])])
+def test_the_minimum_is_sixty(tmp_path, count, reasons):
+    read = made(tmp_path / "harbour", count=count)
+    sent = request.read_upload(read).people
+    assert codes(request.criteria(read, sent, withdrawn=False)) == reasons
+
+
+def test_the_minimum_counts_people_who_took_part_once(tmp_path):
+    rows = people(62)
+    rows[0]["participation"] = "refused"
+    rows[1] |= {"forename": rows[2]["forename"], "intervention_start": "2010-04-01"}
+    sent = request.read_upload(made(tmp_path / "harbour", upload=text(rows))).people
+    counted = request.criteria(request.read_request(tmp_path / "harbour"), sent, withdrawn=False)
+    assert counted[0].actual == "60 people"
+    one = request.criteria(request.read_request(tmp_path / "harbour"), sent[-1:], withdrawn=False)
+    assert one[0].text == (
+        "Details of 1 person who took part was submitted; at least 60 are needed."
+    )
+
+
+def test_no_upload_is_not_held_against_a_request_that_needs_none(tmp_path):
+    read = replace(made(tmp_path / "harbour"), data_sharing=None)
+    assert codes(request.criteria(read, request.no_people(), withdrawn=False)) == ["data_sharing"]
+
+
+# Dates against the vintage
+
+
+def vintage(offences_to: dt.date) -> Vintage:
+    later = offences_to + dt.timedelta(days=400)
+    return Vintage(Path("v"), "v", later, offences_to, later, True, None, {})
+
+
+def test_an_upload_wholly_beyond_the_vintage_is_a_fault_and_in_part_a_count(tmp_path):
+    rows = people(4)
+    rows[0] |= {"intervention_start": "2010-06-01", "intervention_end": ""}
+    rows[1]["date_of_birth"] = ""
+    read = made(tmp_path / "harbour", upload=text(rows))
+    upload = request.read_upload(read)
+    assert request.against(read, upload, vintage(dt.date(2013, 1, 1))) == []
+    assert request.beyond(upload, vintage(dt.date(2013, 1, 1))) == 0
+    part = vintage(dt.date(2011, 4, 1))
+    assert request.against(read, upload, part) == []
+    assert request.beyond(upload, part) == 1
+    (fault,) = request.against(read, upload, vintage(dt.date(2011, 3, 20)))
+    assert "index dates to 2010-03-20" in fault.rule
+    assert fault.rows == 4
+
+
+def test_an_upload_without_any_date_is_not_beyond(tmp_path):
+    rows = people(2, intervention_start="", intervention_end="")
+    read = made(tmp_path / "harbour", upload=text(rows))
+    assert request.against(read, request.read_upload(read), vintage(dt.date(1990, 1, 1))) == []
+
+
+# What `jdl check` says
+
+
+def test_check_passes_what_is_good(tmp_path):
+    write_request(tmp_path / "harbour", upload=text(people(3)))
+    (tmp_path / "log.csv").write_text(LOG.format(id="harbour", status="ready"))
+    for path in (
+        tmp_path,
+        tmp_path / "log.csv",
+        tmp_path / "harbour",
+        tmp_path / "harbour" / "request.toml",
+        tmp_path / "harbour" / "upload.csv",
+    ):
+        assert request.check(path) == []
+
+
+def test_check_tells_the_faults_of_form_and_upload_together(tmp_path):
+    folder = write_request(
+        tmp_path / "harbour", top="colour = 1", upload=text(people(3, gender="x9x9"))
+    )
+    faults = request.check(folder)
+    assert [fault.where for fault in faults] == ["harbour/request.toml", "harbour/upload.csv"]
+    assert_silent(faults, "x9x9")
+
+
+def test_check_tells_what_the_log_and_the_requests_disagree_on(tmp_path):
+    write_request(tmp_path / "harbour", upload=text(people(3)))
+    write_request(tmp_path / "absent", upload=text(people(3)))
+    changed = LOG.format(id="harbour", status="ready").replace("Harbour Trust", "Other")
+    (tmp_path / "log.csv").write_text(changed.replace("2013-11-04", "2013-11-05"))
+    rules = [(fault.column, fault.rule) for fault in request.check(tmp_path)]
+    assert rules == [
+        ("absent", "every request must have a row"),
+        ("harbour", "the log must agree with request.toml on organisation"),
+        ("harbour", "the log must agree with request.toml on received"),
+    ]
+
+
+def test_check_reads_a_lone_upload_as_told(tmp_path):
+    file = tmp_path / "list.csv"
+    file.write_text(text(people(2, date_of_birth="23/02/1980", intervention_end="")))
+    assert request.check(file)
+    rows = people(2, date_of_birth="23/02/1980", intervention_end="", intervention_start="")
+    file.write_text(text(rows))
+    assert request.check(file, date_format="DD/MM/YYYY") == []
+    (fault,) = request.check(file, date_format="quarterly")
+    assert "date format" in fault.rule
+    faults = request.check(file, date_format="DD/MM/YYYY", today=dt.date(1980, 1, 1))
+    assert ["after the day" in fault.rule for fault in faults] == [True]
+
+
+def test_check_tells_a_folder_or_file_that_is_nothing_of_ours(tmp_path):
+    (fault,) = request.check(tmp_path)
+    assert "must hold request.toml" in fault.rule
+    (fault,) = request.check(tmp_path / "absent")
+    assert "must be readable" in fault.rule
+
+
+def test_check_hands_a_vintage_on(tmp_path):
+    (tmp_path / "vintage.toml").write_text("name = 3\n")
+    faults = request.check(tmp_path)
+    assert any("offenders" in fault.rule for fault in faults)
+    assert any(fault.column == "name" for fault in faults)
+
+
+# The requests of a month
+
+
+def test_the_requests_of_a_release_come_in_id_order(tmp_path):
+    later = REQUEST.replace("2014-03", "2014-04")
+    for name, toml in (("b", REQUEST), ("a", REQUEST), ("c", later)):
+        write_request(tmp_path / name, toml=toml)
+    (tmp_path / "releases").mkdir()
+    assert [path.name for path in request.requests_of(tmp_path, "2014-03")] == ["a", "b"]
+
+
+def test_requests_with_equal_ids_or_no_release_are_told(tmp_path):
+    write_request(tmp_path / "a")
+    write_request(tmp_path / "b", toml=REQUEST.replace("{id}", "a"))
+    write_request(tmp_path / "c", toml=REQUEST.replace("2014-03", "soon"))
+    (write_request(tmp_path / "d") / "request.toml").write_text("id = ")
+    with pytest.raises(Unusable) as caught:
+        request.requests_of(tmp_path, "2014-03")
+    assert [(fault.where, fault.column) for fault in caught.value.faults] == [
+        ("b/request.toml", "id"),
+        ("c/request.toml", "release"),
+        ("d/request.toml", None),
+    ]
