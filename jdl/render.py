@@ -45,6 +45,7 @@ _MONTHS = [
 ]
 _LEADING_HEADING = re.compile(r"\A\s*#{1,6} [^\n]*\n?")
 _CHART = re.compile(r'<svg role="img" aria-label="([^"]*)"([^>]*)>')
+_FONT = "JDL Sans"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _ENVELOPE = ("request-facts", "criteria")
 
@@ -305,7 +306,7 @@ def pdf_obstacle() -> str | None:
 
 
 def pdf(html: str) -> bytes:
-    """Return a page as a tagged PDF (PDF/UA-1) in the project's own font.
+    """Return a page as a tagged PDF (PDF/UA-1) in the project's own font, named JDL Sans.
 
     Parameters
     ----------
@@ -334,14 +335,15 @@ def pdf(html: str) -> bytes:
 
 
 def _titled(chart: re.Match[str]) -> str:
-    """Give a drawing its description where WeasyPrint looks for it."""
-    return f'<svg role="img"{chart[2]}><title>{chart[1]}</title>'
+    """Give a drawing its description where WeasyPrint looks for it, and the project's font."""
+    attributes = chart[2].replace('font-family="', f'font-family="{_FONT},')
+    return f'<svg role="img"{attributes}><title>{chart[1]}</title>'
 
 
 @functools.cache
 def _font_faces() -> str:
     return "".join(
-        f"@font-face {{ font-family: Arial; font-weight: {weight}; "
+        f"@font-face {{ font-family: {_FONT}; font-weight: {weight}; "
         f"src: url(data:font/ttf;base64,{_base64(TEMPLATES / 'fonts' / name)}) }}"
         for weight, name in [(400, "LiberationSans-Regular.ttf"), (700, "LiberationSans-Bold.ttf")]
     )

@@ -52,14 +52,14 @@ def drawing(name: str, values: list[float]) -> str:
     bars = "".join(
         f'<rect x="120" y="{20 + 50 * i}" width="{max(4, value * 5)}" height="34" '
         f'fill="{"#12436d" if i % 2 == 0 else "#28a197"}"/>'
-        f'<text x="110" y="{42 + 50 * i}" text-anchor="end" font-family="Arial" font-size="15">'
+        f'<text x="110" y="{42 + 50 * i}" text-anchor="end" font-size="15">'
         f"Group {'ABCDEFGHIJ'[i]}</text>"
         for i, value in enumerate(values)
     )
     height = 30 + 50 * len(values)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 700 {height}" width="700" '
-        f'height="{height}"><g id="{name}-bars">{bars}</g></svg>'
+        f'height="{height}" font-family="Arial,sans-serif"><g id="{name}-bars">{bars}</g></svg>'
     )
 
 

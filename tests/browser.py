@@ -1,0 +1,90 @@
+"""A headless Chromium that opens a page and answers questions about it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import websocket
+
+_FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    *("--remote-debugging-port=0", "--remote-allow-origins=*"),
+)
+_SECONDS = 30
+
+
+def chromium() -> str | None:
+    """Return where Chromium is, if it is installed."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+class Browser:
+    """One tab, driven over the DevTools protocol."""
+
+    def __enter__(self) -> Browser:
+        self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        command = [str(chromium()), *_FLAGS, f"--user-data-dir={self._folder.name}", "about:blank"]
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port()}/json", timeout=10) as answer:
+            tabs = json.load(answer)
+        [address] = [tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page"][:1]
+        self._socket = websocket.create_connection(address, timeout=_SECONDS)
+        self._asked = 0
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._socket.close()
+        self._process.terminate()
+        self._process.wait(timeout=_SECONDS)
+        self._folder.cleanup()
+
+    def _port(self) -> str:
+        file = Path(self._folder.name) / "DevToolsActivePort"
+        end = time.monotonic() + _SECONDS
+        while time.monotonic() < end:
+            if file.exists() and len(lines := file.read_text(encoding="ascii").split()) == 2:
+                return lines[0]
+            time.sleep(0.05)
+        raise TimeoutError("Chromium did not start")
+
+    def _ask(self, method: str, **parameters: Any) -> dict[str, Any]:
+        self._asked += 1
+        message = {"id": self._asked, "method": method, "params": parameters}
+        self._socket.send(json.dumps(message))
+        while True:
+            answer = json.loads(self._socket.recv())
+            if answer.get("id") == self._asked:
+                return dict(answer["result"])
+
+    def open(self, address: str, width: int) -> None:
+        """Load a page in a window of this width."""
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        self._ask("Emulation.setDeviceMetricsOverride", **size)
+        self._ask("Page.navigate", url=address)
+        end = time.monotonic() + _SECONDS
+        loaded = f"location.href === {json.dumps(address)} && document.readyState === 'complete'"
+        while not self.evaluate(loaded):
+            if time.monotonic() > end:
+                raise TimeoutError(f"{address} did not load")
+            time.sleep(0.02)
+
+    def evaluate(self, expression: str) -> Any:
+        """Return the value of a JavaScript expression."""
+        answer = self._ask("Runtime.evaluate", expression=expression, returnByValue=True)
+        return answer["result"]["value"]

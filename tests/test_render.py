@@ -1,0 +1,499 @@
+"""Pages, PDFs and data files made from executed notebooks."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import itertools
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pikepdf
+import pytest
+import sample_notebooks as sample
+from browser import Browser, chromium
+from jinja2 import UndefinedError
+from nbformat import NotebookNode
+from test_spreadsheet import Workbook
+from weasyprint.urls import FatalURLFetchingError
+
+from jdl import render
+from jdl.execute import RecordBroken, figures_of
+from jdl.figures import Sentence, Sentences
+
+HOSTILE = "<script>alert(\"1\")</script> {{ 7 * 7 }} =cmd|' /C calc'!A0"
+OPTIONAL = {"chart-time", "numbers-needed"}
+RESULTS = [
+    sample.record(
+        organisation="Harbour Trust",
+        programme="Harbour Mentoring",
+        synthetic=True,
+        status="reported",
+        analyses=[{"headline": True, "measures": [{"measure": "rate", "conclusion": "increase"}]}],
+    ),
+    sample.record(
+        organisation=HOSTILE, programme="Small Steps", synthetic=True, status="not processed"
+    ),
+]
+
+Page = tuple[str, NotebookNode]
+
+
+def index(notebook: NotebookNode) -> str:
+    return render.index(notebook, RESULTS)
+
+
+MAKERS: dict[str, tuple[Callable[[NotebookNode], str], Callable[..., NotebookNode]]] = {
+    "report": (render.report, sample.report),
+    "audit": (render.audit, sample.report),
+    "data_quality": (render.data_quality, sample.report),
+    "notice": (render.notice, sample.stopped),
+    "bulletin": (render.bulletin, sample.bulletin),
+    "index": (index, sample.bulletin),
+}
+
+
+@pytest.fixture(scope="module", params=MAKERS)
+def page(request: pytest.FixtureRequest) -> Page:
+    make, notebook = MAKERS[request.param]
+    executed = notebook()
+    return make(executed), executed
+
+
+@pytest.fixture(scope="module")
+def files() -> dict[str, bytes]:
+    return render.report_files(sample.report())
+
+
+@pytest.fixture(scope="module")
+def bulletin() -> dict[str, bytes]:
+    return render.bulletin_files(sample.bulletin())
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if chromium() is None:
+        pytest.skip("Chromium is not installed (Debian package chromium)")
+    with Browser() as opened:
+        yield opened
+
+
+class Elements(HTMLParser):
+    """Every element with its attributes, and the text outside of styles."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self._in_style = False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        self._in_style = tag == "style"
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_style = False
+
+    def handle_data(self, data: str) -> None:
+        self.text += "" if self._in_style else data
+
+    def named(self, *tags: str) -> list[dict[str, str]]:
+        return [attributes for tag, attributes in self.elements if tag in tags]
+
+
+def asked_for(template: str) -> list[str]:
+    source = (render.TEMPLATES / template / "index.html.j2").read_text(encoding="utf-8")
+    return re.findall(r'(?:shown|traced|prose)\("([a-z-]+)"\)', source)
+
+
+def without(executed: NotebookNode, name: str) -> NotebookNode:
+    """Return the notebook as if nothing had been published under this name."""
+    left = nbformat.from_dict(json.loads(json.dumps(executed)))
+    left.cells = [cell for cell in left.cells if cell.id != name]
+    for cell in left.cells:
+        for output in cell.get("outputs", []):
+            content = output.data[render.MIME]
+            if content["kind"] == "group":
+                content["parts"] = [part for part in content["parts"] if part["name"] != name]
+    return left
+
+
+def result_without(executed: NotebookNode, *path: str) -> NotebookNode:
+    left = nbformat.from_dict(json.loads(json.dumps(executed)))
+    [record] = [cell for cell in left.cells if cell.id == "record"]
+    content: Any = record.outputs[0].data[render.MIME]["result"]
+    for key in path[:-1]:
+        content = content[key]
+    del content[path[-1]]
+    return left
+
+
+# What is missing
+
+
+@pytest.mark.parametrize("name", sorted(set(asked_for("tailored_report"))))
+def test_a_report_lacks_no_cell_but_those_declared_optional(name: str) -> None:
+    left = without(sample.report(), name)
+    if name in OPTIONAL:
+        assert f'data-shown="{name}"' not in render.report(left)
+    else:
+        with pytest.raises(render.NotPublished, match=name):
+            render.report(left)
+
+
+@pytest.mark.parametrize("name", sorted(set(asked_for("bulletin"))))
+def test_a_bulletin_lacks_no_cell_but_those_declared_optional(name: str) -> None:
+    left = without(sample.bulletin(), name)
+    if name in {"this-month", "not-processed-table"}:
+        assert f'data-shown="{name}"' not in render.bulletin(left)
+    else:
+        with pytest.raises(render.NotPublished, match=name):
+            render.bulletin(left)
+
+
+@pytest.mark.parametrize(
+    "path", [("request", "organisation"), ("vintage", "synthetic"), ("vintage", "name")]
+)
+def test_a_missing_fact_stops_the_page(path: tuple[str, ...]) -> None:
+    with pytest.raises(UndefinedError, match=path[-1]):
+        render.report(result_without(sample.report(), *path))
+
+
+def test_an_empty_list_counts_as_nothing_published() -> None:
+    executed = without(sample.report(), "can-say")
+    executed.cells.append(sample.cell("can-say", Sentences(())))
+    with pytest.raises(render.NotPublished, match="can-say"):
+        render.report(executed)
+
+
+def test_one_name_stands_for_one_thing() -> None:
+    executed = sample.report()
+    executed.cells.append(sample.cell("estimates", Sentence.of("Another.")))
+    with pytest.raises(RecordBroken, match="estimates"):
+        render.report(executed)
+
+
+# What is hostile
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_hostile_name_is_only_text(name: str) -> None:
+    make, notebook = MAKERS[name]
+    html = make(notebook(HOSTILE))
+    elements = Elements(html)
+    assert not elements.named("script")
+    assert HOSTILE in elements.text
+
+
+def _titles(html: str) -> list[str]:
+    return re.findall(r"<title>(.*?)</title>", html)
+
+
+def test_a_hostile_name_is_a_string_in_every_file() -> None:
+    hostile = render.report_files(sample.report(HOSTILE, HOSTILE))
+    facts = Workbook(hostile["annex.ods"]).table("request-facts")
+    assert ["Organisation", HOSTILE] in facts
+    assert Workbook(hostile["annex.ods"]).types("request-facts") == {"string"}
+    made = render.bulletin_files(sample.bulletin(f"={HOSTILE}"))
+    rows = list(csv.DictReader(io.StringIO(made["results.csv"].decode())))
+    assert rows[0]["organisation"] == f"'={HOSTILE}"
+    with pikepdf.open(io.BytesIO(hostile["report.pdf"])) as document:
+        assert document.docinfo["/Title"] == f"{HOSTILE}: Justice Data Lab report"
+
+
+def test_markdown_shows_raw_html_as_text_and_leaves_the_heading_to_the_page() -> None:
+    shown = render.Document(sample.report()).prose("methods")
+    assert "&lt;script&gt;" in shown
+    assert "How it was done" not in shown
+    assert "<h3>Matching</h3>" in shown
+    with pytest.raises(render.NotPublished):
+        render.Document(sample.report()).prose("why-linking")
+
+
+def test_nothing_outside_the_page_is_fetched_for_a_pdf() -> None:
+    html = render.notice(sample.stopped())
+    for address in ("file:///etc/hostname", "http://127.0.0.1:9/x.png"):
+        with pytest.raises(FatalURLFetchingError):
+            render.pdf(html.replace("</main>", f'<img src="{address}" alt="x"></main>'))
+
+
+# What every page holds
+
+
+def test_a_page_asks_for_nothing_from_elsewhere(page: Page) -> None:
+    html, _ = page
+    elements = Elements(html)
+    assert not elements.named("script", "link", "iframe", "object", "embed", "form", "base")
+    assert all(image["src"].startswith("data:") for image in elements.named("img"))
+    assert not [a for a in elements.named("a") if re.match(r"[a-z]+:|//", a["href"])]
+    assert not [name for _, found in elements.elements for name in found if name.startswith("on")]
+    assert not re.findall(r"url\((?!data:|#)|@import", html)
+    [policy] = [m for m in elements.named("meta") if "http-equiv" in m]
+    assert policy["content"].startswith("default-src 'none';")
+
+
+def test_a_page_is_laid_out_for_everybody(page: Page) -> None:
+    html, _ = page
+    elements = Elements(html)
+    assert elements.named("html") == [{"lang": "en-GB"}]
+    assert [len(elements.named(tag)) for tag in ("h1", "main", "title", "header", "footer")] == (
+        [1] * 5
+    )
+    levels = [int(tag[1]) for tag, _ in elements.elements if re.fullmatch("h[1-6]", tag)]
+    steps = itertools.pairwise(levels)
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in steps)
+    ids = Counter(found["id"] for _, found in elements.elements if "id" in found)
+    assert [name for name, count in ids.items() if count > 1] == []
+    wanted = [a["href"][1:] for a in elements.named("a") if a["href"].startswith("#")]
+    wanted += [
+        found["aria-labelledby"] for _, found in elements.elements if "aria-labelledby" in found
+    ]
+    assert [name for name in wanted if name not in ids] == []
+    assert all(len(title) <= 65 for title in _titles(html))
+
+
+def test_every_figure_on_a_page_is_in_the_register(page: Page) -> None:
+    html, executed = page
+    register = {figure["id"]: figure for figure in figures_of(executed)}
+    elements = Elements(html).elements
+    shown = [found["data-figure"] for _, found in elements if "data-figure" in found]
+    assert [name for name in shown if name not in register] == []
+
+
+def test_what_is_synthetic_says_so_and_is_not_labelled_official(page: Page) -> None:
+    text = Elements(page[0]).text
+    assert render.SYNTHETIC in text
+    assert "Official Statistic" not in text.replace(render.SYNTHETIC, "")
+
+
+def test_what_is_real_is_labelled_official() -> None:
+    html = render.bulletin(sample.bulletin(synthetic=False))
+    assert render.SYNTHETIC not in html
+    assert '<p class="status">Official Statistics</p>' in html
+    assert "approved by the UK Statistics Authority" in html
+
+
+def test_the_report_leads_to_the_cell_of_each_table_and_chart() -> None:
+    executed = sample.report()
+    cells = {
+        a["href"] for a in Elements(render.report(executed)).named("a") if "#cell-" in a["href"]
+    }
+    anchors = {
+        found["id"] for _, found in Elements(render.audit(executed)).elements if "id" in found
+    }
+    assert len(cells) > 15
+    assert {cell.removeprefix("audit.html#") for cell in cells} <= anchors
+    assert "audit.html#cell-balance" in cells
+
+
+def test_the_audit_copy_shows_every_cell() -> None:
+    executed = sample.report()
+    html = render.audit(executed)
+    assert all(f'id="cell-{cell.id}"' in html for cell in executed.cells)
+    assert '<span class="c1"># why this step</span>' in html
+
+
+def test_other_output_is_shown_as_plain_text_in_the_audit_copy_only() -> None:
+    executed = sample.report()
+    frame = {"text/html": "<table><tr><td>row</td></tr></table>", "text/plain": "a <b> frame"}
+    outputs = [
+        nbformat.v4.new_output("display_data", data=frame),
+        nbformat.v4.new_output("stream", name="stdout", text="said <b>"),
+    ]
+    executed.cells.append(nbformat.v4.new_code_cell("frame", id="frame", outputs=outputs))
+    html = render.audit(executed)
+    assert "a &lt;b&gt; frame" in html
+    assert "said &lt;b&gt;" in html
+    assert "<td>row</td>" not in html
+    assert "frame" not in render.report(executed)
+
+
+def test_the_release_page_tells_each_outcome() -> None:
+    html = index(sample.bulletin())
+    assert '<strong class="tag tag-red">Significant increase</strong>' in html
+    assert '<strong class="tag tag-grey">Not processed</strong>' in html
+    assert 'href="reports/harbour-mentoring/report.html"' in html
+
+
+# Folders
+
+
+def test_a_reported_request_gets_all_files(files: dict[str, bytes]) -> None:
+    assert set(files) == {
+        *("report.html", "report.pdf", "annex.ods", "audit.html", "data_quality.html"),
+        *("notebook.ipynb", "figures.json", "result.json"),
+    }
+    assert json.loads(files["figures.json"]) == figures_of(sample.report())
+    assert nbformat.reads(files["notebook.ipynb"].decode(), 4) == sample.report()
+
+
+def test_a_stopped_request_gets_a_notice_of_one_page_with_every_reason() -> None:
+    made = render.report_files(sample.stopped())
+    assert set(made) == {
+        *("report.html", "report.pdf", "audit.html"),
+        *("notebook.ipynb", "figures.json", "result.json"),
+    }
+    assert (
+        "The upload has 41 people; at least 60 are needed."
+        in Elements(made["report.html"].decode()).text
+    )
+    with pikepdf.open(io.BytesIO(made["report.pdf"])) as document:
+        assert len(document.pages) == 1
+
+
+def test_a_request_stopped_after_linkage_keeps_what_was_found_in_its_data() -> None:
+    executed = sample.stopped()
+    executed.cells += sample.data_quality()
+    assert {"annex.ods", "data_quality.html"} <= set(render.report_files(executed))
+
+
+def test_the_bulletin_gets_all_files(bulletin: dict[str, bytes]) -> None:
+    assert set(bulletin) == {
+        *("bulletin.html", "bulletin.pdf", "tables.ods", "results.csv", "history.csv"),
+        *("notebook.ipynb", "figures.json"),
+    }
+    rows = list(csv.DictReader(io.StringIO(bulletin["results.csv"].decode())))
+    assert [row["difference"] for row in rows] == ["-0.08", "-0.3"]
+    assert rows[0]["p_value"] == ""
+
+
+def test_files_are_written_and_replaced(tmp_path: Path) -> None:
+    render.write({"a.txt": b"1"}, tmp_path / "new")
+    render.write({"a.txt": b"2"}, tmp_path / "new")
+    assert (tmp_path / "new" / "a.txt").read_bytes() == b"2"
+
+
+def test_rows_of_a_data_file_have_the_same_columns() -> None:
+    assert render.comma_separated([]) == "\n"
+    with pytest.raises(ValueError, match="same columns"):
+        render.comma_separated([{"a": 1}, {"b": 2}])
+
+
+def test_sizes_stay_small(files: dict[str, bytes], bulletin: dict[str, bytes]) -> None:
+    assert len(files["report.html"]) < 300_000
+    assert len(bulletin["bulletin.html"]) < 300_000
+    assert len(index(sample.bulletin())) < 50_000
+
+
+def test_equal_notebooks_give_equal_bytes_in_another_process(files: dict[str, bytes]) -> None:
+    script = (
+        "import hashlib, sample_notebooks as sample; from jdl import render\n"
+        "for name, content in render.report_files(sample.report()).items():\n"
+        "    print(name, hashlib.sha256(content).hexdigest())"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(Path(__file__).parent)}
+    told = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    here = [f"{name} {hashlib.sha256(content).hexdigest()}" for name, content in files.items()]
+    assert told.stdout.splitlines() == here
+
+
+# PDF
+
+
+def structure(node: Any) -> Iterator[pikepdf.Dictionary]:
+    children = node.get("/K", [])
+    for child in children if isinstance(children, pikepdf.Array) else [children]:
+        if isinstance(child, pikepdf.Dictionary) and "/S" in child:
+            yield child
+            yield from structure(child)
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("report.pdf", "Harbour Mentoring: Justice Data Lab report"),
+        ("bulletin.pdf", "Justice Data Lab statistics: March 2014"),
+    ],
+)
+def test_a_pdf_is_tagged_titled_and_described(
+    name: str, title: str, files: dict[str, bytes], bulletin: dict[str, bytes]
+) -> None:
+    with pikepdf.open(io.BytesIO({**files, **bulletin}[name])) as document:
+        root = document.Root
+        assert document.docinfo["/Title"] == title
+        assert root.Lang == "en-GB"
+        assert bool(root.MarkInfo.Marked)
+        assert bool(root.ViewerPreferences.DisplayDocTitle)
+        assert document.open_metadata()["pdfuaid:part"] == "1"
+        assert len(document.open_outline().root) > 0
+        tags = list(structure(root.StructTreeRoot))
+        kinds = Counter(str(tag.S) for tag in tags)
+        assert kinds["/H1"] == 1
+        assert kinds["/Table"] > 5
+        assert kinds["/TH"] > 20
+        described = [str(tag.get("/Alt", "")) for tag in tags if tag.S == "/Figure"]
+        assert described
+        assert all(len(text) > 20 for text in described)
+        fonts = {
+            str(font.BaseFont)
+            for page in document.pages
+            for font in page.Resources.get("/Font", {}).values()
+        }
+        assert fonts
+        assert all("JDL-Sans" in font for font in fonts)
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="poppler-utils is not installed")
+def test_every_page_of_a_pdf_says_that_it_is_synthetic(
+    files: dict[str, bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "report.pdf").write_bytes(files["report.pdf"])
+    told = subprocess.run(
+        ["pdftotext", "-layout", str(tmp_path / "report.pdf"), "-"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    pages = told.stdout.split("\f")[:-1]
+    assert len(pages) > 3
+    assert all(render.SYNTHETIC in page for page in pages)
+    assert f"Page 2 of {len(pages)}" in pages[1]
+
+
+# Spreadsheets
+
+
+def test_the_annex_holds_every_table_of_the_report(files: dict[str, bytes]) -> None:
+    annex = Workbook(files["annex.ods"])
+    shown = set(re.findall(r'<table id="([a-z-]+)"', files["report.html"].decode()))
+    elsewhere = {"cover", "notes", "balance-table", "data-quality-table"}
+    assert set(annex.names) == elsewhere | shown
+    assert annex.names[:2] == ["cover", "notes"]
+    assert annex.first("cover") == "Harbour Trust: Harbour Mentoring, annex tables"
+    assert render.SYNTHETIC in annex.text("cover")
+    assert "[c]" in annex.text("notes")
+
+
+def test_the_bulletin_has_its_tables(bulletin: dict[str, bytes]) -> None:
+    tables = Workbook(bulletin["tables.ods"])
+    assert {"reconciliation", "results-table", "by-type-table"} <= set(tables.names)
+
+
+# In a browser
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_a_page_never_scrolls_sideways(
+    width: int, page: Page, browser: Browser, tmp_path: Path
+) -> None:
+    file = tmp_path / "page.html"
+    file.write_text(page[0], encoding="utf-8")
+    browser.open(file.as_uri(), width)
+    assert browser.evaluate("document.documentElement.scrollWidth") <= width
+    assert browser.evaluate("document.body.innerText.length") > 300
+    assert browser.evaluate("performance.getEntriesByType('resource').length") == 0
