@@ -43,6 +43,10 @@ legal_basis = "Public task"
 """
 
 
+class Dated(int):
+    """A number that a workbook shows as a date."""
+
+
 def people(count: int, **changes: object) -> list[dict[str, object]]:
     """Return rows of different people."""
     syllables = ("ba", "ko", "ri", "mu", "te", "la", "so", "ni", "du", "pe")
@@ -75,7 +79,10 @@ def workbook(sheets: dict[str, list[list[object]]]) -> bytes:
     for title, rows in sheets.items():
         sheet = book.create_sheet(title)
         for row in rows:
-            sheet.append(row)
+            sheet.append([int(value) if isinstance(value, Dated) else value for value in row])
+            for place, value in enumerate(row, start=1):
+                if isinstance(value, Dated):
+                    sheet.cell(sheet.max_row, place).number_format = "dd/mm/yyyy"
     buffer = io.BytesIO()
     book.save(buffer)
     return buffer.getvalue()
