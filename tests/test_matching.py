@@ -136,7 +136,7 @@ def test_support_is_judged_again_after_each_loss():
     candidates = pool()
     ours, theirs = (candidates.index[candidates["treated"] == group] for group in (True, False))
     candidates.loc[ours[:3], "region"] = "abroad"
-    candidates = candidates.assign(flag=0)
+    candidates.insert(0, "flag", 0)
     candidates.loc[ours[:3], "flag"] = 1
     candidates.loc[theirs[:7], "flag"] = 1
     matched = matched_by("treated ~ age + flag + region", candidates)
@@ -159,7 +159,7 @@ def test_a_score_that_separates_the_groups_matches_nobody(distance):
     candidates = pool().assign(gap=lambda f: distance * f["treated"] + np.linspace(0, 4, len(f)))
     matched = matched_by("treated ~ gap", candidates)
     assert matched.treatment_n == 0
-    assert matched.notes[-1].startswith("No score: ")
+    assert matched.notes[-1] == "No score: the formula separates the two groups completely."
 
 
 def test_an_empty_cell_of_an_interaction_is_named():
@@ -264,19 +264,21 @@ def _with_gap(candidates):
     return candidates.assign(age=candidates["age"].where(candidates["age"] > 20))
 
 
-def _on_both_sides(candidates):
-    return candidates.assign(
-        offender_id=[candidates["offender_id"].iloc[0]] * 2
-        + list(candidates["offender_id"][2:-1])
-        + [candidates["offender_id"].iloc[0]]
-    )
+def _copy_first_person(row):
+    def spoil(candidates):
+        names = list(candidates["offender_id"])
+        names[row] = names[0]
+        return candidates.assign(offender_id=names)
+
+    return spoil
 
 
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
         (_with_gap, "no missing values: age"),
-        (_on_both_sides, "1 treated people are in the pool too and 1 treated rows repeat"),
+        (_copy_first_person(-1), "1 treated people are in the pool too and 0 treated rows repeat"),
+        (_copy_first_person(1), "0 treated people are in the pool too and 1 treated rows repeat"),
         (lambda frame: frame.drop(columns="offender_id"), "lack the columns offender_id"),
     ],
 )
