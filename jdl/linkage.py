@@ -30,7 +30,13 @@ FIELDS = ("forename", "surname", "date_of_birth", "sex", "pnc_key", "prison_key"
 AGREES = {
     "forename": ("exact", "swapped", "nickname", "initial", "close", "similar", "middle name"),
     "surname": ("exact", "swapped", "part", "close", "similar"),
-    "date_of_birth": ("exact", "day and month swapped", "one digit", "two parts"),
+    "date_of_birth": (
+        "exact",
+        "day and month swapped",
+        "one digit",
+        "two parts",
+        "first of January",
+    ),
 }
 SHARE_FOUND = 0.9
 SHARE_AS_ALIAS = 0.05
@@ -200,7 +206,8 @@ def _cleaned(source: str, keys: str) -> str:
     keys : str
         Columns to pass through, with commas.
     """
-    roots = ", ".join(f"('{form}', '{sex}', '{root}')" for (form, sex), root in nicknames().items())
+    kept = [(form, sex or "-", root) for (form, sex), root in nicknames().items()]
+    form, sex, root = (" ".join(words) for words in zip(*kept, strict=True))
     return f"""
         SELECT {keys}, forename, nullif(concat(' ', middle, ' '), '  ') AS middle, surname,
             CASE WHEN parts <> '' AND parts <> surname THEN concat(' ', parts, ' ') END AS parts,
@@ -211,8 +218,11 @@ def _cleaned(source: str, keys: str) -> str:
             prison_key, CASE WHEN prison_text IS NULL THEN 'absent'
                 WHEN prison_key IS NOT NULL THEN 'valid' ELSE 'not an id' END AS prison_state
         FROM ({_fields(source, keys)}) t
-        LEFT JOIN (VALUES {roots}) roots(form, sex, root)
-            ON roots.form = t.forename AND roots.sex = coalesce(t.sex, '')"""
+        LEFT JOIN (
+            SELECT unnest(string_split('{form}', ' ')) AS form,
+                unnest(string_split('{sex}', ' ')) AS sex,
+                unnest(string_split('{root}', ' ')) AS root
+        ) roots ON roots.form = t.forename AND roots.sex = coalesce(t.sex, '-')"""
 
 
 def _fields(source: str, keys: str) -> str:
@@ -221,7 +231,8 @@ def _fields(source: str, keys: str) -> str:
     whole = "replace(surname_words, ' ', '')"
     return f"""
         SELECT {keys}, sex, date_of_birth, pnc_text, prison_text,
-            nullif({first}, '') AS forename,
+            CASE WHEN replace(forename_words, ' ', '') NOT IN ({_PLACEHOLDERS})
+                THEN nullif({first}, '') END AS forename,
             trim(concat_ws(' ', substr(forename_all, length({first}) + 2), middle_words)) AS middle,
             CASE WHEN {whole} NOT IN ({_PLACEHOLDERS}) THEN nullif({whole}, '') END AS surname,
             array_to_string(list_sort(list_distinct(list_filter(string_split(surname_all, ' '),
@@ -233,16 +244,15 @@ def _fields(source: str, keys: str) -> str:
 
 
 def _words(source: str, keys: str) -> str:
-    """SQL: folded words of the names, and identifiers without blanks; placeholders are missing."""
+    """SQL: folded words of the names, identifiers without blanks, real dates."""
     return f"""
         SELECT {keys}, sex, nullif({_PNC_TEXT}, '') AS pnc_text,
             nullif(regexp_replace(upper(prison_number), '[^0-9A-Z]', '', 'g'), '') AS prison_text,
             CASE WHEN TRY_CAST(date_of_birth AS DATE) > DATE '1900-01-01'
                 THEN TRY_CAST(date_of_birth AS DATE) END AS date_of_birth,
-            CASE WHEN {_main("forename")} NOT IN ({_PLACEHOLDERS})
-                THEN {_main("forename")} END AS forename_words,
-            {_folded("forename")} AS forename_all, {_folded("middle_names")} AS middle_words,
-            {_main("surname")} AS surname_words, {_folded("surname")} AS surname_all
+            {_main("forename")} AS forename_words, {_folded("forename")} AS forename_all,
+            {_main("surname")} AS surname_words, {_folded("surname")} AS surname_all,
+            {_folded("middle_names")} AS middle_words
         FROM {source}"""
 
 
@@ -839,7 +849,9 @@ def _sampled_u(con: duckdb.DuckDBPyConnection, own: duckdb.DuckDBPyConnection, s
         own.execute(f"CREATE TABLE tf_{column} AS SELECT '' AS {column}, 1.0 AS tf_{column}")
     settings = _settings(_start_m(), _START_U, 0.0001, "dedupe_only")
     linker = _linker(own, {"people": "people"}, settings)
-    linker.training.estimate_u_using_random_sampling(max_pairs=SAMPLED_PAIRS, seed=seed)
+    linker.training.estimate_u_using_random_sampling(
+        max_pairs=SAMPLED_PAIRS, seed=seed, min_count_per_level=None, num_chunks=1
+    )
     return _trained(linker, "u_probability", _START_U)
 
 
@@ -938,7 +950,7 @@ def _copy_frequencies(
 # ----------------------------------------------------------------------------------------- scoring
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scored:
     """Every register person who could be a person of the upload, with the evidence.
 
@@ -1107,7 +1119,7 @@ def _shared_out(
 # ---------------------------------------------------------------------------------------- deciding
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Links:
     """Who is who, for every upload row.
 
@@ -1118,12 +1130,16 @@ class Links:
         linked), stage (a pass, or 'probabilistic'), weight (bits), posterior, gap (bits to the
         second candidate), candidates (register people weighed), decision ('linked', 'review',
         'not found', 'incomplete', 'duplicate') and reason (why a review).
+    near : Series
+        Register people who are, or might be, in the upload: settled by a pass or with a posterior
+        at or above the review threshold. None of them belongs in a comparison pool.
     share_found : float
         The estimated share of the upload's people who are in the register.
     model_hash : str
     """
 
     table: pd.DataFrame = field(repr=False)
+    near: pd.Series[str] = field(repr=False)
     share_found: float
     model_hash: str
 
@@ -1180,7 +1196,10 @@ def decide(
     linked = best["reason"].isna()
     best["decision"] = np.select([linked, worth], ["linked", "review"], "not found")
     best.loc[best["decision"] == "not found", "reason"] = None
-    return Links(_by_row(scored.rows, _each_once(best)), scored.share_found, scored.model_hash)
+    possible = scored.pairs.loc[scored.pairs["posterior"] >= review, "offender_id"]
+    near = pd.concat([by_pass["offender_id"], possible]).drop_duplicates().sort_values()
+    table = _by_row(scored.rows, _each_once(best))
+    return Links(table, near, scored.share_found, scored.model_hash)
 
 
 def _best(by_pass: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
@@ -1253,7 +1272,7 @@ def _by_row(rows: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
     again = table["decision"].isin(["duplicate", "incomplete"])
     table.loc[again, known] = None
     table.loc[table["decision"] != "linked", ["offender_id", "stage"]] = None
-    table["candidates"] = table["candidates"].astype("Int64")
+    table["candidates"] = table["candidates"].astype("Int64").fillna(0).mask(again)
     table = table.rename(columns={"match_weight": "weight"})
     order = [
         "row",

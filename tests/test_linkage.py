@@ -1,0 +1,627 @@
+"""Linkage recovers who is who, guards identifiers, tells twins apart, gives nobody away."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import linkage_world
+import numpy as np
+import pandas as pd
+import pytest
+from linkage_world import World, pnc
+
+from jdl import linkage
+
+SEED = 20140313
+CANARY = "Quillfeather"
+
+
+def upload(*rows: dict[str, Any]) -> pd.DataFrame:
+    """An upload of these rows, all else blank."""
+    frame = pd.DataFrame(list(rows)).reindex(columns=linkage_world.UPLOAD)
+    frame["row"] = range(2, len(rows) + 2)
+    frame["source"] = "made-up-request"
+    texts = ["forename", "surname", "gender", "pnc_id", "prison_number"]
+    return frame.astype(dict.fromkeys(texts, "str"))
+
+
+@pytest.fixture(scope="module")
+def few_pairs() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(linkage, "SAMPLED_PAIRS", 3e5)
+        yield
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return linkage_world.make(people=4000, rows=700, seed=11)
+
+
+@pytest.fixture(scope="module")
+def register(world: World, few_pairs: None) -> linkage.Register:
+    con = world.connect()
+    model = linkage.train(con, world.upload, SEED)
+    return linkage.Register(con, model, len(world.offenders))
+
+
+def located(rows: pd.DataFrame, register: linkage.Register, **choices: float) -> linkage.Links:
+    cleaned = linkage.clean(rows)
+    by_pass = linkage.deterministic(cleaned, register)
+    return linkage.decide(by_pass, linkage.score(cleaned, register), **choices)
+
+
+def quality(links: linkage.Links, truth: pd.Series) -> tuple[float, float]:
+    """Precision of the links; share of the people truly in the register who are linked."""
+    linked = links.table.loc[links.table["decision"] == "linked"].set_index("row")["offender_id"]
+    right = linked[linked == truth[linked.index]]
+    return len(right) / len(linked), right.nunique() / truth.nunique()
+
+
+def small(offenders: list[dict[str, Any]], aliases: list[dict[str, Any]] | None = None) -> World:
+    """A world of these people among others."""
+    other = linkage_world.make(people=60, rows=5, seed=3)
+    people = pd.DataFrame(offenders).reindex(columns=other.offenders.columns)
+    people["date_of_birth"] = pd.to_datetime(people["date_of_birth"]).astype("datetime64[s]")
+    names = pd.DataFrame(aliases or [], columns=other.aliases.columns)
+    return World(
+        pd.concat([other.offenders, people], ignore_index=True),
+        names,
+        other.upload,
+        other.truth,
+    )
+
+
+def register_of(world: World) -> linkage.Register:
+    settings = linkage._settings(linkage._start_m(), linkage._START_U, 1e-4)
+    return linkage.Register(world.connect(), settings, 200_000)
+
+
+PERSON = {
+    "offender_id": "N1",
+    "forename": "William",
+    "surname": CANARY,
+    "date_of_birth": "1980-03-07",
+    "sex": "male",
+    "pnc_id": pnc(2001, 123),
+    "prison_number": "A1234BC",
+}
+ROW = {
+    "forename": "William",
+    "surname": CANARY,
+    "date_of_birth": pd.Timestamp("1980-03-07"),
+    "gender": "male",
+}
+
+
+# ------------------------------------------------------------------------------------ cleaning
+
+
+@pytest.mark.parametrize(
+    ("written", "forename", "root"),
+    [
+        ("  WILLIAM ", "william", "william"),
+        ("Bill", "bill", "william"),
+        ("Mr. Bill", "bill", "william"),
+        ("Dr Jürgen", "jurgen", "jurgen"),
+        ("Łukasz", "lukasz", "luke"),
+        ("Zoë", "zoe", "zoe"),
+        ("Zoe\u0308", "zoe", "zoe"),
+        ("J.", "j", "j"),
+        ("J.P.", "j", "j"),
+        ("Anne-Marie", "anne", "ann"),
+        ("D'Andre", "dandre", "dandre"),
+        ("D\u2019Andre", "dandre", "dandre"),
+        ("Robert (Bob)", "robert", "robert"),
+        ("Muhammad", "muhammad", "mohammed"),
+        ("Иван", "иван", "иван"),
+        ("Master", "master", "master"),
+        ("unknown", None, None),
+        ("Not known", None, None),
+        ("   ", None, None),
+        (None, None, None),
+    ],
+)
+def test_forenames_are_cleaned(written: str | None, forename: str | None, root: str | None) -> None:
+    row = linkage.clean(upload({**ROW, "forename": written})).iloc[0]
+    assert [None if pd.isna(row[key]) else row[key] for key in ("forename", "root")] == [
+        forename,
+        root,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "surname", "parts"),
+    [
+        ("O'BRIEN", "obrien", None),
+        ("O Brien", "obrien", " brien "),
+        ("O\u2019Brien", "obrien", None),
+        ("Smith-Jones", "smithjones", " jones smith "),
+        ("Smith Jones", "smithjones", " jones smith "),
+        ("de la Cruz", "delacruz", " cruz "),
+        ("van der Berg", "vanderberg", " berg "),
+        ("Smith (nee Jones)", "smith", " jones smith "),
+        ("Smith née Jones", "smith", " jones smith "),
+        ("Smith Jr.", "smith", None),
+        ("Ångström", "angstrom", None),
+        ("Strauß", "strauss", None),
+        ("Sørensen", "sorensen", None),
+        ("Unknown", None, None),
+    ],
+)
+def test_surnames_are_cleaned(written: str, surname: str | None, parts: str | None) -> None:
+    row = linkage.clean(upload({**ROW, "surname": written})).iloc[0]
+    assert [None if pd.isna(row[key]) else row[key] for key in ("surname", "parts")] == [
+        surname,
+        parts,
+    ]
+
+
+def test_a_form_of_both_sexes_follows_the_persons_sex() -> None:
+    rows = upload({**ROW, "forename": "Chris"}, {**ROW, "forename": "Chris", "gender": "female"})
+    assert list(linkage.clean(rows)["root"]) == ["christopher", "christine"]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2003/0062845E",
+        "03/62845E",
+        "03/0062845e",
+        "20030062845E",
+        "030062845E",
+        "0362845E",
+        "200362845E",
+        " 2003 / 0062845 E ",
+        "2003-62845E",
+        "03.62845E",
+        "PNC ID: 03/62845E",
+        "'03/62845E",
+        "03\\62845E",
+    ],
+)
+def test_every_written_form_of_a_pnc_id_gives_one_key(written: str) -> None:
+    row = linkage.clean(upload({**ROW, "pnc_id": written})).iloc[0]
+    assert (row["pnc_key"], row["pnc_state"]) == ("030062845", "valid")
+
+
+@pytest.mark.parametrize(
+    ("written", "state"),
+    [
+        ("2003/0062845F", "failed check"),
+        ("03/62846E", "failed check"),
+        ("03/62845", "not an id"),
+        ("yes", "absent"),
+        ("n/a", "absent"),
+        ("", "absent"),
+        (None, "absent"),
+    ],
+)
+def test_a_pnc_id_that_cannot_be_right_gives_no_key(written: str | None, state: str) -> None:
+    row = linkage.clean(upload({**ROW, "pnc_id": written})).iloc[0]
+    assert pd.isna(row["pnc_key"])
+    assert row["pnc_state"] == state
+
+
+def test_the_check_letter_finds_every_wrong_digit_and_every_swap_of_neighbours() -> None:
+    digits = "030062845"
+    wrong = [
+        digits[:at] + other + digits[at + 1 :]
+        for at in range(9)
+        for other in "0123456789"
+        if other != digits[at]
+    ]
+    wrong += [
+        digits[:at] + digits[at + 1] + digits[at] + digits[at + 2 :]
+        for at in range(8)
+        if digits[at] != digits[at + 1]
+    ]
+    rows = upload(*({**ROW, "pnc_id": f"{text[:2]}/{text[2:]}E"} for text in wrong))
+    assert set(linkage.clean(rows)["pnc_state"]) == {"failed check"}
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        ("A1234BC", "A1234BC"),
+        (" a1234 bc", "A1234BC"),
+        ("AB1234", "AB1234"),
+        ("A12345", None),
+        ("no", None),
+    ],
+)
+def test_prison_numbers_are_cleaned(written: str, key: str | None) -> None:
+    row = linkage.clean(upload({**ROW, "prison_number": written})).iloc[0]
+    assert (None if pd.isna(row["prison_key"]) else row["prison_key"]) == key
+    assert row["prison_state"] == ("valid" if key else "not an id")
+
+
+def test_rows_of_one_person_are_grouped_unless_an_identifier_differs() -> None:
+    first, second = pnc(2001, 123), pnc(2001, 456)
+    rows = upload(
+        {**ROW, "pnc_id": first},
+        {**ROW, "forename": "WILLIAM "},
+        {**ROW, "surname": "Quillfether", "forename": "Bill", "pnc_id": first},
+        {**ROW, "pnc_id": second},
+        {**ROW, "date_of_birth": pd.Timestamp("1981-03-07")},
+    )
+    person = list(linkage.clean(rows)["person"])
+    assert person[0] == person[1] == person[2]
+    assert len({person[0], person[3], person[4]}) == 3
+
+
+def test_kept_nicknames_are_plain_and_stand_once() -> None:
+    text = Path(linkage.__file__).with_name("nicknames.toml").read_text(encoding="utf-8")
+    for roots in tomllib.loads(text).values():
+        forms = [form for kept in roots.values() for form in kept]
+        assert len(forms) == len(set(forms))
+        assert not set(forms) & set(roots)
+        assert all(re.fullmatch("[a-z]+", word) for word in (*forms, *roots))
+
+
+# ------------------------------------------------------------------------------- planted truth
+
+
+def test_planted_truth_is_recovered(world: World, register: linkage.Register) -> None:
+    links = located(world.upload, register)
+    precision, recall = quality(links, world.truth)
+    assert precision >= 0.995
+    assert recall >= 0.95
+    assert abs(links.share_found - world.truth.notna().mean()) < 0.03
+    assert links.counts()["duplicate"] >= 0.8 * len(world.upload) / 51
+
+
+def test_planted_truth_is_recovered_without_identifiers(
+    world: World, register: linkage.Register
+) -> None:
+    rows = world.upload.assign(pnc_id=None, prison_number=None)
+    precision, recall = quality(located(rows, register), world.truth)
+    assert precision >= 0.99
+    assert recall >= 0.9
+
+
+def test_a_shuffled_upload_and_register_give_the_same_model_and_links(few_pairs: None) -> None:
+    world = linkage_world.make(people=800, rows=300, seed=5)
+    made = []
+    for shuffled in (None, 1):
+        con = world.connect(shuffled)
+        rows = world.upload
+        if shuffled:
+            rows = rows.sample(frac=1, random_state=shuffled)
+        model = linkage.train(con, rows, SEED)
+        links = located(rows, linkage.Register(con, model, len(world.offenders)))
+        made.append((json.dumps(model), links.model_hash, links.table.to_json()))
+    assert made[0] == made[1]
+
+
+def test_posteriors_of_a_person_never_exceed_certainty(
+    world: World, register: linkage.Register
+) -> None:
+    pairs = linkage.score(linkage.clean(world.upload), register).pairs
+    assert pairs.groupby("person")["posterior"].sum().max() <= 1 + 1e-5
+    assert pairs["posterior"].between(0, 1).all()
+    assert not pairs.duplicated(["person", "offender_id"]).any()
+
+
+def test_the_posterior_is_bayes_rule() -> None:
+    bits, owner = np.array([20.0, 17.0, 5.0]), np.array([0, 0, 1])
+    share, posterior = linkage._shared_out(bits, owner, 2, 2**18)
+    odds = np.array([2.0**2, 2.0**-1, 2.0**-13]) * share
+    none = 1 - share
+    expected = [
+        odds[0] / (none + odds[0] + odds[1]),
+        odds[1] / (none + odds[0] + odds[1]),
+        odds[2] / (none + odds[2]),
+    ]
+    assert posterior == pytest.approx(expected, rel=1e-12)
+    weight = linkage.START_WEIGHT
+    assert share == pytest.approx((sum(expected) + weight * 0.9) / (2 + weight), abs=1e-8)
+
+
+def test_a_bigger_register_makes_the_same_agreement_worth_less() -> None:
+    bits, owner = np.array([20.0]), np.array([0])
+    near, far = (linkage._shared_out(bits, owner, 1, size)[1][0] for size in (1_000, 10_000_000))
+    assert near > 0.99
+    assert far < 0.5
+
+
+# ------------------------------------------------------------------- identifiers, twins, namesakes
+
+
+def test_somebody_elses_identifier_never_links(world: World, register: linkage.Register) -> None:
+    rows = world.upload.copy()
+    rows["pnc_id"] = np.roll(world.offenders["pnc_id"].sample(len(rows), random_state=1), 1)
+    cleaned = linkage.clean(rows)
+    by_pass = linkage.deterministic(cleaned, register, ["pnc id"])
+    assert len(by_pass) <= 1
+    precision, _ = quality(located(rows, register), world.truth)
+    assert precision >= 0.995
+
+
+@pytest.mark.parametrize(
+    ("change", "settled"),
+    [
+        ({"forename": "Bill", "surname": "Other"}, True),
+        ({"forename": "Other", "date_of_birth": pd.Timestamp("1980-07-03")}, True),
+        ({"forename": "Bill", "date_of_birth": pd.Timestamp("1955-11-29")}, True),
+        ({"forename": CANARY, "surname": "William", "date_of_birth": None}, True),
+        ({"forename": "Zebedee", "surname": "Other"}, False),
+        ({"surname": "Other", "date_of_birth": pd.Timestamp("1955-11-29")}, False),
+        ({"surname": None, "date_of_birth": None}, False),
+    ],
+)
+@pytest.mark.parametrize("identifier", ["pnc_id", "prison_number"])
+def test_an_identifier_settles_only_with_two_more(
+    change: dict[str, Any], settled: bool, identifier: str
+) -> None:
+    rows = upload({**ROW, **change, identifier: PERSON[identifier]})
+    register = register_of(small([PERSON]))
+    found = linkage.deterministic(linkage.clean(rows), register)
+    assert (list(found["offender_id"]) == ["N1"]) is settled
+    decision = located(rows, register).table["decision"][0]
+    assert (decision == "linked") is settled
+
+
+def test_an_absent_twin_is_not_taken_for_the_other() -> None:
+    rows = upload({**ROW, "forename": "Zebedee"})
+    table = located(rows, register_of(small([PERSON]))).table
+    assert table["decision"][0] in ("review", "not found")
+    assert pd.isna(table["offender_id"][0])
+
+
+def test_twins_with_each_others_identifier_go_to_review() -> None:
+    twin = {**PERSON, "offender_id": "N2", "forename": "Zebedee", "pnc_id": pnc(2001, 456)}
+    rows = upload({**ROW, "pnc_id": twin["pnc_id"]})
+    world = small([PERSON, {**twin, "prison_number": None}])
+    table = located(rows, register_of(world)).table
+    assert (table["decision"][0], table["reason"][0]) == ("review", "another person fits the name")
+
+
+def test_twins_are_told_apart_by_forename() -> None:
+    twin = {**PERSON, "offender_id": "N2", "forename": "Zebedee", "pnc_id": pnc(2001, 456)}
+    rows = upload({**ROW, "forename": "Wiliam"}, {**ROW, "forename": "Zebedee"})
+    world = small([PERSON, {**twin, "prison_number": None}])
+    assert list(located(rows, register_of(world)).table["offender_id"]) == ["N1", "N2"]
+
+
+def test_namesakes_with_one_birth_date_go_to_review() -> None:
+    other = {**PERSON, "offender_id": "N2", "pnc_id": None, "prison_number": None}
+    table = located(upload(ROW), register_of(small([PERSON, other]))).table
+    assert (table["decision"][0], table["reason"][0]) == ("review", "close second")
+    with_id = upload({**ROW, "pnc_id": PERSON["pnc_id"]})
+    assert located(with_id, register_of(small([PERSON, other]))).table["offender_id"][0] == "N1"
+
+
+def test_father_and_son_are_not_confused() -> None:
+    rows = upload({**ROW, "date_of_birth": pd.Timestamp("1955-11-29")})
+    assert located(rows, register_of(small([PERSON]))).table["decision"][0] != "linked"
+
+
+def test_an_alias_finds_the_person() -> None:
+    alias = {"offender_id": "N1", "surname": "Maidenwell", "forename": None, "date_of_birth": None}
+    table = located(
+        upload({**ROW, "surname": "Maidenwell"}), register_of(small([PERSON], [alias]))
+    ).table
+    assert (table["offender_id"][0], table["stage"][0]) == ("N1", "name and date of birth")
+
+
+def test_a_register_without_birth_dates_links_nobody_unseen() -> None:
+    rows = upload(ROW)
+    table = located(rows, register_of(small([{**PERSON, "date_of_birth": None}]))).table
+    assert (table["candidates"][0], table["decision"][0]) == (1, "review")
+
+
+# ----------------------------------------------------------------------------------- decisions
+
+
+def test_each_register_person_is_used_once() -> None:
+    rows = upload({**ROW, "forename": "Wiliam"}, ROW)
+    table = located(rows, register_of(small([PERSON]))).table
+    assert list(table["decision"]) == ["duplicate", "linked"]
+    assert table["offender_id"].notna().sum() == 1
+    assert table["person"].nunique() == 1
+
+
+def test_equal_claims_on_one_person_go_to_review() -> None:
+    best = pd.DataFrame(
+        {
+            "person": [0, 1, 2],
+            "offender_id": ["N1", "N1", "N2"],
+            "match_weight": [12.0, 12.0, 9.0],
+            "decision": "linked",
+            "reason": None,
+        }
+    )
+    assert list(linkage._each_once(best)["decision"]) == ["review", "review", "linked"]
+
+
+def test_repeated_rows_are_linked_once(world: World, register: linkage.Register) -> None:
+    twice = pd.concat([world.upload, world.upload.assign(row=world.upload["row"] + 10_000)])
+    once, again = located(world.upload, register), located(twice, register)
+    assert again.counts()["linked"] == once.counts()["linked"]
+    assert again.table["offender_id"].dropna().is_unique
+
+
+def test_rows_without_name_or_birth_date_and_identifier_are_incomplete() -> None:
+    rows = upload(
+        {**ROW, "date_of_birth": None},
+        {**ROW, "surname": None},
+        {**ROW, "forename": "unknown"},
+        {**ROW, "forename": None, "pnc_id": PERSON["pnc_id"]},
+    )
+    decisions = list(located(rows, register_of(small([PERSON]))).table["decision"])
+    assert decisions == ["incomplete", "incomplete", "incomplete", "linked"]
+
+
+def test_thresholds_move_decisions_the_right_way(world: World, register: linkage.Register) -> None:
+    cleaned = linkage.clean(world.upload)
+    by_pass = linkage.deterministic(cleaned, register)
+    scored = linkage.score(cleaned, register)
+    linked = [
+        linkage.decide(by_pass, scored, threshold=threshold).counts()["linked"]
+        for threshold in (0.5, 0.95, 0.999, 1.1)
+    ]
+    assert linked == sorted(linked, reverse=True)
+    assert linked[0] > linked[3]
+    only_passes = linkage.decide(by_pass, scored, threshold=1.1).counts()
+    assert only_passes["probabilistic"] == 0
+    wide = linkage.decide(by_pass, scored, review=0.9).counts()
+    assert wide["review"] < linkage.decide(by_pass, scored, review=0.01).counts()["review"]
+    strict = linkage.decide(by_pass, scored, gap_bits=1000).table
+    assert strict.loc[strict["decision"] == "linked", "candidates"].eq(1).all()
+
+
+def test_every_row_gets_one_decision_and_counts_add_up(
+    world: World, register: linkage.Register
+) -> None:
+    links = located(world.upload, register)
+    counts = links.counts()
+    assert sum(counts[name] for name in linkage.DECISIONS) == len(world.upload)
+    stages = (*linkage.PASSES, "probabilistic")
+    assert sum(counts[name] for name in stages) == counts["linked"]
+    assert list(links.table["row"]) == sorted(world.upload["row"])
+    assert (links.table["offender_id"].notna() == (links.table["decision"] == "linked")).all()
+
+
+def test_an_unknown_pass_is_refused(register: linkage.Register) -> None:
+    with pytest.raises(ValueError, match="no such pass"):
+        linkage.deterministic(linkage.clean(upload(ROW)), register, ["by eye"])
+
+
+def test_nobody_at_all_is_no_trouble(register: linkage.Register) -> None:
+    assert located(upload(ROW).head(0), register).counts()["linked"] == 0
+    assert located(upload({**ROW, "surname": "Zzyzx"}), register).counts()["not found"] == 1
+
+
+# ---------------------------------------------------------------------------------- the model
+
+
+def test_few_uploads_leave_the_starting_values(few_pairs: None) -> None:
+    world = linkage_world.make(people=500, rows=60, seed=2)
+    con = world.connect()
+    model = linkage.train(con, world.upload, SEED)
+    assert model == linkage.train(con, None, SEED)
+    m = linkage.weights(model).groupby("field", sort=False)["m"].agg(tuple).to_dict()
+    assert m == linkage._start_m()
+
+
+def test_training_learns_how_people_are_written(world: World, register: linkage.Register) -> None:
+    found = linkage.weights(register.model).set_index(["field", "level"])
+    assert found.loc[("date_of_birth", "exact"), "m"] == pytest.approx(0.95, abs=0.03)
+    women = world.offenders["sex"].eq("female").mean()
+    same = women**2 + (1 - women) ** 2
+    assert found.loc[("sex", "same"), "u"] == pytest.approx(same, abs=0.03)
+    assert found.loc[("forename", "nickname"), "m"] == pytest.approx(0.06, abs=0.03)
+    sums = found.groupby("field")["m"].sum()
+    assert np.allclose(sums, 1, atol=1e-4)
+
+
+def test_levels_the_register_never_shows_are_no_strong_evidence(
+    register: linkage.Register,
+) -> None:
+    found = linkage.weights(register.model).set_index(["field", "level"])["weight"]
+    assert found[("forename", "initial")] < 6
+    assert found[("forename", "nickname")] < 9
+    assert found[("surname", "part")] < 11
+    assert found[("forename", "swapped")] < 19
+
+
+def test_another_seed_moves_u_and_only_a_little(world: World, few_pairs: None) -> None:
+    con = world.connect()
+    one, two = (linkage.weights(linkage.train(con, None, seed)) for seed in (1, 2))
+    assert not one["u"].equals(two["u"])
+    common = one["u"] > 0.01
+    assert np.allclose(one.loc[common, "u"], two.loc[common, "u"], rtol=0.2)
+
+
+# ------------------------------------------------------------------------------------- privacy
+
+
+def values_of(world: World) -> set[str]:
+    texts = pd.concat(
+        [world.offenders[key] for key in ("forename", "surname", "pnc_id", "prison_number")]
+    ).dropna()
+    known = {level[0] for levels in linkage._LEVELS.values() for level in levels}
+    return {text for text in texts.str.lower() if len(text) > 4} - known
+
+
+def test_the_model_holds_no_value_of_anybody(world: World, register: linkage.Register) -> None:
+    text = json.dumps(register.model).lower()
+    words = set(re.findall(r"[a-z]+", text))
+    assert not words & values_of(world)
+    assert "linker_uid" not in text
+
+
+def test_nothing_is_printed_logged_or_shown(
+    world: World,
+    few_pairs: None,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    con = world.connect()
+    model = linkage.train(con, world.upload, SEED)
+    register = linkage.Register(con, model, len(world.offenders))
+    links = located(world.upload, register)
+    scored = linkage.score(linkage.clean(world.upload), register)
+    for made in (links, scored, register):
+        assert not set(re.findall(r"[a-z']+", repr(made).lower())) & values_of(world)
+    assert capfd.readouterr() == ("", "")
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("table", ["names", "tight_keys", "term_frequencies_surname"])
+def test_a_failure_names_the_step_and_nobody(table: str) -> None:
+    register = register_of(small([PERSON]))
+    register.con.execute(f"ALTER TABLE {table} RENAME TO spoilt").fetchall()
+    column = "surname" if table != "tight_keys" else "key"
+    register.con.execute(f"""
+        CREATE VIEW {table} AS SELECT * REPLACE (error('{CANARY}: ' || {column}) AS {column})
+        FROM spoilt""").fetchall()
+    cleaned = linkage.clean(upload(ROW))
+    with pytest.raises(linkage.LinkageFailed) as caught:
+        linkage.deterministic(cleaned, register)
+        linkage.score(cleaned, register)
+    assert CANARY not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+
+
+def test_an_upload_of_the_wrong_kind_fails_without_quoting_it() -> None:
+    rows = upload(ROW)
+    rows["date_of_birth"] = f"{CANARY} 31/02/1980"
+    with pytest.raises(linkage.LinkageFailed) as caught:
+        linkage.clean(rows)
+    assert "1980" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
+def test_nothing_is_left_behind(world: World, register: linkage.Register) -> None:
+    before = register.con.execute("SHOW ALL TABLES").fetchall()
+    located(world.upload, register)
+    assert register.con.execute("SHOW ALL TABLES").fetchall() == before
+
+
+def test_prepared_tables_hold_only_integers_dates_and_text(register: linkage.Register) -> None:
+    kinds = {
+        row[1]
+        for name in linkage.PREPARED
+        for row in register.con.execute(f"DESCRIBE {name}").fetchall()
+    }
+    assert kinds <= {"INTEGER", "UBIGINT", "DATE", "VARCHAR"}
+
+
+def test_prepared_tables_also_come_from_views_of_files(
+    world: World, register: linkage.Register, tmp_path: Path
+) -> None:
+    for name in linkage.PREPARED:
+        register.con.execute(f"COPY {name} TO '{tmp_path / name}.parquet'").fetchall()
+    with duckdb.connect(":memory:", config={"threads": 2}) as con:
+        for name in linkage.PREPARED:
+            con.execute(f"CREATE VIEW {name} AS FROM '{tmp_path / name}.parquet'").fetchall()
+        again = located(world.upload, linkage.Register(con, register.model, register.size))
+    pd.testing.assert_frame_equal(again.table, located(world.upload, register).table)
