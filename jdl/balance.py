@@ -152,6 +152,25 @@ def gate(balance: pd.DataFrame, limit: float = AMBER) -> Verdict:
     )
 
 
+def judge(matched: Any, *, covariates: Sequence[str], limit: float = AMBER) -> Verdict:
+    """Judge a match by the balance of its frame: the rule that `first_accepted` is given.
+
+    Parameters
+    ----------
+    matched : object
+        With a ``frame`` that has the covariates, ``treated`` and ``weight``.
+    covariates : sequence of str
+        Columns to compare.
+    limit : float
+        Greatest absolute standardised difference allowed.
+
+    Returns
+    -------
+    Verdict
+    """
+    return gate(table(matched.frame, covariates), limit)
+
+
 def band(difference: float) -> str:
     """Return the band of a standardised difference: green to 5%, amber to 10%, else red."""
     if abs(difference) <= GREEN:

@@ -20,8 +20,8 @@ OASYS_AFTER_DAYS = 0
 
 BALANCED = (
     "sex", "age", "ethnicity", "nationality", "region", "disposal", "offence_group", "index_year",
-    "sentence_days", "days_served", "convictions", "convictions_last_year", "cautions",
-    "custodial_sentences", "offences", "copas_rate", "career_years", "age_at_first",
+    "sentence_days", "days_served", "previous_convictions", "convictions_last_year", "previous_cautions",
+    "previous_custodial_sentences", "previous_offences", "copas_rate", "career_years", "age_at_first",
     "first_conviction", "employed", "employed_days", "on_benefit", "benefit_days",
 )  # fmt: skip
 PROFILE = ("sex", "age_band", "ethnicity", "nationality", "region", "disposal", "offence_group")
@@ -38,11 +38,11 @@ LABELS = {
     "index_year": "Year of index date",
     "sentence_days": "Length of sentence (days)",
     "days_served": "Days served",
-    "convictions": "Previous convictions",
+    "previous_convictions": "Previous convictions",
     "convictions_last_year": "Convictions in the year before",
-    "cautions": "Previous cautions",
-    "custodial_sentences": "Previous custodial sentences",
-    "offences": "Previous proven offences",
+    "previous_cautions": "Previous cautions",
+    "previous_custodial_sentences": "Previous custodial sentences",
+    "previous_offences": "Previous proven offences",
     "career_years": "Years since first conviction",
     "age_at_first": "Age at first conviction or caution",
     "copas_rate": "Copas rate",
@@ -145,11 +145,11 @@ def definition(vintage: Vintage) -> str:
             date_sub('year', o.date_of_birth, d.index_date)::INTEGER AS age,
             o.ethnicity, o.nationality, d.region, d.prison, d.offence_group, d.sentence_days,
             (d.index_date - d.custody_start)::INTEGER AS days_served,
-            h.convictions::INTEGER AS convictions,
+            h.convictions::INTEGER AS previous_convictions,
             h.convictions_last_year::INTEGER AS convictions_last_year,
-            h.cautions::INTEGER AS cautions,
-            h.custodial_sentences::INTEGER AS custodial_sentences,
-            h.offences::INTEGER AS offences,
+            h.cautions::INTEGER AS previous_cautions,
+            h.custodial_sentences::INTEGER AS previous_custodial_sentences,
+            h.offences::INTEGER AS previous_offences,
             (d.conviction_date - coalesce(h.first_proven, d.conviction_date))::INTEGER
                 AS career_days,
             date_sub('year', o.date_of_birth,
@@ -225,19 +225,23 @@ def candidates(
     assessed = "ogrs IS NOT NULL" if oasys else "true"
     fetched = con.execute(f"""
         WITH treated AS (
-            SELECT d.* FROM index_disposals d SEMI JOIN treated_disposals USING (disposal_id)
-        ), span AS (
+            SELECT * FROM index_disposals
+            WHERE disposal_id IN (SELECT disposal_id FROM treated_disposals)
+        ), kinds AS (SELECT DISTINCT disposal, sex FROM treated),
+        span AS (
             SELECT min(index_date) - {window_days} AS first_day,
                    max(index_date) + {window_days} AS last_day
             FROM treated
         )
         SELECT 1 AS treated, * FROM treated WHERE {assessed}
         UNION ALL
-        SELECT 0 AS treated, d.* FROM index_disposals d
-        SEMI JOIN treated t ON d.disposal = t.disposal AND d.sex = t.sex
-        ANTI JOIN excluded_people x ON d.offender_id = x.offender_id
-        WHERE d.index_date BETWEEN (SELECT first_day FROM span) AND (SELECT last_day FROM span)
-          AND {assessed.replace("ogrs", "d.ogrs")}
+        SELECT 0 AS treated, d.*
+        FROM index_disposals d
+        JOIN kinds k ON d.disposal = k.disposal AND d.sex = k.sex
+        JOIN span s ON d.index_date BETWEEN s.first_day AND s.last_day
+        WHERE {assessed} AND NOT EXISTS (
+            SELECT 1 FROM excluded_people x WHERE x.offender_id = d.offender_id
+        )
         ORDER BY disposal_id""").df()
     con.unregister("treated_disposals")
     con.unregister("excluded_people")
@@ -257,7 +261,8 @@ def derive(fetched: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         With age_band, index_year, career_years, copas_rate and first_conviction; missing text is
         the category ``not recorded``; a missing age, sentence length or time served takes the
-        median and has its own indicator ``<name>_missing``; missing need scores stay missing.
+        median and has its own indicator ``<name>_missing``; a need left unscored in an assessment
+        takes the median and ``needs_incomplete`` says so; without an assessment it stays missing.
 
     Notes
     -----
@@ -275,7 +280,7 @@ def derive(fetched: pd.DataFrame) -> pd.DataFrame:
         numbers[name] = values.fillna(0.0 if np.isnan(middle) else middle)
         numbers[f"{name}_missing"] = values.isna()
     career_years = fetched["career_days"] / 365.25
-    convictions = fetched["convictions"]
+    convictions = fetched["previous_convictions"]
     derived = {
         "age_band": band(numbers["age"]),
         "index_year": fetched["index_date"].dt.year.astype("str"),
@@ -285,7 +290,11 @@ def derive(fetched: pd.DataFrame) -> pd.DataFrame:
         "employed": fetched["employed"] == 1,
         "on_benefit": fetched["on_benefit"] == 1,
     }
-    return fetched.assign(**text, **numbers, **derived)
+    scores = fetched[list(NEEDS)].astype("float64")
+    assessed = fetched["ogrs"].notna()
+    needs = {need: scores[need].fillna(scores[need].median()).where(assessed) for need in NEEDS}
+    derived["needs_incomplete"] = scores.isna().any(axis=1) & assessed
+    return fetched.assign(**text, **numbers, **derived, **needs)
 
 
 def band(age: pd.Series) -> pd.Series:

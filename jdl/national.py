@@ -444,9 +444,7 @@ def _read_vintage(folder: Path) -> Vintage:
         convictions_to=raw["convictions_to"],
         synthetic=raw["synthetic"],
         eligible_from=raw.get("eligible_from"),
-        coverage={
-            key: raw[key] for key in raw if key.endswith(("_from", "_to")) and key in _TOML_KEYS
-        },
+        coverage={key: raw[key] for key in raw if key.partition("_")[0] in TABLES},
     )
 
 

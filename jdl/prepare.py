@@ -63,16 +63,20 @@ def content_hash(con: duckdb.DuckDBPyConnection, relation: str) -> str:
     Returns
     -------
     str
-        SHA-256 of the number of rows and of the sums of both halves of each row's MD5.
+        SHA-256 of the column names, the number of rows and the sums of both halves of each row's
+        MD5.
 
     Notes
     -----
     A sum of row hashes is the multiset hash of Bellare and Micciancio (1997).
     """
-    rows = con.execute(f"""
-        SELECT count(*), sum(md5_number_lower(line)::HUGEINT), sum(md5_number_upper(line)::HUGEINT)
-        FROM (SELECT to_json(t)::VARCHAR AS line FROM {relation} t)""").fetchall()
-    return hashlib.sha256(repr(rows[0]).encode()).hexdigest()
+    columns = [row[0] for row in con.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()]
+    cells = ", ".join(f'coalesce("{name}"::VARCHAR, chr(30))' for name in sorted(columns))
+    sums = con.execute(f"""
+        SELECT count(*), sum(('0x' || left(line, 15))::BIGINT::HUGEINT),
+            sum(('0x' || right(line, 15))::BIGINT::HUGEINT)
+        FROM (SELECT md5(concat_ws(chr(31), {cells})) AS line FROM {relation})""").fetchall()
+    return hashlib.sha256(repr((sorted(columns), sums[0])).encode()).hexdigest()
 
 
 def definitions_hash() -> str:
@@ -187,7 +191,7 @@ def _make(
         "definitions": definitions_hash(),
         "inputs": _inputs(con, vintage),
         "outputs": {
-            **{name: content_hash(con, name) for name in tables},
+            **{name: content_hash(con, name) for name in ("names", "index_disposals", "outcomes")},
             "linkage_model": hashlib.sha256(model.encode()).hexdigest(),
         },
         "rows": rows,

@@ -160,7 +160,8 @@ def test_variables_describe_the_time_before_the_conviction(con):
     frame = con.execute("SELECT * FROM index_disposals").df().set_index("disposal_id")
     a = frame.loc["A2"]
     assert a["age"] == 29
-    assert (a["convictions"], a["offences"], a["custodial_sentences"]) == (1, 1, 0)
+    assert (a["previous_convictions"], a["previous_offences"]) == (1, 1)
+    assert a["previous_custodial_sentences"] == 0
     assert a["convictions_last_year"] == 1
     assert a["career_days"] == (DAY(2009, 9, 1) - DAY(2009, 1, 5)).days
     assert a["age_at_first"] == 28
@@ -168,7 +169,7 @@ def test_variables_describe_the_time_before_the_conviction(con):
     assert (a["on_benefit"], a["benefit_days"]) == (0, 10)
     assert a["days_served"] == 181
     assert (a["ogrs"], a["drugs"]) == (40, 7)
-    assert frame.loc["B1", "convictions"] == 0
+    assert frame.loc["B1", "previous_convictions"] == 0
 
 
 def test_a_fact_dated_after_the_conviction_changes_no_variable(con, vintage):
