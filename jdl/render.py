@@ -1,8 +1,9 @@
 """An executed notebook -> pages, PDF, spreadsheets and data files.
 
 The templates hold the order of a page, its headings and its fixed wording; every sentence, number,
-table and chart comes from a cell of the notebook, by name. A page asks for what a cell published
-with ``doc.show(name)`` and for what it need not have published with ``doc.has(name)``; anything
+table and chart comes from a cell of the notebook, by name: a table or chart by its own id, a part
+of a group by its name there, anything else by the id of its cell. A page asks for what was
+published with ``doc.show(name)``, and with ``doc.has(name)`` where it need not have been; anything
 else that is missing is an error. Equal notebooks give equal bytes.
 
 What the templates read of the record (``doc.result``): ``request.id``, ``.organisation``,
@@ -184,7 +185,7 @@ def _named(cell: str, data: Mapping[str, Any]) -> Iterator[Published]:
         for part in content["parts"]:
             yield Published(part["name"], cell, part["html"], part)
     elif content["kind"] != "result":
-        yield Published(cell, cell, data["text/html"], content)
+        yield Published(content.get("id", cell), cell, data["text/html"], content)
 
 
 class _Prose(IPythonRenderer):

@@ -194,7 +194,7 @@ def criteria(met: bool) -> Table:
 def data_quality() -> list[NotebookNode]:
     return [
         cell(
-            "data-quality-table",
+            "data-quality",
             Table(
                 "data-quality-table",
                 "What was found in the upload",
@@ -423,7 +423,15 @@ def _findings(programme: str) -> list[NotebookNode]:
                 ),
             ),
         ),
-        cell("estimates", Sentences((effect, effect))),
+        cell(
+            "blocks",
+            Group(
+                {
+                    "estimates-lead": Sentence.of("For 100 typical men who receive support:"),
+                    "estimates": Sentences((effect, effect)),
+                }
+            ),
+        ),
         cell("can-say", Sentences((effect,))),
         cell(
             "cannot-say",

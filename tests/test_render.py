@@ -33,7 +33,7 @@ from jdl.execute import RecordBroken, figures_of
 from jdl.figures import Sentence, Sentences
 
 HOSTILE = "<script>alert(\"1\")</script> {{ 7 * 7 }} =cmd|' /C calc'!A0"
-OPTIONAL = {"chart-time", "numbers-needed"}
+OPTIONAL = {"chart-rate", "chart-frequency", "chart-time", "numbers-needed"}
 RESULTS = [
     sample.record(
         organisation="Harbour Trust",
@@ -181,7 +181,7 @@ def test_an_empty_list_counts_as_nothing_published() -> None:
 def test_one_name_stands_for_one_thing() -> None:
     executed = sample.report()
     executed.cells.append(sample.cell("estimates", Sentence.of("Another.")))
-    with pytest.raises(RecordBroken, match="estimates"):
+    with pytest.raises(RecordBroken, match="the name estimates"):
         render.report(executed)
 
 
