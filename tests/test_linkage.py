@@ -502,7 +502,7 @@ def test_nobody_at_all_is_no_trouble(register: linkage.Register) -> None:
 
 
 def test_few_uploads_leave_the_starting_values(few_pairs: None) -> None:
-    world = linkage_world.make(people=500, rows=60, seed=2)
+    world = linkage_world.make(people=500, rows=190, seed=2)
     con = world.connect()
     model = linkage.train(con, world.upload, SEED)
     assert model == linkage.train(con, None, SEED)
@@ -517,6 +517,8 @@ def test_training_learns_how_people_are_written(world: World, register: linkage.
     same = women**2 + (1 - women) ** 2
     assert found.loc[("sex", "same"), "u"] == pytest.approx(same, abs=0.03)
     assert found.loc[("forename", "nickname"), "m"] == pytest.approx(0.06, abs=0.03)
+    start = [m for values in linkage._start_m().values() for m in values]
+    assert (found["m"] != start).all()
     sums = found.groupby("field")["m"].sum()
     assert np.allclose(sums, 1, atol=1e-4)
 
@@ -570,6 +572,7 @@ def test_nothing_is_printed_logged_or_shown(
     scored = linkage.score(linkage.clean(world.upload), register)
     for made in (links, scored, register):
         assert not set(re.findall(r"[a-z']+", repr(made).lower())) & values_of(world)
+        assert not re.search(r"N\d{7}", repr(made))
     assert capfd.readouterr() == ("", "")
     assert not caplog.records
 
