@@ -213,8 +213,9 @@ def month(release: str) -> Markup:
 
 
 def code(source: str) -> Markup:
-    """Return Python code as highlighted HTML."""
-    return Markup(Highlight2HTML()(source, language="python"))
+    """Return Python code as highlighted HTML that a keyboard can scroll."""
+    html = Highlight2HTML()(source, language="python")
+    return Markup(html.replace("<pre>", '<pre tabindex="0">', 1))
 
 
 class PageExporter(TemplateExporter):

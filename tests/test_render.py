@@ -262,6 +262,7 @@ def test_a_page_is_laid_out_for_everybody(page: Page) -> None:
         found["aria-labelledby"] for _, found in elements.elements if "aria-labelledby" in found
     ]
     assert [name for name in wanted if name not in ids] == []
+    assert all("tabindex" in found for found in elements.named("pre"))
     assert all(len(title) <= 65 for title in _titles(html))
 
 
