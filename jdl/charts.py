@@ -7,10 +7,10 @@ that was withheld, and no person's value, can be read back from its coordinates.
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 import re
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
@@ -22,12 +22,12 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Drawing
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
-from matplotlib.textpath import TextPath
+from matplotlib.textpath import text_to_path
 
 from jdl.balance import AMBER, GREEN
 from jdl.bulletin import CONCLUSIONS
 from jdl.effects import MEASURES, Effect
-from jdl.figures import Cell, Chart, Figure, Part, Sentence, Table
+from jdl.figures import Cell, Chart, Figure, Group, Part, Sentence, Table
 from jdl.tables import (
     balance_table,
     by_figure,
@@ -183,24 +183,25 @@ class Canvas:
         return _tidied(buffer.getvalue(), prefix, self._written)
 
 
+@functools.cache
 def width_of(text: str, size: float, bold: bool = False) -> float:
     """Return how wide a line of text is in pixels, in a font wider than most."""
-    if not text.strip():
-        return 0.0
-    with mpl.rc_context(_STYLE):
-        path = TextPath(
-            (0, 0), text, size=size, prop=FontProperties(weight="bold" if bold else "normal")
-        )
-    return float(path.get_extents().x1)
+    font = FontProperties(
+        family=_STYLE["font.family"], size=size, weight="bold" if bold else "normal"
+    )
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0])
 
 
 def wrapped(text: str, room: float, size: float) -> list[str]:
-    """Break a text into lines that are at most `room` pixels wide."""
-    for characters in range(len(text), 4, -1):
-        lines = textwrap.wrap(text, characters) or [""]
-        if all(width_of(line, size) <= room for line in lines):
-            return lines
-    return textwrap.wrap(text, 4)
+    """Break a text into lines that are at most `room` pixels wide; a longer word stands alone."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if width_of(longer, size) <= room or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
 
 
 def _tidied(svg: str, prefix: str, written: Sequence[tuple[Part, ...]]) -> str:
@@ -323,8 +324,9 @@ def _axis(canvas: Canvas, scale: Scale, ticks: Sequence[float], y: float, label:
     """Write the scale below a plot; its grid is drawn first, by `_grid`."""
     for tick in ticks:
         align = "left" if scale(tick) < 8 else "center"
-        canvas.text(scale(tick), y + 14, f"{tick:,g}", size=11, align=align)
-    canvas.text(scale.left, y + 32, label, size=11)
+        canvas.text(scale(tick), y + 16, f"{tick:,g}", size=11, align=align)
+    left = min(scale.left, WIDTH - width_of(label, 11) - 2)
+    canvas.text(left, y + 34, label, size=11)
 
 
 def _grid(canvas: Canvas, scale: Scale, ticks: Sequence[float], top: float, bottom: float) -> None:
@@ -366,7 +368,7 @@ class _Told:
 
 def _told(effect: Effect, words: Words) -> _Told:
     people = words.people
-    need = f"More {people} are needed to tell whether"
+    need = f"More {people} needed to tell whether"
     return {
         "rate": _Told(
             "chart-rate",
@@ -375,8 +377,8 @@ def _told(effect: Effect, words: Words) -> _Told:
             f"{capital(people)} out of 100 who committed a proven reoffence within one year",
             f"One-year proven reoffending rate, number out of 100 {people}",
             f"{people} out of 100 who committed a proven reoffence within one year",
-            f"Fewer {people} in the treatment group reoffended",
-            f"More {people} in the treatment group reoffended",
+            "A smaller share of the treatment group reoffended",
+            "A larger share of the treatment group reoffended",
             f"{need} reoffending differed",
         ),
         "frequency": _Told(
@@ -386,9 +388,9 @@ def _told(effect: Effect, words: Words) -> _Told:
             f"Proven reoffences per 100 {people} within one year",
             f"Frequency of proven reoffending within one year, reoffences per 100 {people}",
             f"proven reoffences per 100 {people} within one year",
-            "The treatment group committed fewer reoffences",
-            "The treatment group committed more reoffences",
-            f"{need} the number of reoffences differed",
+            "The treatment group committed fewer reoffences per person",
+            "The treatment group committed more reoffences per person",
+            f"{need} frequency differed",
         ),
         "days_to_first": _Told(
             "chart-time",
@@ -399,12 +401,12 @@ def _told(effect: Effect, words: Words) -> _Told:
             "average days before the first proven reoffence",
             "Those who reoffended did so sooner",
             "Those who reoffended did so later",
-            f"{need} the time to reoffending differed",
+            f"{need} timing differed",
         ),
     }[effect.measure]
 
 
-def chart_rate(effect: Effect, *, words: Words) -> Chart:
+def chart_rate(effect: Effect, *, words: Words, source: str = SOURCE) -> Chart:
     """Draw how many people out of 100 reoffended in each group, with intervals.
 
     Parameters
@@ -412,11 +414,13 @@ def chart_rate(effect: Effect, *, words: Words) -> Chart:
     effect : Effect
         On the rate, cleared.
     words : Words
+    source : str
+        Where the data come from.
     """
-    return _two_groups(effect, words, [0, 20, 40, 60, 80, 100])
+    return _two_groups(effect, words, [0, 20, 40, 60, 80, 100], source)
 
 
-def chart_frequency(effect: Effect, *, words: Words) -> Chart:
+def chart_frequency(effect: Effect, *, words: Words, source: str = SOURCE) -> Chart:
     """Draw how many reoffences 100 people committed in each group, with intervals.
 
     Parameters
@@ -424,12 +428,14 @@ def chart_frequency(effect: Effect, *, words: Words) -> Chart:
     effect : Effect
         On the frequency, cleared.
     words : Words
+    source : str
+        Where the data come from.
     """
     high = max(100 * (value or 0) for value in _drawn(effect))
-    return _two_groups(effect, words, steps(max(high, 1)))
+    return _two_groups(effect, words, steps(max(high, 1)), source)
 
 
-def chart_time(effect: Effect, *, words: Words) -> Chart:
+def chart_time(effect: Effect, *, words: Words, source: str = SOURCE) -> Chart:
     """Draw the average days before the first reoffence on a line of 365 days, with intervals.
 
     Parameters
@@ -437,8 +443,10 @@ def chart_time(effect: Effect, *, words: Words) -> Chart:
     effect : Effect
         On the days to the first reoffence, cleared.
     words : Words
+    source : str
+        Where the data come from.
     """
-    return _two_groups(effect, words, [0, 100, 200, 300, 365])
+    return _two_groups(effect, words, [0, 100, 200, 300, 365], source)
 
 
 def _drawn(effect: Effect) -> list[float | None]:
@@ -449,7 +457,30 @@ def _drawn(effect: Effect) -> list[float | None]:
 _GROUPS = (("treatment", "Treatment group", BLUE), ("comparison", "Comparison group", ORANGE))
 
 
-def _two_groups(effect: Effect, words: Words, ticks: Sequence[float]) -> Chart:
+def headline_charts(effects: Mapping[str, Effect], *, words: Words, source: str = SOURCE) -> Group:
+    """Draw the headline measures that are reported: rate, frequency and time.
+
+    Parameters
+    ----------
+    effects : mapping of str to Effect
+        Cleared, by measure.
+    words : Words
+    source : str
+        Where the data come from.
+    """
+    drawn = [
+        draw(effects[measure], words=words, source=source)
+        for measure, draw in (
+            ("rate", chart_rate),
+            ("frequency", chart_frequency),
+            ("days_to_first", chart_time),
+        )
+        if is_reported(effects[measure])
+    ]
+    return Group({chart.id: chart for chart in drawn})
+
+
+def _two_groups(effect: Effect, words: Words, ticks: Sequence[float], source: str) -> Chart:
     told = _told(effect, words)
     shown = {name: _group_figures(effect, name, told) for name, _, _ in _GROUPS}
     table = _group_table(effect, told, shown)
@@ -464,7 +495,7 @@ def _two_groups(effect: Effect, words: Words, ticks: Sequence[float]) -> Chart:
         if side is None and not has_range(effect):
             title = f"{MEASURES[effect.measure].label}: no conclusion can be drawn"
         alt = _group_alt(told, shown)
-    return Chart(told.id, Sentence.of(title), told.subtitle, Sentence(alt), svg, SOURCE, table)
+    return Chart(told.id, Sentence.of(title), told.subtitle, Sentence(alt), svg, source, table)
 
 
 def _group_figures(effect: Effect, name: str, told: _Told) -> tuple[Figure, Figure, Figure]:
@@ -485,9 +516,9 @@ def _size(effect: Effect, name: str) -> Figure:
 
 
 def _sized(effect: Effect, name: str, size: Figure, words: Words) -> str:
-    if name == "treatment":
-        return words.count(size)
-    return plural(size, "sentence", "sentences")
+    if MEASURES[effect.measure].among == "reoffenders":
+        return plural(size, "reoffender", "reoffenders")
+    return words.count(size) if name == "treatment" else plural(size, "sentence", "sentences")
 
 
 def _group_table(effect: Effect, told: _Told, shown: Mapping[str, Sequence[Figure]]) -> Table:
@@ -529,7 +560,7 @@ def _drawn_groups(
     words: Words,
 ) -> str:
     bottom = 2 * _ROW + 6
-    canvas = Canvas(bottom + 40)
+    canvas = Canvas(bottom + 42)
     scale = Scale(ticks[0], ticks[-1])
     _grid(canvas, scale, ticks, 24, bottom)
     for place, (name, label, colour) in enumerate(_GROUPS):
@@ -594,7 +625,9 @@ def _withheld(name: str) -> str:
 # --- Losses and balance --------------------------------------------------------------------------
 
 
-def funnel_chart(funnel: pd.DataFrame, *, words: Words, analysis: str = "headline") -> Chart:
+def funnel_chart(
+    funnel: pd.DataFrame, *, words: Words, analysis: str = "headline", source: str = SOURCE
+) -> Chart:
     """Draw how many people remain after each reason for loss.
 
     Parameters
@@ -604,6 +637,8 @@ def funnel_chart(funnel: pd.DataFrame, *, words: Words, analysis: str = "headlin
     words : Words
     analysis : str
         First part of the figures' names.
+    source : str
+        Where the data come from.
     """
     base = f"{slug(analysis)}.funnel"
     rows = funnel.to_dict("records")
@@ -631,7 +666,7 @@ def funnel_chart(funnel: pd.DataFrame, *, words: Words, analysis: str = "headlin
         "Number remaining after each reason for leaving the analysis",
         alt,
         _drawn_funnel(base, rows, start),
-        SOURCE,
+        source,
         replace(funnel_table(funnel, analysis=analysis), id="funnel-chart-data"),
     )
 
@@ -682,7 +717,11 @@ _LABELS = 200
 
 
 def balance_chart(
-    balance: pd.DataFrame, *, labels: Mapping[str, str], analysis: str = "headline"
+    balance: pd.DataFrame,
+    *,
+    labels: Mapping[str, str],
+    analysis: str = "headline",
+    source: str = SOURCE,
 ) -> Chart:
     """Draw the standardised difference of each characteristic before and after matching.
 
@@ -694,6 +733,8 @@ def balance_chart(
         What each variable is called in print.
     analysis : str
         First part of the figures' names.
+    source : str
+        Where the data come from.
 
     Notes
     -----
@@ -729,7 +770,7 @@ def balance_chart(
         _balance_subtitle(len(drawn) < len(known)),
         alt,
         _drawn_balance(drawn, labels),
-        SOURCE,
+        source,
         replace(balance_table(balance, labels=labels, analysis=analysis), id="balance-chart-data"),
     )
 
@@ -744,7 +785,7 @@ def _drawn_balance(drawn: pd.DataFrame, labels: Mapping[str, str]) -> str:
         wrapped(_characteristic(row, labels), _LABELS - 8, 10) for row in drawn.to_dict("records")
     ]
     bottom = 48 + sum(12 * len(lines) + 5 for lines in names)
-    canvas = Canvas(bottom + 40)
+    canvas = Canvas(bottom + 42)
     before, after = (100 * drawn[f"smd_{when}"].abs() for when in ("before", "after"))
     high = max([20.0, *before, *after])
     scale = Scale(0, 20 if high <= 20 else 30 if high <= 30 else 50, _LABELS, WIDTH - 14)
@@ -784,10 +825,15 @@ def _bands(canvas: Canvas, scale: Scale, bottom: float) -> None:
 
 
 def _legend(
-    canvas: Canvas, entries: Sequence[tuple[str, str, bool, str]], x: float, y: float
+    canvas: Canvas,
+    entries: Sequence[tuple[str, str, bool, str]],
+    x: float,
+    y: float,
+    *,
+    size: float = 8,
 ) -> None:
     for shape, colour, hollow, label in entries:
-        canvas.marks([x + 6], [y - 4], shape, colour, hollow=hollow, size=8)
+        canvas.marks([x + 6], [y - 4], shape, colour, hollow=hollow, size=size)
         canvas.text(x + 16, y, label, size=11)
         x += 16 + width_of(label, 11) + 16
 
@@ -801,13 +847,15 @@ _MARKS = {
 }
 
 
-def results_chart(every: pd.DataFrame) -> Chart:
+def results_chart(every: pd.DataFrame, *, source: str = SOURCE) -> Chart:
     """Draw every result to date: its interval across, the size of its treatment group upward.
 
     Parameters
     ----------
     every : DataFrame
         From ``bulletin.completed``; rows without an interval or a size are left out.
+    source : str
+        Where the data come from.
     """
     drawn = every.loc[every["rate_result"].isin(CONCLUSIONS)].dropna(
         subset=["ci_low", "ci_high", "treatment_n"]
@@ -835,7 +883,7 @@ def results_chart(every: pd.DataFrame) -> Chart:
         "Effect on the one-year proven re-offending rate, by size of the treatment group",
         alt,
         _drawn_results(drawn),
-        SOURCE,
+        source,
         _results_data(drawn),
     )
 
@@ -857,36 +905,40 @@ _SIZES = (10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_00
 
 def _drawn_results(drawn: pd.DataFrame) -> str:
     top, bottom = 58.0, 410.0
-    canvas = Canvas(bottom + 40)
+    canvas = Canvas(bottom + 42)
     if drawn.empty:
         canvas.text(0, top, "No result can be drawn yet.")
         return canvas.svg("results-chart")
-    limits = [100 * float(v) for name in ("ci_low", "ci_high") for v in drawn[name]]
-    reach = min(max(10, 10 * math.ceil(max(map(abs, limits)) / 10)), 60)
-    across = Scale(-reach, reach, 62, WIDTH - 12)
+    longest = 100 * max(drawn[["ci_low", "ci_high"]].abs().max())
+    reach = min(max(10, 10 * math.ceil(longest / 10)), 60)
     sizes = _size_ticks(drawn["treatment_n"])
+    across = Scale(-reach, reach, 10 + width_of(number(sizes[-1]), 11), WIDTH - 12)
     upward = Scale(math.log(sizes[0]), math.log(sizes[-1]), bottom, top)
-    step = 10 if reach <= 40 else 20
-    ticks = (
-        list(range(-reach // step * step, reach + 1, step)) if reach > 10 else [-10, -5, 0, 5, 10]
-    )
-    ticks = [tick for tick in ticks if abs(tick) <= reach]
+    ticks = _ticks_across(reach)
     _grid(canvas, across, ticks, top, bottom)
     for size in sizes:
         y = upward(math.log(size))
         canvas.line([across.left, across.right], [y, y], PALE)
         canvas.text(across.left - 6, y + 4, number(size), size=11, align="right")
     canvas.line([across(0)] * 2, [top, bottom], INK)
-    _legend(canvas, list(_MARKS.values()), 0, 13)
+    _legend(canvas, list(_MARKS.values()), 0, 13, size=6)
     canvas.text(0, 34, "People in the treatment group", size=11)
     canvas.text(across(0) - 6, 51, "Fewer re-offended", size=11, bold=True, align="right")
     canvas.text(across(0) + 6, 51, "More re-offended", size=11, bold=True)
     for name in ("inconclusive", "reduction", "increase"):
         _points(canvas, drawn.loc[drawn["rate_result"] == name], name, across, upward)
-    beyond = "; longer ones are cut off" if max(map(abs, limits)) > reach else ""
-    label = f"Difference in the re-offending rate, percentage points, with intervals{beyond}"
+    ends = "; longer intervals are cut off" if longest > reach else ", with intervals"
+    label = f"Difference in the re-offending rate, percentage points{ends}"
     _axis(canvas, across, ticks, bottom, label)
     return canvas.svg("results-chart")
+
+
+def _ticks_across(reach: int) -> list[int]:
+    if reach == 10:
+        return [-10, -5, 0, 5, 10]
+    step = 10 if reach <= 40 else 20
+    outermost = reach // step * step
+    return list(range(-outermost, outermost + 1, step))
 
 
 def _size_ticks(sizes: pd.Series[Any]) -> list[int]:
@@ -909,29 +961,33 @@ def _points(canvas: Canvas, rows: pd.DataFrame, name: str, across: Scale, upward
     canvas.marks([across(100 * v) for v in middles], ys, shape, colour, hollow=hollow, size=6)
 
 
-def by_type_chart(every: pd.DataFrame) -> Chart:
+def by_type_chart(every: pd.DataFrame, *, source: str = SOURCE) -> Chart:
     """Draw results to date by type of intervention.
 
     Parameters
     ----------
     every : DataFrame
         From ``bulletin.completed``.
+    source : str
+        Where the data come from.
     """
-    return _by_chart(every, "intervention_type", "by-type-chart", by_type_table(every))
+    return _by_chart(every, "intervention_type", "by-type-chart", by_type_table(every), source)
 
 
-def by_sector_chart(every: pd.DataFrame) -> Chart:
+def by_sector_chart(every: pd.DataFrame, *, source: str = SOURCE) -> Chart:
     """Draw results to date by sector of the organisation.
 
     Parameters
     ----------
     every : DataFrame
         From ``bulletin.completed``.
+    source : str
+        Where the data come from.
     """
-    return _by_chart(every, "sector", "by-sector-chart", by_sector_table(every))
+    return _by_chart(every, "sector", "by-sector-chart", by_sector_table(every), source)
 
 
-def _by_chart(every: pd.DataFrame, column: str, name: str, table: Table) -> Chart:
+def _by_chart(every: pd.DataFrame, column: str, name: str, table: Table, source: str) -> Chart:
     counts = outcomes_by(every, column)
     kind = "type of intervention" if column == "intervention_type" else "sector"
     alt: list[Part] = [f"Stacked bars of results by {kind}. "]
@@ -954,7 +1010,7 @@ def _by_chart(every: pd.DataFrame, column: str, name: str, table: Table) -> Char
         f"Number of analyses by effect on the one-year proven re-offending rate and {kind}",
         Sentence(tuple(alt)),
         _drawn_counts(counts, column, name),
-        SOURCE,
+        source,
         replace(table, id=f"{name}-data"),
     )
 
@@ -986,14 +1042,14 @@ def _drawn_counts(counts: pd.DataFrame, column: str, name: str) -> str:
     ticks = [tick for tick in steps(high, 5) if tick == int(tick)]
     scale = Scale(0, ticks[-1], 0, WIDTH - 20)
     bottom = 30 + 44 * len(counts)
-    canvas = Canvas(bottom + 40)
+    canvas = Canvas(bottom + 42)
     x = 0.0
     for which in CONCLUSIONS:
         canvas.box(x, 4, 11, 11, _COLOURS[which])
         canvas.text(x + 16, 14, _MARKS[which][3], size=11)
         x += 32 + width_of(_MARKS[which][3], 11)
-    _grid(canvas, scale, ticks, 28, bottom)
     for place, (value, row) in enumerate(counts.iterrows()):
+        _grid(canvas, scale, ticks, 50 + 44 * place, 68 + 44 * place)
         figures = _row_figures(column, str(value), row)
         _counted_row(canvas, scale, capital(str(value)), figures, 30 + 44 * place)
     _axis(canvas, scale, ticks, bottom, "Number of analyses")
@@ -1019,5 +1075,5 @@ def _counted_row(
     start = 0.0
     for which in CONCLUSIONS:
         wide = scale(_of(figures[which]))
-        canvas.box(start, top + 20, wide, 18, _COLOURS[which])
+        canvas.box(start, top + 20, max(wide - 1.5, 0), 18, _COLOURS[which])
         start += wide

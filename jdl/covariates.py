@@ -18,10 +18,19 @@ from jdl.sentence import NO_ASSESSMENT, NO_MATCH, eligible
 LOOK_BACK_DAYS = 365
 OASYS_AFTER_DAYS = 0
 
+AGE_BANDS = {
+    "under 18": 17, "18 to 20": 20, "21 to 24": 24, "25 to 29": 29, "30 to 34": 34,
+    "35 to 39": 39, "40 to 49": 49, "50 and over": np.inf,
+}  # fmt: skip
+SENTENCE_BANDS = {
+    "under 6 months": 181, "6 months to under 1 year": 364, "1 year to under 2 years": 729,
+    "2 years to under 4 years": 1459, "4 years and over": np.inf,
+}  # fmt: skip
 BALANCED = (
     "sex", "age", "ethnicity", "nationality", "region", "disposal", "offence_group", "index_year",
-    "sentence_days", "days_served", "previous_convictions", "convictions_last_year", "previous_cautions",
-    "previous_custodial_sentences", "previous_offences", "copas_rate", "career_years", "age_at_first",
+    "sentence_band", "sentence_days", "days_served", "previous_convictions",
+    "convictions_last_year", "previous_cautions", "previous_custodial_sentences",
+    "previous_offences", "log_previous_offences", "copas_rate", "career_years", "age_at_first",
     "first_conviction", "employed", "employed_days", "on_benefit", "benefit_days",
 )  # fmt: skip
 PROFILE = ("sex", "age_band", "ethnicity", "nationality", "region", "disposal", "offence_group")
@@ -30,6 +39,8 @@ LABELS = {
     "sex": "Sex",
     "age": "Age at index date (years)",
     "age_band": "Age band",
+    "sentence_band": "Length of sentence",
+    "log_previous_offences": "Previous proven offences (logarithm)",
     "ethnicity": "Ethnicity",
     "nationality": "Nationality",
     "region": "Region",
@@ -259,7 +270,8 @@ def derive(fetched: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        With age_band, index_year, career_years, copas_rate and first_conviction; missing text is
+        With age_band, sentence_band, index_year, career_years, log_previous_offences, copas_rate
+        and first_conviction; missing text is
         the category ``not recorded``; a missing age, sentence length or time served takes the
         median and has its own indicator ``<name>_missing``; a need left unscored in an assessment
         takes the median and ``needs_incomplete`` says so; without an assessment it stays missing.
@@ -282,9 +294,11 @@ def derive(fetched: pd.DataFrame) -> pd.DataFrame:
     career_years = fetched["career_days"] / 365.25
     convictions = fetched["previous_convictions"]
     derived = {
-        "age_band": band(numbers["age"]),
+        "age_band": band(numbers["age"], AGE_BANDS),
+        "sentence_band": band(numbers["sentence_days"], SENTENCE_BANDS),
         "index_year": fetched["index_date"].dt.year.astype("str"),
         "career_years": career_years,
+        "log_previous_offences": np.log1p(fetched["previous_offences"].astype("float64")),
         "copas_rate": np.log((convictions + 1) / (career_years + 10)),
         "first_conviction": fetched["career_days"] == 0,
         "employed": fetched["employed"] == 1,
@@ -297,11 +311,17 @@ def derive(fetched: pd.DataFrame) -> pd.DataFrame:
     return fetched.assign(**text, **numbers, **derived, **needs)
 
 
-def band(age: pd.Series) -> pd.Series:
-    """Return the age band of each age in years: 10 to 17, 18 to 20, then decades to 50 and over."""
-    edges = [-np.inf, 17, 20, 24, 29, 34, 39, 49, np.inf]
-    labels = [
-        "under 18", "18 to 20", "21 to 24", "25 to 29", "30 to 34", "35 to 39", "40 to 49",
-        "50 and over",
-    ]  # fmt: skip
-    return pd.cut(age, edges, labels=labels).astype("str")
+def band(values: pd.Series, bands: dict[str, float]) -> pd.Series:
+    """Return the band of each value.
+
+    Parameters
+    ----------
+    values : Series of float
+    bands : dict of str to float
+        The name of each band and the greatest value in it, in rising order.
+
+    Returns
+    -------
+    Series of str
+    """
+    return pd.cut(values, [-np.inf, *bands.values()], labels=list(bands)).astype("str")

@@ -291,6 +291,6 @@ def test_derived_values(con):
     frame = covariates.derive(con.execute("SELECT * FROM index_disposals").df())
     b = frame.set_index("disposal_id").loc["B1"]
     assert b["age_missing"] and not b["employed"] and b["region"] == "not recorded"
-    assert covariates.band(pd.Series([17, 18, 20, 21, 49, 50])).tolist() == [
+    assert covariates.band(pd.Series([17, 18, 20, 21, 49, 50]), covariates.AGE_BANDS).tolist() == [
         "under 18", "18 to 20", "18 to 20", "21 to 24", "40 to 49", "50 and over",
     ]  # fmt: skip
