@@ -32,7 +32,6 @@ _ABOUT = ("id", "organisation", "programme", "sector", "intervention_type", "rel
 _RATE = ("treatment_n", "difference", "ci_low", "ci_high")
 COLUMNS = (*_ABOUT, *_RATE, "rate_result", "frequency_result")
 _COMPLETE = ("published", "ready")
-_SHOWS = "This analysis shows that "
 
 
 def completed(log: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
@@ -162,14 +161,14 @@ def _ready(counts: Mapping[str, int]) -> tuple[Part, ...]:
 
 def _not_processed(counts: Mapping[str, int]) -> tuple[Part, ...]:
     failed = _in_words(counts, "not_processed")
-    criteria = "the minimum criteria for analyses through the Data Lab had not been met"
     if not counts["not_processed"]:
-        return (f"To date, no request has failed to be processed because {criteria}",)
+        failed = Figure(f"{failed.id}.words", 0, failed.unit, "no")
     verb, noun = plural(failed, "has", "have"), plural(failed, "request", "requests")
     return (
         f"To date, there {verb} been ",
         failed,
-        f" {noun} that could not be processed as {criteria}",
+        f" {noun} that could not be processed as the minimum criteria for analyses through the "
+        "Data Lab had not been met",
     )
 
 
@@ -183,10 +182,7 @@ def _withdrawn(counts: Mapping[str, int]) -> tuple[Part, ...]:
         "request that was withdrawn by the submitting organisation",
         "requests that were withdrawn by the submitting organisations",
     )
-    joint = ", and " if counts["not_processed"] else ", but there has been "
-    if not counts["not_processed"] and counts["withdrawn"] > 1:
-        joint = ", but there have been "
-    return (joint, withdrawn, f" {further}{told}. ")
+    return (", and ", withdrawn, f" {further}{told}. ")
 
 
 def _remaining(counts: Mapping[str, int]) -> str:
@@ -284,23 +280,19 @@ def _months(names: Sequence[str]) -> str:
 
 def _shows(result: Mapping[str, Any]) -> tuple[Part, ...]:
     rate, frequency = headline(result, "rate"), headline(result, "frequency")
-    told: dict[str, tuple[Part, ...]] = {
-        "inconclusive": (
-            f"{_SHOWS}the impact of this intervention on re-offending is currently inconclusive.",
-        ),
-        "suppressed": ("No result of this analysis can be shown.",),
-        "reduction": (
-            f"{_SHOWS}those who took part re-offended less than the comparison group: the one-year "
-            "proven re-offending rate was lower by ",
-            *_points(result, rate),
-        ),
-        "increase": (
-            f"{_SHOWS}those who took part re-offended more than the comparison group: the one-year "
-            "proven re-offending rate was higher by ",
-            *_points(result, rate),
-        ),
-    }
-    return (*told[rate["conclusion"]], *_also(rate, frequency))
+    if rate["conclusion"] == "suppressed":
+        return ("No result of this analysis can be shown.",)
+    if rate["conclusion"] == "inconclusive":
+        nothing = "the impact of this intervention on re-offending is currently inconclusive."
+        return (f"This analysis shows that {nothing}", *_also(frequency))
+    amount, side = {"reduction": ("less", "lower"), "increase": ("more", "higher")}[
+        rate["conclusion"]
+    ]
+    return (
+        f"This analysis shows that those who took part re-offended {amount} than the comparison "
+        f"group: the one-year proven re-offending rate was {side} by ",
+        *_points(result, rate),
+    )
 
 
 def _points(result: Mapping[str, Any], rate: Mapping[str, Any]) -> tuple[Part, ...]:
@@ -316,13 +308,10 @@ def _points(result: Mapping[str, Any], rate: Mapping[str, Any]) -> tuple[Part, .
     return ("between ", least, " and ", most, end)
 
 
-def _also(rate: Mapping[str, Any], frequency: Mapping[str, Any]) -> tuple[Part, ...]:
-    if rate["conclusion"] != "inconclusive" or frequency["conclusion"] not in {
-        "reduction",
-        "increase",
-    }:
+def _also(frequency: Mapping[str, Any]) -> tuple[Part, ...]:
+    side = {"reduction": "lower", "increase": "higher"}.get(frequency["conclusion"])
+    if side is None:
         return ()
-    side = "lower" if frequency["conclusion"] == "reduction" else "higher"
     return (
         f" The frequency of re-offending was {side} than in the comparison group, a statistically "
         "significant result.",

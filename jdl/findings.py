@@ -59,10 +59,10 @@ def _reason(effect: Effect) -> tuple[Part, ...]:
 # --- The report: the overall result --------------------------------------------------------------
 
 _HAPPENED = {
-    ("rate", "lower"): "fewer of them committed a proven reoffence within one year",
-    ("rate", "higher"): "more of them committed a proven reoffence within one year",
-    ("frequency", "lower"): "they committed fewer proven reoffences",
-    ("frequency", "higher"): "they committed more proven reoffences",
+    ("rate", "lower"): "a smaller share of them committed a proven reoffence within one year",
+    ("rate", "higher"): "a larger share of them committed a proven reoffence within one year",
+    ("frequency", "lower"): "they committed fewer proven reoffences per person",
+    ("frequency", "higher"): "they committed more proven reoffences per person",
     ("days_to_first", "lower"): "those of them who reoffended did so sooner",
     ("days_to_first", "higher"): "those of them who reoffended did so later",
 }
@@ -206,11 +206,10 @@ def _comparison_size(rate: Effect) -> str:
 def _left_out(others: Figure, words: Words) -> tuple[Part, ...]:
     if others.value == 0:
         return (f"All {words.people} whose details were submitted met the criteria for analysis.",)
-    verb = plural(others, "does", "do")
     return (
         "The results may be different for the ",
         others,
-        f" other {words.count(others)} whose details were submitted, who {verb} not meet the "
+        f" other {words.count(others)} whose details were submitted, who did not meet the "
         "criteria for analysis.",
     )
 
@@ -455,20 +454,14 @@ def _count_of_tests(found: int, tests: int, significance: float) -> Sentence:
     if not tests:
         return Sentence.of("No test was made whose result can be reported.")
     made = counted("tests.made", tests, "tests")
-    significant = spelled("tests.significant", found, "tests")
+    significant = spelled("tests.significant", found, "tests", none="none")
     expected = tests * significance
     text = "fewer than one" if rounded(expected) < 1 else f"about {number(expected)}"
-    opening = Figure(
-        significant.id,
-        found,
-        "tests",
-        "none" if not found else significant.text,
-    )
     return Sentence.of(
         "Of the ",
         made,
         f" {plural(made, 'test', 'tests')} made, ",
-        opening,
+        significant,
         " gave a statistically significant result. If no programme had any effect, ",
         Figure("tests.by_chance", expected, "tests", text),
         " of ",
@@ -620,7 +613,7 @@ def _bands(base: str, verdict: Verdict) -> tuple[Part, ...]:
         ("red", verdict.reds, "poorly matched (red, more than ", AMBER),
     )
     for place, (name, many, text, edge) in enumerate(told):
-        figure_ = spelled(f"{base}.{name}", many, "characteristics")
+        figure_ = spelled(f"{base}.{name}", many, "characteristics", none="none")
         joint = ("", ", ", " and ")[place]
         limit = f"{base}.{'green_to' if name == 'green' else 'amber_to'}"
         verb = plural(figure_, "was", "were")
@@ -671,3 +664,27 @@ def outcome_notice(reasons: Sequence[Any], *, organisation: str) -> Sentences:
         )
     items += [Sentence.of(*quoted(f"reason.{slug(r.code)}", r.text)) for r in failed]
     return Sentences(tuple(items))
+
+
+def data_quality_note(notes: Sequence[Any], *, rows: int) -> Sentences:
+    """Return how much was noticed about the upload, for the page on data quality.
+
+    Parameters
+    ----------
+    notes : sequence of upload.Note
+    rows : int
+        Rows in the upload.
+    """
+    read = counted("data_quality.rows", rows, "rows")
+    seen = spelled("data_quality.notes", len(notes), "observations", none="no")
+    return Sentences(
+        (
+            Sentence.of(
+                read,
+                f" {plural(read, 'row was', 'rows were')} read, with ",
+                seen,
+                f" {plural(seen, 'observation', 'observations')} on the data.",
+            ),
+            Sentence.of("Nothing listed here stopped the request or changed what was sent."),
+        )
+    )

@@ -14,7 +14,7 @@ import pandas as pd
 
 from jdl.balance import AMBER, GREEN
 from jdl.bulletin import CONCLUSIONS, count_of
-from jdl.effects import MEASURES, Effect
+from jdl.effects import MEASURES, Effect, Measure
 from jdl.figures import Cell, Figure, Sentence, Table, Tag
 from jdl.findings import HEADLINE
 from jdl.wording import (
@@ -168,8 +168,7 @@ def measurements(effects: Mapping[str, Effect], *, words: Words) -> Table:
     of = f"For 100 typical {words.people} in the"
     return Table(
         "measurements",
-        f"Reoffending in the treatment group and in the comparison group, {words.people}, within "
-        "one year",
+        f"Reoffending of {words.people} in the treatment and comparison groups, within one year",
         (
             "Measure",
             f"{of} treatment group, the equivalent of",
@@ -238,8 +237,8 @@ def _difference(effect: Effect, words: Words) -> Cell:
     if size.text == "0":
         tiny = Figure(size.id, size.value, size.unit, "less than 1")
         return Sentence.of(tiny, f" {nouns[0]} {more} or {less}")
-    side = less if value < 0 else more
-    return Sentence.of(size, f" {plural(size, *nouns)} {side}")
+    side, noun = less if value < 0 else more, plural(size, *nouns)
+    return Sentence.of(size, f" {noun} {side}" if kind == "days" else f" {side} {noun}")
 
 
 def _parts_disagree(effect: Effect) -> bool:
@@ -369,7 +368,6 @@ def result_table(name: str, effects: Iterable[Effect], *, labels: Mapping[str, s
     layout = RESULT_TABLES[name]
     chosen = [e for e in effects if e.measure in layout.measures]
     several = len(layout.measures) > 1
-    kind = MEASURES[layout.measures[0]].kind
     header = (
         "Analysis",
         *(("Court outcome",) if several else ()),
@@ -377,7 +375,7 @@ def result_table(name: str, effects: Iterable[Effect], *, labels: Mapping[str, s
         f"Comparison group, {'sentences' if layout.among == 'people' else layout.among}",
         "Treatment group, value",
         "Comparison group, value",
-        f"Estimated difference ({_INTERVAL_UNIT[kind]})",
+        f"Estimated difference ({_interval_unit(MEASURES[layout.measures[0]])})",
         "Significant",
         "p-value",
     )
@@ -389,11 +387,8 @@ def result_table(name: str, effects: Iterable[Effect], *, labels: Mapping[str, s
     return Table(name, layout.caption, header, rows, tuple(notes))
 
 
-_INTERVAL_UNIT = {
-    "rate": "percentage points",
-    "frequency": "a person",
-    "days": "days",
-}
+def _interval_unit(measure: Measure) -> str:
+    return "percentage points" if measure.kind == "rate" else measure.unit
 
 
 def _result_row(effect: Effect, labels: Mapping[str, str], several: bool) -> tuple[Cell, ...]:
@@ -408,8 +403,14 @@ def _result_row(effect: Effect, labels: Mapping[str, str], several: bool) -> tup
         mean(effect, "comparison"),
         _interval(effect),
         _significant(effect),
-        p_value(f"{base}.p_value", effect.p_value),
+        _p_value(effect),
     )
+
+
+def _p_value(effect: Effect) -> Cell:
+    if is_reported(effect) and is_missing(effect.p_value):
+        return NOT_APPLICABLE
+    return p_value(f"{name_of(effect)}.p_value", effect.p_value)
 
 
 def _interval(effect: Effect) -> Cell:
@@ -611,10 +612,11 @@ def _profiled(name: str, row: Mapping[Any, Any]) -> Figure:
 
 
 def _off_a_hundred(balance: pd.DataFrame) -> bool:
-    shares = balance.loc[(balance["level"] != "") & (balance["level"] != "yes")]
+    shares = balance.loc[~balance["level"].isin(["", "yes"])]
     return any(
         sum(rounded(value, 0, 100) for value in group) != 100
-        for _, group in shares.dropna(subset="mean_treatment").groupby("variable")["mean_treatment"]
+        for _, group in shares.groupby("variable")["mean_treatment"]
+        if group.notna().all()
     )
 
 

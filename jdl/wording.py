@@ -18,10 +18,11 @@ import pandas as pd
 from jdl.effects import MEASURES, Effect
 from jdl.figures import Figure, Part
 
-ALLOWED_DIGITS = ("For 100 typical", "to 100 similar", "of the 100", "out of 100")
+ALLOWED_DIGITS = ("For 100 typical", "with 100 similar", "of the 100", "out of 100", "per 100")
 """Fixed words with a number in them: the scale on which results are told, not a result."""
 
-_NUMBER_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_NUMBER_WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_SIDE = Decimal("0.05")
 _NUMERAL = re.compile(r"\d[\d,.]*\d|\d")
 _SLUG = re.compile(r"[^a-z0-9]+")
 
@@ -161,10 +162,10 @@ def dated(name: str, day: dt.date | str) -> Figure:
     return Figure(name, f"{date:%Y-%m-%d}", "date", f"{date.day} {date:%B %Y}")
 
 
-def spelled(name: str, value: int, unit: str) -> Figure:
-    """Return a whole number, below ten in words as running text has it."""
-    text = _NUMBER_WORDS[value] if value < len(_NUMBER_WORDS) else number(value)
-    return Figure(name, value, unit, text)
+def spelled(name: str, value: int, unit: str, *, none: str = "no") -> Figure:
+    """Return a whole number, below ten in words as running text has it; nought is `none`."""
+    words = (none, *_NUMBER_WORDS)
+    return Figure(name, value, unit, words[value] if value < len(words) else number(value))
 
 
 def slug(text: str) -> str:
@@ -262,11 +263,11 @@ def mean(effect: Effect, group: str) -> Figure:
 
 
 def p_value(name: str, value: float | None, *, in_words: bool = False) -> Figure:
-    """Return p with two decimals, ``<0.01`` below 0.01; three where two would hide which side."""
+    """Return p with two decimals, ``<0.01`` below 0.01; more where they would hide which side."""
     if value is None or is_missing(value):
         return Figure.withheld(name, "probability")
-    equals = "= " if in_words else ""
+    equals, below = ("= ", "< 0.01") if in_words else ("", "<0.01")
     if value < 0.01:
-        return Figure(name, value, "probability", "< 0.01" if in_words else "<0.01")
-    places = 2 if (rounded(value, 2) <= Decimal("0.05")) == (value <= 0.05) else 3
-    return Figure(name, value, "probability", f"{equals}{number(value, places)}")
+        return Figure(name, value, "probability", below)
+    same_side = (n for n in range(2, 9) if (rounded(value, n) <= _SIDE) == (value <= float(_SIDE)))
+    return Figure(name, value, "probability", f"{equals}{number(value, next(same_side, 9))}")

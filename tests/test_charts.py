@@ -1,0 +1,330 @@
+"""The charts: small, stable, traceable, and legible at every value."""
+
+import itertools
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_findings import PEOPLE, effect, suppressed, untested
+from test_tables import FUNNEL, RESULTS, SHARES, completed, stray_digits
+
+from jdl import charts
+from jdl.balance import COLUMNS as BALANCE
+from jdl.balance import band
+from jdl.charts import width_of
+from jdl.wording import Words
+
+SVG = "{http://www.w3.org/2000/svg}"
+WORST = 25_000
+
+
+def root(chart):
+    return ET.fromstring(chart.svg)
+
+
+def boxes(chart):
+    """Left, top, right, bottom and words of every text, from the drawing itself."""
+    found = []
+    for text in root(chart).iter(f"{SVG}text"):
+        words = "".join(text.itertext())
+        size = float(text.get("font-size").removesuffix("px"))
+        wide = width_of(words, size, text.get("font-weight") == "700")
+        x, y = float(text.get("x")), float(text.get("y"))
+        left = x - {"middle": wide / 2, "end": wide}.get(text.get("text-anchor"), 0)
+        found.append((left, y - 0.75 * size, left + wide, y + 0.2 * size, words))
+    return found
+
+
+def hold_chart(chart):
+    """What every chart keeps to: size, ids, names, and labels that cover nothing."""
+    svg = chart.svg
+    assert len(svg.encode()) <= WORST
+    assert svg.startswith('<svg width="100%" viewBox="0 0 480 ')
+    for unwanted in ("<!--", "metadata", "matplotlib", "xlink", "<style", "DejaVu", "clip-path"):
+        assert unwanted not in svg
+    ids = re.findall(r' id="([^"]+)"', svg)
+    assert len(ids) == len(set(ids))
+    assert all(name.startswith(f"{chart.id}-") for name in ids)
+    assert set(re.findall(r'href="#([^"]+)"', svg)) == set(ids)
+    named = {figure.id: figure.text for figure in chart.figures()}
+    for span in root(chart).iter(f"{SVG}tspan"):
+        assert named[span.get("data-figure")] == span.text
+    height = float(root(chart).get("viewBox").split()[3])
+    for left, top, right, bottom, words in boxes(chart):
+        assert left >= -0.5, words
+        assert right <= 480.5, words
+        assert top >= 0, words
+        assert bottom <= height, words
+    for one, two in itertools.combinations(boxes(chart), 2):
+        apart = one[2] <= two[0] or two[2] <= one[0] or one[3] <= two[1] or two[3] <= one[1]
+        assert apart, (one[4], two[4])
+    assert chart.alt.text != chart.title.text
+    assert stray_digits(chart.table) == []
+
+
+def around(one, mean, low, high, comparison=(0.0, 0.0, 0.0)):
+    """The effect with these means and limits in the two groups."""
+    ours = replace(one.treatment, mean=mean, ci_low=low, ci_high=high)
+    theirs = dict(zip(("mean", "ci_low", "ci_high"), comparison, strict=True))
+    return replace(one, treatment=ours, comparison=replace(one.comparison, **theirs))
+
+
+DRAW = {
+    "rate": charts.chart_rate,
+    "frequency": charts.chart_frequency,
+    "days_to_first": charts.chart_time,
+}
+
+
+@pytest.mark.parametrize(
+    ("one", "title"),
+    [
+        (effect(), "A smaller share of the treatment group reoffended"),
+        (effect("rate", 0.1, 0.2), "A larger share of the treatment group reoffended"),
+        (effect("rate", -0.1, 0.2), "More people needed to tell whether reoffending differed"),
+        (
+            effect("frequency", -0.5, -0.1),
+            "The treatment group committed fewer reoffences per person",
+        ),
+        (effect("frequency", -0.5, 0.1), "More people needed to tell whether frequency differed"),
+        (effect("days_to_first", 2.0, 20.0), "Those who reoffended did so later"),
+        (effect("days_to_first", -20.0, -2.0), "Those who reoffended did so sooner"),
+        (suppressed(), "One-year proven reoffending rate: no result to show"),
+        (untested(), "One-year proven reoffending rate: no conclusion can be drawn"),
+    ],
+)
+def test_the_title_is_the_finding_in_at_most_ten_words(one, title):
+    chart = DRAW[one.measure](one, words=PEOPLE)
+    hold_chart(chart)
+    assert chart.title.text == title
+    assert len(title.split()) <= 10
+
+
+def test_rate_chart_says_what_it_shows():
+    chart = charts.chart_rate(effect(), words=Words.of("male"))
+    assert chart.alt.text == (
+        "Chart of the men out of 100 who committed a proven reoffence within one year: 38 in the "
+        "treatment group (interval 34 to 42) and 45 in the comparison group (interval 44 to 46)."
+    )
+    assert "number out of 100 men" in chart.subtitle
+    assert chart.table.id == "chart-rate-data"
+
+
+def test_bars_begin_at_nought_and_end_at_the_value():
+    chart = charts.chart_rate(around(effect(), 0.5, 0.4, 0.6, (1.0, 1.0, 1.0)), words=PEOPLE)
+    bars = {
+        path.get("fill"): [float(x) for x in re.findall(r"[ML] (\S+) ", path.get("d"))]
+        for path in root(chart).iter(f"{SVG}path")
+        if path.get("fill") in (charts.BLUE, charts.ORANGE)
+    }
+    assert (min(bars[charts.BLUE]), max(bars[charts.BLUE])) == (0, charts.PLOT / 2)
+    assert (min(bars[charts.ORANGE]), max(bars[charts.ORANGE])) == (0, charts.PLOT)
+
+
+@pytest.mark.parametrize(
+    ("measure", "values"),
+    [
+        ("rate", [(0.0, 0.0, 0.0), (1.0, 1.0, 1.0)]),
+        ("rate", [(0.5, 0.0, 1.0), (0.02, 0.0, 0.9)]),
+        ("rate", [(1.0, 0.97, 1.0), (0.5, None, None)]),
+        ("frequency", [(0.0, 0.0, 0.0), (0.0, 0.0, 0.0)]),
+        ("frequency", [(0.004, 0.0, 0.009), (0.001, 0.0, 0.002)]),
+        ("frequency", [(123.4, 0.0, 9_999.0), (0.3, 0.2, 0.4)]),
+        ("days_to_first", [(0.0, 0.0, 0.0), (365.0, 340.0, 366.0)]),
+        ("days_to_first", [(180.0, 0.0, 366.0), (1.0, 0.0, 365.0)]),
+    ],
+)
+def test_two_groups_at_extremes(measure, values):
+    one = around(effect(measure), *values[0], values[1])
+    hold_chart(DRAW[measure](one, words=PEOPLE))
+
+
+limits = st.floats(0, 1)
+
+
+@settings(deadline=None, derandomize=True, max_examples=25)
+@given(
+    st.sampled_from(["rate", "frequency", "days_to_first"]),
+    st.lists(limits, min_size=6, max_size=6),
+    st.sampled_from([1, 30, 900, 1_234_567]),
+)
+def test_no_label_of_two_groups_covers_another_at_any_value(measure, values, n):
+    largest = {"rate": 1, "frequency": 40, "days_to_first": 365}[measure]
+    ours, theirs = ([largest * v for v in sorted(group)] for group in (values[:3], values[3:]))
+    one = around(effect(measure, n=n), ours[1], ours[0], ours[2], (theirs[1], theirs[0], theirs[2]))
+    hold_chart(DRAW[measure](one, words=PEOPLE))
+
+
+def test_a_withheld_result_draws_nothing():
+    chart = charts.chart_rate(suppressed(), words=PEOPLE)
+    hold_chart(chart)
+    assert "[c] This result is withheld." in chart.svg
+    assert all(figure.suppressed or figure.unit != "people per 100" for figure in chart.figures())
+
+
+def test_the_same_chart_is_the_same_bytes():
+    first, second = (charts.chart_rate(effect(), words=PEOPLE).svg for _ in range(2))
+    assert first == second
+
+
+def test_charts_of_one_page_share_no_id():
+    drawn = [charts.balance_chart(SHARES, labels={}), charts.results_chart(every(50))]
+    ids = [name for chart in drawn for name in re.findall(r' id="([^"]+)"', chart.svg)]
+    assert ids
+    assert len(ids) == len(set(ids))
+
+
+# --- Losses and balance ---------------------------------------------------------------------------
+
+
+def test_funnel_chart():
+    chart = charts.funnel_chart(FUNNEL, words=PEOPLE)
+    hold_chart(chart)
+    assert chart.title.text == "906 of the 1,000 people submitted were analysed"
+    assert "91% of those submitted" in chart.alt.text
+
+
+@pytest.mark.parametrize("people", [0, 1, 10_000_000])
+def test_funnel_chart_at_extremes(people):
+    steps = [(0, "submitted", 0, people)]
+    steps += [
+        (place, "a reason so long that it has to run over several lines of the drawing " * 3, 0, 0)
+        for place in range(1, 12)
+    ]
+    hold_chart(charts.funnel_chart(pd.DataFrame(steps, columns=FUNNEL.columns), words=PEOPLE))
+
+
+def test_funnel_chart_that_loses_nobody():
+    chart = charts.funnel_chart(FUNNEL.head(1), words=PEOPLE)
+    hold_chart(chart)
+    assert chart.title.text == "All 1,000 people submitted were analysed"
+
+
+def love(*differences):
+    means = (0.5, 0.5, 0.5)
+    rows = [
+        (f"variable_{place}", "a category with rather a long name", *means, before, after)
+        for place, (before, after) in enumerate(differences)
+    ]
+    bands = [(band(before), band(after), 0.5) for before, after in differences]
+    joined = [(*row, *rest) for row, rest in zip(rows, bands, strict=True)]
+    return pd.DataFrame(joined, columns=list(BALANCE))
+
+
+def test_balance_chart_counts_the_bands_and_leaves_out_what_is_withheld():
+    chart = charts.balance_chart(SHARES, labels={"sex": "Sex"})
+    hold_chart(chart)
+    assert chart.title.text == "3 of 4 characteristics are well matched"
+    assert "3 of 4 are within 5% and 0 beyond 10%" in chart.alt.text
+    words = [box[4] for box in boxes(chart)]
+    assert "Sex: male" in words
+    assert not any(word.startswith("region: >1") for word in words)
+
+
+@pytest.mark.parametrize("largest", [0.0, 0.04, 0.2, 0.29, 3.0])
+def test_balance_chart_at_extremes(largest):
+    chart = charts.balance_chart(love((largest, 0.0), (-largest, largest)), labels={})
+    hold_chart(chart)
+    assert ("drawn at the edge" in chart.svg) == (largest > 0.5)
+
+
+def test_balance_chart_of_many_variables_stays_small_and_says_what_it_left_out():
+    chart = charts.balance_chart(love(*[(place / 100, 0.01) for place in range(120)]), labels={})
+    hold_chart(chart)
+    assert chart.subtitle.endswith("those that differed most before matching")
+    assert len(chart.table.rows) == 120
+    assert "Variable_0" not in chart.svg
+
+
+# --- The bulletin ---------------------------------------------------------------------------------
+
+
+def every(many, width=1.0, size=50):
+    """Results whose sizes and differences spread evenly, without chance."""
+    rows = []
+    for place in range(many):
+        difference = 0.2 * (place % 7 - 3) / 3
+        half = width / (place + 4) ** 0.5
+        low, high = difference - half, difference + half
+        found = "reduction" if high < 0 else "increase" if low > 0 else "inconclusive"
+        kind = ("arts", "through the gate support", "family and relationships")[place % 3]
+        about = (f"r{place}", "Org", "Programme", ("voluntary", "private")[place % 2], kind)
+        size_n = size + place**2
+        rows.append((*about, "2014-03", size_n, difference, low, high, found, None))
+    return completed(*rows)
+
+
+def test_results_chart_counts_what_it_draws():
+    chart = charts.results_chart(every(20, 0.3))
+    hold_chart(chart)
+    many = every(20, 0.3)["rate_result"].value_counts()
+    assert chart.title.text == f"{many['inconclusive']} of 20 results drawn are inconclusive"
+    assert len(chart.table.rows) == 20
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        every(0),
+        every(1, size=1),
+        every(1, size=9_999_999),
+        every(1, 100.0),
+        every(1, 1e-6),
+        every(250, 0.5),
+        RESULTS,
+    ],
+)
+def test_results_chart_at_extremes(results):
+    hold_chart(charts.results_chart(results))
+
+
+def test_results_chart_says_when_an_interval_is_cut_off():
+    assert "are cut off" in charts.results_chart(every(1, 3.0)).svg
+    assert "are cut off" not in charts.results_chart(every(1, 0.5)).svg
+
+
+def test_results_differ_by_shape_as_well_as_colour():
+    svg = charts.results_chart(every(60, 0.5)).svg
+    shapes = re.findall(r'<path id="results-chart-\d" d="([^"]+)"', svg)
+    assert len(set(shapes)) == 3
+
+
+@pytest.mark.parametrize("draw", [charts.by_type_chart, charts.by_sector_chart])
+@pytest.mark.parametrize("many", [0, 1, 60, 2000])
+def test_counts_by_group(draw, many):
+    hold_chart(draw(every(many, 0.5)))
+
+
+def test_counts_by_group_print_every_count_beside_its_name():
+    chart = charts.by_sector_chart(RESULTS)
+    words = [box[4] for box in boxes(chart)]
+    assert "1 reduction, 0 inconclusive, 0 increases" in words
+    assert chart.title.text == "Most results are inconclusive in 1 of 2 sectors"
+    assert "Voluntary: 1 significant reductions, 0 inconclusive" in chart.alt.text
+
+
+# --- Scales ---------------------------------------------------------------------------------------
+
+
+@given(st.floats(1e-3, 1e6))
+def test_steps_reach_the_highest_value_in_few_round_steps(high):
+    ticks = charts.steps(high)
+    assert ticks[0] == 0
+    assert ticks[-1] >= high * (1 - 1e-9)
+    assert 2 <= len(ticks) <= 7
+
+
+def test_a_scale_holds_what_lies_beyond_its_ends():
+    scale = charts.Scale(0, 10, 0, 100)
+    assert [scale(value) for value in (-5, 0, 5, 10, 50)] == [0, 0, 50, 100, 100]
+
+
+def test_wrapping_keeps_every_word_within_its_room():
+    text = "no sentence found at the time of the intervention"
+    lines = charts.wrapped(text, 120, 12)
+    assert " ".join(lines) == text
+    assert all(width_of(line, 12) <= 120 for line in lines)

@@ -1,0 +1,953 @@
+"""The sentences: grammar, rounding, and no claim that its result does not carry."""
+
+import datetime as dt
+import re
+from dataclasses import dataclass, replace
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jdl import bulletin, findings
+from jdl.balance import Verdict
+from jdl.effects import MEASURES, Effect, Group
+from jdl.figures import Figure, Sentence, Sentences
+from jdl.upload import Note
+from jdl.wording import (
+    ALLOWED_DIGITS,
+    Words,
+    bound,
+    counted,
+    direction,
+    number,
+    p_value,
+    percentage,
+    quoted,
+    share,
+)
+
+PEOPLE = Words()
+PROGRAMME = "Harbour Mentoring"
+HEADLINE = ("rate", "frequency", "days_to_first")
+MEANS = {"rate": 0.45, "frequency": 1.43, "days_to_first": 148.0}
+CAUSAL = re.compile(r"\b(caused?|because of|led to|thanks to|proves?|worked|experienced)\b")
+CLAIMS = re.compile(
+    r"reoffended (less|more)|is a statistically significant|(?<!not a )lower by|fewer"
+)
+
+
+def effect(
+    measure="rate", low=-0.11, high=-0.03, *, analysis="headline", n=900, comparison_mean=None
+):
+    """An effect with this interval; significant when the interval leaves out nought."""
+    base = MEANS.get(measure, 0.3) if comparison_mean is None else comparison_mean
+    difference = (low + high) / 2
+    significant = low > 0 or high < 0
+    side = "reduction" if difference < 0 else "increase"
+    mean = max(base + difference, 0.0)
+    return Effect(
+        analysis=analysis,
+        measure=measure,
+        treatment=Group(n, n, mean, 0.5, float(n), mean * 0.9, mean * 1.1, n * mean),
+        comparison=Group(17_000, 16_500, base, 0.5, 12e3, base * 0.98, base * 1.02, 17e3 * base),
+        difference=difference,
+        ci_low=low,
+        ci_high=high,
+        p_value=0.004 if significant else 0.3,
+        df=1200.0,
+        significant=significant,
+        conclusion=side if significant else "inconclusive",
+        favourable=MEASURES[measure].favourable,
+        reason=None,
+        numbers_needed=None if significant else 2345,
+        detectable=(high - low) * 0.7,
+    )
+
+
+def suppressed(measure="rate", reason="withheld because fewer than 30 people were counted"):
+    return replace(
+        effect(measure),
+        treatment=Group(41),
+        comparison=Group(900),
+        difference=None,
+        ci_low=None,
+        ci_high=None,
+        p_value=None,
+        df=None,
+        significant=False,
+        conclusion="suppressed",
+        reason=reason,
+        numbers_needed=None,
+        detectable=None,
+    )
+
+
+def untested(measure="rate"):
+    """Everybody alike: a difference without an interval."""
+    return replace(
+        effect(measure),
+        ci_low=None,
+        ci_high=None,
+        p_value=None,
+        significant=False,
+        conclusion="inconclusive",
+        reason="Everyone within each group has the same outcome, so it cannot be tested.",
+    )
+
+
+def headline(rate=None, frequency=None, days=None):
+    chosen = (
+        rate or effect("rate", -0.02, 0.09),
+        frequency or effect("frequency", -0.5, 0.04),
+        days or effect("days_to_first", -8.0, 20.0),
+    )
+    return dict(zip(HEADLINE, chosen, strict=True))
+
+
+def sentences_of(published):
+    return published.items if isinstance(published, Sentences) else (published,)
+
+
+def words_outside_figures(sentence):
+    return "".join(part for part in sentence.parts if isinstance(part, str))
+
+
+# --- The overall result ---------------------------------------------------------------------------
+
+
+def overall(effects, words=PEOPLE):
+    return findings.overall_result(effects, words=words, programme=PROGRAMME).text
+
+
+def test_overall_result_of_a_significant_reduction():
+    text = overall(
+        headline(
+            effect("rate"), effect("frequency", -0.5, -0.1), effect("days_to_first", 2.0, 20.0)
+        )
+    )
+    assert text == (
+        "This analysis compared 900 people who took part in Harbour Mentoring with a comparison "
+        "group of people who are similar on recorded characteristics and did not take part, but "
+        "may have had other support. The overall results show that those who took part reoffended "
+        "less than the comparison group: a smaller share of them committed a proven reoffence "
+        "within one year, they committed fewer proven reoffences per person and those of them who "
+        "reoffended did so later. These results are statistically significant."
+    )
+
+
+def test_overall_result_of_an_increase():
+    text = overall({"rate": effect("rate", 0.02, 0.1)})
+    assert "those who took part reoffended more than the comparison group: a larger share" in text
+    assert text.endswith("This result is statistically significant.")
+
+
+def test_overall_result_that_is_inconclusive():
+    text = overall(headline(), Words.of("female"))
+    assert text.endswith(
+        " The overall results do not show a statistically significant effect on a woman's "
+        "reoffending behaviour. More women would need to be analysed to determine the way in which "
+        "the programme affects a woman's reoffending behaviour, but this should not be taken to "
+        "mean that the programme fails to affect it."
+    )
+
+
+def test_overall_result_that_is_mixed_speaks_of_each_measure():
+    text = overall(headline(effect("rate")))
+    assert "a smaller share of them committed a proven reoffence within one year. This" in text
+    assert (
+        "affects the frequency of reoffending and the time to the first proven reoffence, but this "
+        "should not be taken to mean that the programme fails to affect them."
+    ) in text
+
+
+def test_overall_result_with_one_unclear_measure_is_singular():
+    effects = headline(effect("rate"), effect("frequency", -0.5, -0.1))
+    assert overall(effects).endswith("that the programme fails to affect it.")
+
+
+def test_overall_result_in_both_directions_puts_good_before_bad():
+    text = overall(headline(effect("rate"), None, effect("days_to_first", -20.0, -2.0)))
+    assert (
+        "show differences in both directions, compared with the comparison group: a smaller share "
+        "of them committed a proven reoffence within one year, but those of them who reoffended "
+        "did so sooner. These results are"
+    ) in text
+
+
+@pytest.mark.parametrize(("low", "high", "when"), [(2.0, 20.0, "later"), (-20.0, -2.0, "sooner")])
+def test_overall_result_on_time_alone(low, high, when):
+    text = overall(headline(days=effect("days_to_first", low, high)))
+    assert (
+        f"show that those who took part and reoffended did so {when} than those in the comparison "
+        "group who reoffended. This result is statistically significant."
+    ) in text
+    assert not re.search("reoffended (less|more)", text)
+
+
+def test_overall_result_says_what_is_withheld():
+    text = overall(headline(effect("rate"), days=suppressed("days_to_first")))
+    assert text.endswith("No result can be reported for the time to the first proven reoffence.")
+
+
+def test_overall_result_of_nothing_but_withheld_figures():
+    text = overall({name: suppressed(name) for name in HEADLINE})
+    assert text.endswith(
+        " No result can be reported, so no conclusion can be drawn about reoffending."
+    )
+    assert not CLAIMS.search(text)
+
+
+# --- Who was analysed -----------------------------------------------------------------------------
+
+
+def who(n=900, submitted=1240, words=PEOPLE, comparison=17_000):
+    rate = effect(n=n)
+    rate = replace(rate, comparison=replace(rate.comparison, n=comparison))
+    return findings.headline_sentence(
+        rate,
+        words=words,
+        programme=PROGRAMME,
+        submitted=submitted,
+        index_from=dt.date(2009, 1, 3),
+        index_to="2011-12-31",
+    ).text
+
+
+def test_headline_sentence():
+    assert who() == (
+        "The headline analysis measured proven reoffences in a one-year period for a treatment "
+        "group of 900 people who took part in Harbour Mentoring and whose one-year period began "
+        "between 3 January 2009 and 31 December 2011, and for a much larger comparison group of "
+        "similar people who did not take part but may have had other support: 17,000 sentences of "
+        "16,500 people. The results may be different for the 340 other people whose details were "
+        "submitted, who did not meet the criteria for analysis."
+    )
+
+
+def test_headline_sentence_for_one_person_left_out():
+    assert "the 1 other man whose details" in who(submitted=901, words=Words.of("male"))
+
+
+def test_headline_sentence_for_nobody_left_out():
+    assert who(submitted=900).endswith(
+        "All people whose details were submitted met the criteria for analysis."
+    )
+
+
+@pytest.mark.parametrize(
+    ("comparison", "size"), [(900, "for a"), (1800, "a larger"), (2700, "a much larger")]
+)
+def test_headline_sentence_says_much_larger_only_when_it_is(comparison, size):
+    assert f"{size} comparison group" in who(comparison=comparison)
+
+
+# --- Estimates ------------------------------------------------------------------------------------
+
+
+def estimate(one, words=PEOPLE):
+    return findings.estimates({one.measure: one}, words=words).items[0].text
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        (
+            effect("rate", -0.131, -0.017),
+            "The number of people who commit a proven reoffence within one year could be lower by "
+            "between 2 and 13 people. This is a statistically significant result.",
+        ),
+        (
+            effect("rate", 0.017, 0.131),
+            "The number of people who commit a proven reoffence within one year could be higher by "
+            "between 2 and 13 people. This is a statistically significant result.",
+        ),
+        (effect("rate", -0.13, -0.002), "lower by between 0.2 and 13 people. This"),
+        (effect("rate", -0.13, -0.0002), "lower by between less than 0.1 and 13 people. This"),
+        (effect("rate", -0.012, -0.002), "lower by between 0.2 and 1 person. This"),
+        (effect("rate", -0.0304, -0.0296), "lower by about 3 people. This"),
+        (effect("frequency", -0.6, -0.2), "lower by between 20 and 60 reoffences. This"),
+        (effect("days_to_first", 2.0, 30.0), "longer by between 2 and 30 days. This"),
+        (effect("days_to_first", -30.0, -0.6), "shorter by between 1 and 30 days. This"),
+        (
+            effect("rate", -0.09, 0.04),
+            "could be lower by as many as 9 people, or higher by as many as 4 people, and there "
+            "may be no difference. More people would need to be analysed in order to determine the "
+            "direction of this difference.",
+        ),
+        (effect("rate", -0.09, 0.01), "or higher by as many as 1 person, and there may be"),
+        (effect("rate", -0.09, 0.0001), "or higher by less than 0.1 people, and there may be"),
+        (effect("days_to_first", -1.0, 20.0), "shorter by as many as 1 day, or longer by as many"),
+    ],
+)
+def test_estimate(one, expected):
+    assert expected in estimate(one)
+
+
+def test_estimate_within_two_points_is_called_small_and_not_similar():
+    text = estimate(effect("rate", -0.015, 0.02))
+    assert "Any difference is likely to be smaller than 2 percentage points." in text
+    assert "there may be no difference" not in text
+
+
+def test_estimate_for_women():
+    text = estimate(effect("rate", -0.09, 0.01), Words.of("female"))
+    assert "number of women who" in text
+    assert "as many as 1 woman" in text
+    assert "More women would need" in text
+
+
+def test_estimate_of_a_withheld_figure_gives_the_reason_and_its_numbers_are_figures():
+    text = findings.estimates({"rate": suppressed()}, words=PEOPLE).items[0]
+    assert text.text == (
+        "No estimate can be given for the one-year proven reoffending rate: withheld because fewer "
+        "than 30 people were counted."
+    )
+    assert [figure.text for figure in text.figures()] == ["30"]
+
+
+def test_estimate_without_a_test_draws_no_conclusion():
+    assert estimate(untested()) == (
+        "No conclusion can be drawn on the one-year proven reoffending rate: everyone within each "
+        "group has the same outcome, so it cannot be tested."
+    )
+
+
+# --- What may be said -----------------------------------------------------------------------------
+
+
+def test_can_say_a_significant_result_without_a_relative_claim():
+    said = findings.can_say({"rate": effect()}, words=PEOPLE, programme=PROGRAMME)
+    assert said.text == (
+        "- For 100 typical people who took part in Harbour Mentoring, the number of people who "
+        "committed a proven reoffence within one year was lower than in the comparison group, by "
+        "between 3 and 11 people. This result is statistically significant."
+    )
+
+
+def test_can_say_of_days_in_the_past_tense():
+    said = findings.can_say(
+        {"days_to_first": effect("days_to_first", 2.0, 20.0)}, words=PEOPLE, programme=PROGRAMME
+    )
+    assert (
+        "For people who took part in Harbour Mentoring, the average time before the first proven "
+        "reoffence, among those who reoffended, was longer than"
+    ) in said.text
+
+
+def test_can_say_nothing_of_withheld_figures():
+    said = findings.can_say({"rate": suppressed()}, words=PEOPLE, programme=PROGRAMME)
+    assert said.text == (
+        "- Nothing can be said about reoffending after Harbour Mentoring: no result is reported."
+    )
+
+
+def test_cannot_say_guards_each_case_and_relative_claims():
+    said = findings.cannot_say(
+        headline(effect("rate"), days=suppressed("days_to_first")),
+        words=PEOPLE,
+        programme=PROGRAMME,
+    ).text
+    assert "by exactly how much the one-year proven reoffending rate differs" in said
+    assert "raises, lowers or makes no difference to the frequency of reoffending" in said
+    assert "Nothing can be said about the time to the first proven reoffence" in said
+    assert "relative claim, such as “half as likely to reoffend”" in said
+    assert (
+        "cannot be compared with national averages or with other Justice Data Lab reports" in said
+    )
+
+
+# --- Tests made, people needed --------------------------------------------------------------------
+
+
+def test_significant_results_are_counted_out_of_the_tests_made():
+    effects = [effect(), effect("frequency", -0.5, 0.1), suppressed("days_to_first"), untested()]
+    told = findings.significant_results(effects, labels={"headline": "National"})
+    assert told.items[0].text == (
+        "Of the 2 tests made, one gave a statistically significant result. If no programme had any "
+        "effect, fewer than one of 2 would be expected to do so by chance alone."
+    )
+    assert told.items[1].text == (
+        "National: the one-year proven reoffending rate was lower in the treatment group (38%) "
+        "than in the comparison group (45%), p < 0.01."
+    )
+    assert len(told.items) == 2
+
+
+def test_significant_results_expected_by_chance_are_a_twentieth():
+    effects = [effect("rate", -0.1, 0.1, analysis=f"site-{place}") for place in range(60)]
+    told = findings.significant_results(effects, labels={}).text
+    assert "Of the 60 tests made, none gave" in told
+    assert "about 3 of 60 would be expected" in told
+
+
+def test_significant_results_without_a_test():
+    told = findings.significant_results([suppressed()], labels={})
+    assert told.text == "- No test was made whose result can be reported."
+
+
+def test_numbers_needed_puts_the_detectable_difference_first():
+    one = findings.numbers_needed({"rate": effect("rate", -0.09, 0.04)}, words=PEOPLE).items[0].text
+    assert one == (
+        "The one-year proven reoffending rate: the smallest true difference that this analysis had "
+        "a good chance (four in five) of detecting is 9.1 percentage points. If the true "
+        "difference were as large as seen, it is estimated that 2,345 people would be needed in "
+        "the treatment group to detect it."
+    )
+
+
+def test_numbers_needed_that_is_no_number():
+    endless = replace(effect("rate", -0.05, 0.05), numbers_needed=None)
+    assert findings.numbers_needed({"rate": endless}, words=PEOPLE).text.endswith(
+        "The difference seen is too small to say how many people are needed."
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        (effect(), "is statistically significant, so no number needed is given."),
+        (suppressed(), "because no result could be tested."),
+        (untested(), "because no result could be tested."),
+    ],
+)
+def test_numbers_needed_where_there_is_none(one, expected):
+    assert findings.numbers_needed({"rate": one}, words=PEOPLE).text.endswith(expected)
+
+
+# --- Balance, plan, notice ------------------------------------------------------------------------
+
+
+def matched(greens, ambers, reds, worst):
+    verdict = Verdict(reds == 0, "age", worst, greens, ambers, reds)
+    return findings.balance_statement(verdict, pd.DataFrame(index=range(greens + ambers + reds)))
+
+
+def test_balance_statement_in_bands():
+    assert matched(27, 1, 0, 0.0721).text == (
+        "The treatment and comparison groups were reasonably matched. Of the 28 recorded "
+        "characteristics compared, 27 were well matched (green, a standardised difference of up to "
+        "5%), one was reasonably matched (amber, up to 10%) and none were poorly matched (red, "
+        "more than 10%). The largest standardised difference left is 7.2%."
+    )
+
+
+def test_balance_statement_of_a_match_that_is_not_accepted():
+    text = matched(3, 0, 1, 0.23).text
+    assert "were poorly matched." in text
+    assert text.endswith("is 23.0%, more than is accepted, so no effect is reported.")
+
+
+def test_balance_statement_all_well_matched():
+    assert "groups were well matched" in matched(4, 0, 0, 0.01).text
+
+
+def test_balance_statement_of_nobody():
+    text = findings.balance_statement(Verdict(False, None, None, 0, 0, 0), pd.DataFrame()).text
+    assert text == "The groups could not be matched, so they cannot be compared."
+
+
+def test_plan_sentence_carries_the_hash_as_a_figure():
+    told = findings.plan_sentence("0ab1" * 16)
+    assert [f.text for f in told.figures()] == ["5%", "0ab1" * 16]
+
+
+@dataclass
+class Criterion:
+    code: str
+    text: str
+
+
+def test_outcome_notice_gives_every_reason():
+    reasons = [
+        Criterion("minimum_people", "Details of 41 people were submitted; at least 60 are needed."),
+        Criterion("data_sharing", "The organisation has not signed off."),
+    ]
+    told = findings.outcome_notice(reasons, organisation="Small Steps")
+    assert [item.text for item in told.items] == [
+        "This request from Small Steps could not be processed as the minimum criteria for analyses "
+        "through the Data Lab had not been met.",
+        "Details of 41 people were submitted; at least 60 are needed.",
+        "The organisation has not signed off.",
+    ]
+    assert [figure.text for figure in told.figures()] == ["41", "60"]
+
+
+def test_outcome_notice_of_a_withdrawn_request_does_not_blame_the_criteria():
+    told = findings.outcome_notice(
+        [Criterion("withdrawn", "Withdrawn.")], organisation="North Star"
+    )
+    assert told.text == "- This request was withdrawn by North Star."
+
+
+def test_data_quality_note_counts():
+    one = findings.data_quality_note([Note("A blank row was skipped", 1)], rows=1).text
+    none = findings.data_quality_note([], rows=1200).text
+    assert "1 row was read, with one observation on the data." in one
+    assert "1,200 rows were read, with no observations on the data." in none
+
+
+# --- The bulletin ---------------------------------------------------------------------------------
+
+MARCH_2014 = {
+    "received": 80,
+    "published": 55,
+    "ready": 2,
+    "not_processed": 12,
+    "withdrawn": 1,
+    "remaining": 10,
+}
+JANUARY_2014 = {
+    "received": 73,
+    "published": 36,
+    "ready": 10,
+    "not_processed": 11,
+    "withdrawn": 1,
+    "remaining": 15,
+}
+
+
+def test_main_findings_of_march_2014_are_those_published():
+    assert [item.text for item in bulletin.main_findings(MARCH_2014).items] == [
+        "To date, the Justice Data Lab has received 80 requests for re-offending information, "
+        "including 55 reports which have already been published. A further 2 are now complete and "
+        "ready for publication, bringing the total of completed reports to 57.",
+        "To date, there have been 12 requests that could not be processed as the minimum criteria "
+        "for analyses through the Data Lab had not been met, and one further request that was "
+        "withdrawn by the submitting organisation. The remaining requests will be published in "
+        "future monthly releases of these statistics.",
+    ]
+
+
+def test_main_findings_of_january_2014():
+    first, second = (item.text for item in bulletin.main_findings(JANUARY_2014).items)
+    assert "has received 73 requests" in first
+    assert "including 36 reports which" in first
+    assert "A further 10 are now complete" in first
+    assert first.endswith("to 46.")
+    assert "have been 11 requests" in second
+
+
+def test_main_findings_in_the_singular():
+    counts = {
+        "received": 5,
+        "published": 1,
+        "ready": 1,
+        "not_processed": 1,
+        "withdrawn": 1,
+        "remaining": 1,
+    }
+    first, second = (item.text for item in bulletin.main_findings(counts).items)
+    assert "including 1 report which has already been published. A further one is now" in first
+    assert "there has been one request that could" in second
+    assert second.endswith(
+        "The remaining request will be published in a future monthly release of these statistics."
+    )
+
+
+def test_main_findings_of_nothing():
+    counts = dict.fromkeys(MARCH_2014, 0)
+    first, second = (item.text for item in bulletin.main_findings(counts).items)
+    assert first == (
+        "To date, the Justice Data Lab has received 0 requests for re-offending information. None "
+        "is newly complete this month, and the total of completed reports is 0."
+    )
+    assert second == (
+        "To date, there have been no requests that could not be processed as the minimum criteria "
+        "for analyses through the Data Lab had not been met. No request remains to be published."
+    )
+
+
+def test_main_findings_with_two_withdrawn_and_the_first_ready_report():
+    counts = {
+        "received": 5,
+        "published": 0,
+        "ready": 1,
+        "not_processed": 0,
+        "withdrawn": 2,
+        "remaining": 2,
+    }
+    first, second = (item.text for item in bulletin.main_findings(counts).items)
+    assert "information. Of these, one is now complete and ready" in first
+    assert "and 2 requests that were withdrawn by the submitting organisations. The" in second
+
+
+def test_main_findings_refuse_counts_that_do_not_add_up():
+    with pytest.raises(ValueError, match="received = published"):
+        bulletin.main_findings(MARCH_2014 | {"remaining": 11})
+
+
+def result(id_="footprints", rate=None, frequency=None, **request):
+    effects = {
+        "rate": rate or effect("rate", -0.09, 0.04),
+        "frequency": frequency or effect("frequency", -0.5, 0.1),
+    }
+    fields = ("measure", "difference", "ci_low", "ci_high", "conclusion")
+    return {
+        "status": "reported",
+        "request": {"id": id_, "organisation": "The Footprints Project"}
+        | {"programme": "The Footprints Project", "extends": []}
+        | request,
+        "analyses": [
+            {
+                "id": "headline",
+                "headline": True,
+                "measures": [
+                    {name: getattr(e, name) for name in fields} | {"treatment_n": e.treatment.n}
+                    for e in effects.values()
+                ],
+            }
+        ],
+    }
+
+
+LOG = pd.DataFrame(
+    {
+        "id": ["family-2012", "family-2013", "footprints", "family"],
+        "organisation": ["Safe Ground"] * 4,
+        "release": ["2013-10", "2013-11", "2014-03", "2014-03"],
+        "status_then": ["published", "published", "ready", "ready"],
+        "programme": ["Family Man"] * 4,
+        "sector": ["voluntary", "private", "voluntary", None],
+        "intervention_type": ["arts"] * 4,
+        "reason": [None] * 4,
+    }
+)
+FAMILY = {
+    "organisation": "Safe Ground",
+    "programme": "the Family Man programme",
+    "extends": ["family-2012", "family-2013"],
+}
+
+
+def test_this_month_in_the_words_of_march_2014():
+    told = bulletin.this_month([result(), result("family-man", **FAMILY)], LOG)
+    assert [item.text for item in told.items] == [
+        "One report looks at the effectiveness of the Family Man programme run by Safe Ground. "
+        "This analysis includes offenders from the two previous Safe Ground requests published in "
+        "October and November 2013. This analysis shows that the impact of this intervention on "
+        "re-offending is currently inconclusive.",
+        "One report looks at the effectiveness of The Footprints Project. This analysis shows that "
+        "the impact of this intervention on re-offending is currently inconclusive.",
+    ]
+    assert "October and November 2013" in [figure.text for figure in told.figures()]
+
+
+def test_this_month_with_one_earlier_request():
+    one = result("family-man", **FAMILY | {"extends": ["family-2013"]})
+    told = bulletin.this_month([one], LOG).text
+    assert "from the previous Safe Ground request published in November 2013." in told
+
+
+def test_this_month_names_months_of_several_years():
+    log = LOG.assign(release=["2013-11", "2014-01", "2014-03", "2014-03"])
+    told = bulletin.this_month([result("family-man", **FAMILY)], log).text
+    assert "published in November 2013 and January 2014." in told
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [
+        (
+            effect("rate", -0.131, -0.002),
+            "re-offended less than the comparison group: the one-year proven re-offending rate was "
+            "lower by between 0.2 and 13 percentage points, a statistically significant result.",
+        ),
+        (effect("rate", 0.02, 0.1), "re-offended more than the comparison group"),
+        (suppressed(), "No result of this analysis can be shown."),
+    ],
+)
+def test_this_month_by_conclusion(rate, expected):
+    assert expected in bulletin.this_month([result(rate=rate)], LOG).text
+
+
+def test_this_month_adds_a_significant_frequency_to_an_inconclusive_rate():
+    told = bulletin.this_month([result(frequency=effect("frequency", -0.5, -0.1))], LOG).text
+    assert "currently inconclusive. The frequency of re-offending was lower than" in told
+
+
+def test_this_month_refuses_a_conclusion_against_its_interval():
+    wrong = result(rate=replace(effect("rate", -0.1, -0.02), conclusion="increase"))
+    with pytest.raises(ValueError, match="contradicts"):
+        bulletin.this_month([wrong], LOG)
+
+
+@pytest.mark.parametrize(
+    ("reports", "lead"),
+    [
+        (0, "No report is being published this month."),
+        (1, "Of the one report being published this month:"),
+        (2, "Of the 2 reports being published this month:"),
+    ],
+)
+def test_this_month_lead(reports, lead):
+    stopped = {"status": "not processed", "request": {"id": "small-steps"}, "analyses": []}
+    results = [stopped, *(result(f"r{place}") for place in range(reports))]
+    assert bulletin.this_month_lead(results).text == lead
+    assert len(bulletin.this_month(results, LOG).items) == max(reports, 1)
+
+
+def outcomes(reductions, inconclusive, increases, fewer=0, unknown=0):
+    rates = ["reduction"] * reductions + ["inconclusive"] * inconclusive
+    rates += ["increase"] * increases + [None] * unknown
+    frequency = [None] * reductions + ["reduction"] * fewer
+    frequency += ["inconclusive"] * (len(rates) - len(frequency))
+    return bulletin.outcomes_to_date(
+        pd.DataFrame({"rate_result": rates, "frequency_result": frequency})
+    )
+
+
+def test_outcomes_of_september_2015_beside_chance():
+    assert [item.text for item in outcomes(37, 90, 7, fewer=11).items] == [
+        "Of the 134 analyses completed so far, 37 analyses indicated statistically significant "
+        "reductions in re-offending on the one year proven re-offending rate.",
+        "90 analyses indicated insufficient evidence to draw a conclusion about the effect on the "
+        "one year proven re-offending rate.",
+        "Of these 90, 11 analyses detail statistically significant reductions in the frequency of "
+        "re-offending.",
+        "7 analyses indicated a statistically significant increase in re-offending on the one year "
+        "proven re-offending rate.",
+        "If no programme had any effect, about 3 of 134 analyses would be expected to give a "
+        "significant result in each direction by chance alone.",
+    ]
+
+
+def test_outcomes_in_the_singular():
+    first, second, third, fourth, fifth, sixth = outcomes(1, 1, 1, fewer=1, unknown=1).items
+    assert "1 analysis indicated a statistically significant reduction in" in first.text
+    assert second.text.startswith("1 analysis indicated insufficient")
+    assert third.text.startswith("Of this 1, 1 analysis details a statistically significant reduct")
+    assert fourth.text.startswith("1 analysis indicated a statistically")
+    assert "fewer than one of 3 analyses" in fifth.text
+    assert sixth.text.startswith("1 further analysis is not counted")
+
+
+def test_outcomes_of_nothing():
+    assert outcomes(0, 0, 0).text == "- No analysis has yet given a result."
+
+
+def test_completed_joins_the_log_and_the_results():
+    results = pd.DataFrame(
+        {
+            "id": ["footprints", "footprints", "family-2012"],
+            "measure": ["rate", "frequency", "rate"],
+            "conclusion": ["reduction", "inconclusive", "increase"],
+            "treatment_n": [72, 72, 200],
+            "difference": [-0.12, -0.4, 0.1],
+            "ci_low": [-0.23, -0.9, 0.02],
+            "ci_high": [-0.01, 0.1, 0.18],
+        }
+    )
+    log = LOG.assign(status_then=["published", "withdrawn", "ready", "remaining"])
+    told = bulletin.completed(log, results)
+    assert list(told["id"]) == ["footprints", "family-2012"]
+    assert list(told["rate_result"]) == ["reduction", "increase"]
+    assert told["frequency_result"].iloc[0] == "inconclusive"
+    assert pd.isna(told["frequency_result"].iloc[1])
+
+
+def test_service_update_makes_its_numbers_figures():
+    told = bulletin.service_update(
+        "Data for 2011 added.", last_index_date="2011-12-31", synthetic=True
+    )
+    assert [figure.text for figure in told.figures()] == ["2011", "31 December 2011"]
+    assert "nobody in them is a real person" in told.text
+
+
+# --- Numbers in print -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "places", "scale", "text"),
+    [
+        (0.285, 0, 100, "29"),
+        (0.125, 2, 1, "0.13"),
+        (-0.004, 0, 100, "0"),
+        (-0.4, 0, 1, "0"),
+        (1234.5, 0, 1, "1,235"),
+        (2.5, 0, 1, "3"),
+        (-2.5, 0, 1, "-3"),
+    ],
+)
+def test_number_rounds_the_decimal_half_away_from_nought(value, places, scale, text):
+    assert number(value, places, scale) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "places", "scale", "text"),
+    [
+        (-0.002, 0, 100, "-0.2"),
+        (0.00004, 0, 100, "0.004"),
+        (0.0, 0, 100, "0"),
+        (-0.001, 2, 1, "-0.001"),
+    ],
+)
+def test_bound_keeps_the_sign_of_a_small_limit(value, places, scale, text):
+    assert bound(value, places, scale) == text
+
+
+@pytest.mark.parametrize(
+    ("part", "text"), [(0, "0%"), (1, "<1%"), (4, "<1%"), (5, "1%"), (1000, "100%"), (None, "[c]")]
+)
+def test_share_is_of_the_total(part, text):
+    assert share("x", part, 1000).text == text
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [
+        (0.0004, "<0.01"),
+        (0.01, "0.01"),
+        (0.0501, "0.0501"),
+        (0.05, "0.05"),
+        (0.0499, "0.05"),
+        (0.2, "0.20"),
+    ],
+)
+def test_p_value_never_hides_on_which_side_of_five_per_cent_it_is(p, text):
+    told = p_value("x", p).text
+    assert told == text
+
+
+def test_missing_values_are_withheld():
+    assert percentage("x", float("nan")).suppressed
+    assert counted("x", None).text == "[c]"
+
+
+def test_quoted_text_is_whole_and_its_numbers_are_figures():
+    parts = quoted("x", "From 1,234 to 2.5, in 2013.")
+    assert Sentence(parts).text == "From 1,234 to 2.5, in 2013."
+    assert [part.text for part in parts if isinstance(part, Figure)] == ["1,234", "2.5", "2013"]
+
+
+def test_direction_refuses_a_conclusion_against_its_interval():
+    for wrong in (
+        replace(effect("rate", -0.1, 0.1), conclusion="reduction", significant=True),
+        replace(effect("rate", -0.1, -0.02), conclusion="increase"),
+        replace(effect("rate", -0.1, -0.02), conclusion="inconclusive", significant=False),
+        replace(suppressed(), significant=True),
+    ):
+        with pytest.raises(ValueError, match="contradicts"):
+            direction(wrong)
+
+
+# --- Properties -----------------------------------------------------------------------------------
+
+widths = {"rate": 1.0, "frequency": 30.0, "days_to_first": 365.0}
+
+
+@st.composite
+def effects_by_measure(draw):
+    return {name: draw(any_effect(name)) for name in HEADLINE}
+
+
+@st.composite
+def any_effect(draw, measure):
+    kind = draw(st.sampled_from(["tested", "tested", "tested", "suppressed", "untested"]))
+    if kind != "tested":
+        return suppressed(measure) if kind == "suppressed" else untested(measure)
+    limit = widths[measure]
+    limits = st.one_of(
+        st.floats(-limit, limit), st.sampled_from([-0.011, -0.004, -1e-9, 1e-9, 0.004, 0.5])
+    )
+    low, high = sorted((draw(limits), draw(limits)))
+    if low <= 0 <= high or low == high:
+        low, high = min(low, -1e-6), max(high, 1e-6)
+    n = draw(st.sampled_from([1, 30, 60, 900, 18_555]))
+    return effect(measure, low, high, n=n, comparison_mean=draw(st.floats(0, limit)))
+
+
+any_words = st.sampled_from([Words.of(sex) for sex in ("all", "male", "female")])
+
+
+def every_sentence(effects, words):
+    choices = {"words": words, "programme": PROGRAMME}
+    published = [
+        findings.overall_result(effects, **choices),
+        findings.can_say(effects, **choices),
+        findings.cannot_say(effects, **choices),
+        findings.estimates_lead(words),
+        findings.estimates(effects, words=words),
+        findings.numbers_needed(effects, words=words),
+        findings.significant_results(effects.values(), labels={"headline": "National"}),
+    ]
+    return [sentence for one in published for sentence in sentences_of(one)]
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(effects_by_measure(), any_words)
+def test_no_sentence_doubles_a_word_prints_minus_nought_or_a_stray_number(effects, words):
+    for sentence in every_sentence(effects, words):
+        assert not re.search(r"\b(\w+) \1\b", re.sub(r"\d[\d,.]*", "#", sentence.text))
+        assert not re.search(r"-0(\.0*)?(?![\d.])", sentence.text)
+        assert "  " not in sentence.text
+        outside = words_outside_figures(sentence)
+        for allowed in ALLOWED_DIGITS:
+            outside = outside.replace(allowed, "")
+        assert not re.search(r"\d", outside)
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(effects_by_measure(), any_words)
+def test_no_sentence_claims_a_cause_or_calls_people_otherwise(effects, words):
+    for sentence in every_sentence(effects, words):
+        assert not CAUSAL.search(sentence.text)
+        if words.people == "women":
+            assert "people" not in sentence.text.replace("people were counted", "")
+            assert not re.search(r"\bmen\b", sentence.text)
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(effects_by_measure(), any_words)
+def test_no_direction_contradicts_its_interval(effects, words):
+    told = findings.estimates(effects, words=words).items
+    for one, sentence in zip(effects.values(), told, strict=True):
+        low, high = one.ci_low, one.ci_high
+        lower = "shorter by" if one.measure == "days_to_first" else "lower by"
+        higher = "longer by" if one.measure == "days_to_first" else "higher by"
+        has_range = low is not None and one.reason is None
+        assert (lower in sentence.text) == (has_range and low < 0)
+        assert (higher in sentence.text) == (has_range and high > 0)
+        assert ("is a statistically significant" in sentence.text) == one.significant
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(st.sampled_from(HEADLINE), any_words)
+def test_no_claim_is_made_for_a_withheld_figure(measure, words):
+    for sentence in every_sentence({measure: suppressed(measure)}, words):
+        assert not CLAIMS.search(sentence.text.replace("fewer than 30", ""))
+        values = [figure.value for figure in sentence.figures()]
+        assert all(value in (41, "30") for value in values)
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(effects_by_measure(), any_words)
+def test_one_name_has_one_text_and_value(effects, words):
+    seen = {}
+    for sentence in every_sentence(effects, words):
+        for figure in sentence.figures():
+            assert seen.setdefault(figure.id, figure) == figure
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(effects_by_measure(), any_words)
+def test_printed_numbers_round_their_values(effects, words):
+    for sentence in every_sentence(effects, words):
+        for figure in sentence.figures():
+            printed = figure.text.replace(",", "")
+            if isinstance(figure.value, str) or not re.fullmatch(r"-?\d+(\.\d+)?", printed):
+                continue
+            decimals = len(printed.partition(".")[2])
+            slack = 0.5 * 10**-decimals * (1 + 1e-9) + 1e-12
+            assert abs(float(printed) - figure.value) <= slack
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(st.tuples(*[st.integers(0, 90)] * 5))
+def test_main_findings_add_up_and_read_well(parts):
+    names = ("published", "ready", "not_processed", "withdrawn", "remaining")
+    counts = dict(zip(names, parts, strict=True)) | {"received": sum(parts)}
+    for item in bulletin.main_findings(counts).items:
+        assert not re.search(r"\b(\w+) \1\b", item.text)
+        assert not re.search(r"\b(one|1) (requests|reports|are)\b", item.text)
+        assert not re.search(r"\d", words_outside_figures(item))

@@ -1,0 +1,424 @@
+"""The tables: every cell filled, every number a figure, rounding and shorthand as promised."""
+
+import datetime as dt
+import re
+from dataclasses import dataclass, replace
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_findings import (
+    HEADLINE,
+    MARCH_2014,
+    PEOPLE,
+    any_words,
+    effect,
+    effects_by_measure,
+    headline,
+    suppressed,
+    untested,
+)
+
+from jdl import tables
+from jdl.balance import COLUMNS as BALANCE
+from jdl.bulletin import COLUMNS
+from jdl.effects import MEASURES
+from jdl.figures import Figure, Sentence, Tag
+from jdl.upload import Note
+from jdl.wording import ALLOWED_DIGITS, Words
+
+
+def texts(table):
+    return [[cell if isinstance(cell, str) else cell.text for cell in row] for row in table.rows]
+
+
+def difference(one, words=PEOPLE):
+    return texts(tables.measurements({one.measure: one}, words=words))[0][3]
+
+
+# --- Results --------------------------------------------------------------------------------------
+
+
+def test_measurements_are_told_for_a_hundred_people():
+    table = tables.measurements(headline(effect("rate")), words=PEOPLE)
+    assert texts(table)[0][1:] == [
+        "38 of the 100 people committed a proven reoffence (a rate of 38%)",
+        "45 of the 100 people committed a proven reoffence (a rate of 45%)",
+        "7 fewer people",
+    ]
+    assert texts(table)[1][1] == "120 proven reoffences (1.2 per person)"
+    assert texts(table)[2][1].startswith("154 days before the first proven reoffence")
+    assert table.header[1] == "For 100 typical people in the treatment group, the equivalent of"
+
+
+@pytest.mark.parametrize(
+    ("one", "words", "expected"),
+    [
+        (effect("rate", 0.03, 0.11), PEOPLE, "7 more people"),
+        (effect("rate", -0.011, -0.009), PEOPLE, "1 fewer person"),
+        (effect("rate", -0.011, -0.009), Words.of("female"), "1 fewer woman"),
+        (effect("rate", -0.06, 0.054), PEOPLE, "less than 1 person more or fewer"),
+        (effect("rate", -0.05, 0.05), PEOPLE, "less than 1 person more or fewer"),
+        (effect("rate", -0.05, 0.05), Words.of("male"), "less than 1 man more or fewer"),
+        (effect("frequency", -0.3, 0.1), PEOPLE, "10 fewer reoffences"),
+        (effect("days_to_first", 1.0, 21.0), PEOPLE, "11 days later"),
+        (effect("days_to_first", -3.0, 1.0), PEOPLE, "1 day earlier"),
+        (effect("days_to_first", -1.2, 1.0), PEOPLE, "less than 1 day later or earlier"),
+        (suppressed(), PEOPLE, "[c]"),
+    ],
+)
+def test_difference(one, words, expected):
+    assert difference(one, words) == expected
+
+
+def test_difference_is_rounded_from_the_unrounded_one_with_a_note():
+    apart = effect("rate", -0.06, -0.016, comparison_mean=0.284)
+    table = tables.measurements({"rate": apart}, words=PEOPLE)
+    assert [text.split()[0] for text in texts(table)[0][1:]] == ["25", "28", "4"]
+    assert tables.ROUNDING in table.notes
+    agree = effect("rate", -0.06, -0.02, comparison_mean=0.28)
+    assert tables.measurements({"rate": agree}, words=PEOPLE).notes == ()
+
+
+def test_measurements_withheld_give_the_reason_once():
+    withheld = {name: suppressed(name, "withheld for confidentiality") for name in HEADLINE[:2]}
+    table = tables.measurements(withheld, words=PEOPLE)
+    assert {cell for row in texts(table) for cell in row[1:]} == {"[c]"}
+    assert table.notes == (
+        "[c] One-year proven reoffending rate; Frequency of proven reoffending: withheld for "
+        "confidentiality.",
+    )
+
+
+def row_of(one, name="table-rate"):
+    return texts(tables.result_table(name, [one], labels={"headline": "National"}))[0]
+
+
+@pytest.mark.parametrize(
+    ("one", "name", "expected"),
+    [
+        (effect(), "table-rate", ["38%", "45%", "-11 to -3", "Yes", "<0.01"]),
+        (
+            effect("rate", -0.09, 0.002),
+            "table-rate",
+            ["41%", "45%", "-9 to 0.2", "No", "0.30"],
+        ),
+        (
+            effect("rate", -0.09, -0.002),
+            "table-rate",
+            ["40%", "45%", "-9 to -0.2", "Yes", "<0.01"],
+        ),
+        (
+            effect("frequency", -0.5, 0.001),
+            "table-frequency",
+            ["1.18", "1.43", "-0.50 to 0.001", "No", "0.30"],
+        ),
+        (
+            effect("days_to_first", -8.0, 20.4),
+            "table-days",
+            ["154", "148", "-8 to 20", "No", "0.30"],
+        ),
+        (suppressed(), "table-rate", ["[c]", "[c]", "[c]", "[c]", "[c]"]),
+        (untested(), "table-rate", ["38%", "45%", "[z]", "[z]", "[z]"]),
+    ],
+)
+def test_result_row(one, name, expected):
+    assert row_of(one, name)[3:] == expected
+
+
+def test_result_table_has_a_row_an_analysis_and_an_outcome():
+    effects = [
+        effect(measure, -0.1, 0.1, analysis=analysis)
+        for analysis in ("headline", "site")
+        for measure in MEASURES
+    ]
+    rows = {
+        name: texts(tables.result_table(name, effects, labels={"site": "One site"}))
+        for name in tables.RESULT_TABLES
+    }
+    assert len(rows) == 7
+    assert len(rows["table-rate"]) == 2
+    assert [row[:2] for row in rows["table-first-court-outcome"]][3:] == [
+        ["One site", "Indictable"],
+        ["One site", "Either way"],
+        ["One site", "Summary"],
+    ]
+    told = {measure for layout in tables.RESULT_TABLES.values() for measure in layout.measures}
+    assert told == set(MEASURES)
+
+
+def test_a_significant_row_is_marked_by_word_and_not_by_colour_alone():
+    table = tables.result_table("table-rate", [effect()], labels={})
+    assert table.rows[0][-2] == Tag("Yes", "blue")
+
+
+def test_sizes():
+    table = tables.sizes_table(
+        [effect(), replace(suppressed(), analysis="site")],
+        labels={"headline": "National", "site": "One site"},
+        regions={"site": "London"},
+    )
+    assert texts(table)[0] == ["National", "No", "900", "17,000", "16,500", "342", "7,650"]
+    assert texts(table)[1] == ["One site", "London", "41", "900", "[c]", "[c]", "[c]"]
+
+
+# --- The request ----------------------------------------------------------------------------------
+
+
+def test_request_facts_leave_out_what_is_empty_and_name_every_number():
+    table = tables.request_facts(
+        {
+            "organisation": "Blue Sky",
+            "programme": "Six months' work",
+            "description": "Jobs for 6 months after 2005",
+            "sector": "voluntary",
+            "received": "2014-01-09",
+            "release": "2014-03",
+            "extends": [],
+            "selection": "",
+        }
+    )
+    told = dict(texts(table))
+    assert told["Request received"] == "9 January 2014"
+    assert told["Release"] == "March 2014"
+    assert told["Sector"] == "Voluntary"
+    assert "Includes the people of earlier requests" not in told
+    assert [f.text for f in table.figures()][:2] == ["6", "2005"]
+
+
+@dataclass
+class Criterion:
+    code: str
+    text: str
+    required: object
+    actual: object
+    met: bool
+
+
+def test_criteria_show_required_actual_and_whether_met():
+    table = tables.criteria_table(
+        [
+            Criterion("minimum_people", "Enough people", "at least 60 people", "41 people", False),
+            Criterion("data_sharing", "Signed off", True, dt.date(2013, 5, 1), True),
+            Criterion("special_group", "Approved", "", None, True),
+        ]
+    )
+    assert texts(table) == [
+        ["Enough people", "at least 60 people", "41 people", "Not met"],
+        ["Signed off", "Yes", "1 May 2013", "Met"],
+        ["Approved", "[z]", "[z]", "Met"],
+    ]
+    assert [f.text for f in table.figures()] == ["60", "41", "1 May 2013"]
+
+
+# --- Balance and profile --------------------------------------------------------------------------
+
+
+def balance(*rows):
+    return pd.DataFrame(list(rows), columns=list(BALANCE))
+
+
+SHARES = balance(
+    ("sex", "male", 0.804, 0.7, 0.79, 0.3, 0.02, "red", "green", 0.8),
+    ("sex", "female", 0.196, 0.3, 0.21, -0.3, -0.02, "red", "green", 0.2),
+    ("age", "", 31.26, 35.0, 31.5, -0.2, -0.0004, "red", "green", 31.0),
+    ("region", "<1 of 10", 0.5, 0.5, 0.5, 0.0, 0.07, "green", "amber", 0.5),
+    ("region", ">1 of 10", *(None,) * 8),
+)
+
+
+def test_balance_summary_counts_before_and_after():
+    assert [row[2:] for row in texts(tables.balance_summary(SHARES))] == [
+        ["1", "3"],
+        ["0", "1"],
+        ["3", "0"],
+    ]
+
+
+def test_balance_table_holds_every_row_and_withholds_the_cleared_ones():
+    table = tables.balance_table(SHARES, labels={"sex": "Sex"})
+    assert texts(table)[0][:5] == ["Sex", "Male", "80.4%", "70.0%", "79.0%"]
+    assert texts(table)[0][5:] == ["30.0%", "2.0%", "Well matched"]
+    assert texts(table)[2][:5] == ["age", "[z]", "31.26", "35.00", "31.50"]
+    assert texts(table)[2][6] == "0.0%"
+    assert texts(table)[4][2:] == ["[c]"] * 6
+    ids = [figure.id for figure in table.figures()]
+    assert len(ids) == len(set(ids))
+
+
+def test_profile_adds_a_note_only_where_rounding_does_not_add_up():
+    table = tables.profile_table(SHARES, labels={}, words=Words.of("male"))
+    assert [row[2] for row in texts(table)] == ["80%", "20%", "31.3", "50%", "[c]"]
+    assert table.notes == (
+        "[c] withheld, because few people are in this category or in its complement.",
+    )
+    assert "men" in table.caption
+    off = SHARES.head(2).assign(mean_treatment=[0.335, 0.335])
+    assert "Percentages may not add up, because of rounding." in (
+        tables.profile_table(off, labels={}, words=PEOPLE).notes
+    )
+
+
+# --- Losses and data ------------------------------------------------------------------------------
+
+FUNNEL = pd.DataFrame(
+    [
+        (0, "submitted", 0, 1000),
+        (1, "not found in the national records", 4, 996),
+        (2, "other reasons", 0, 996),
+        (3, "no similar person in the comparison pool", 90, 906),
+    ],
+    columns=["step", "reason", "removed", "remaining"],
+)
+
+
+def test_funnel_shares_are_always_of_the_starting_total():
+    assert texts(tables.funnel_table(FUNNEL)) == [
+        ["Submitted", "[z]", "[z]", "1,000", "100%"],
+        ["Not found in the national records", "4", "<1%", "996", "100%"],
+        ["Other reasons", "0", "0%", "996", "100%"],
+        ["No similar person in the comparison pool", "90", "9%", "906", "91%"],
+    ]
+
+
+def test_linkage_counts_share_what_was_submitted():
+    table = tables.linkage_table({"pnc_id": 60, "review": 3, "not found": None})
+    assert texts(table) == [
+        ["Pnc id", "60", "95%"],
+        ["Review", "3", "5%"],
+        ["Not found", "[c]", "[c]"],
+    ]
+    assert tables.linkage_table({"a": 1}, labels={"a": "by number"}).rows[0][0] == "By number"
+
+
+def test_data_quality_of_something_and_of_nothing():
+    notes = [Note("dates written with 2 digits", 3, "index_date")]
+    table = tables.data_quality_table(notes, rows=1000)
+    assert texts(table) == [["Dates written with 2 digits", "index_date", "3", "<1%"]]
+    assert texts(tables.data_quality_table([], rows=0))[0][0] == "Nothing was noticed"
+
+
+# --- The bulletin ---------------------------------------------------------------------------------
+
+
+def completed(*rows):
+    return pd.DataFrame(list(rows), columns=list(COLUMNS))
+
+
+BLUE_SKY = ("a", "Blue Sky", "Work", "voluntary", "employment", "2014-03")
+RESULTS = completed(
+    (*BLUE_SKY, 72, -0.12, -0.229, -0.002, "reduction", "inconclusive"),
+    ("b", "Art", "Org", "public", "arts", "2014-02", 41, None, None, None, "suppressed", None),
+    ("c", "Art", "Org", "public", "arts", None, None, None, None, None, "inconclusive", None),
+    ("d", "Art", "Org", None, "arts", "2013-10", None, None, None, None, None, None),
+)
+
+
+def test_reconciliation_shows_every_status():
+    assert dict(texts(tables.reconciliation(MARCH_2014)))["Reports completed"] == "57"
+
+
+def test_results_table_tells_withheld_from_unknown():
+    rows = texts(tables.results_table(RESULTS))
+    assert rows[0][3:] == ["March 2014", "72", "-23 to -0.2", "Reduction", "Inconclusive"]
+    assert rows[1][3:] == ["February 2014", "41", "[c]", "[c]", "[x]"]
+    assert rows[2][3:] == ["[x]", "[x]", "[x]", "Inconclusive", "[x]"]
+    assert rows[3][6:] == ["[x]", "[x]"]
+
+
+def test_results_by_type_and_sector_count_only_results():
+    assert texts(tables.by_type_table(RESULTS)) == [
+        ["Arts", "0", "1", "0", "1"],
+        ["Employment", "1", "0", "0", "1"],
+    ]
+    assert [row[0] for row in texts(tables.by_sector_table(RESULTS))] == ["Public", "Voluntary"]
+    assert texts(tables.by_type_table(RESULTS.iloc[:0]))[0][0] == "None yet"
+
+
+def test_not_processed_by_reason_the_commonest_first():
+    log = pd.DataFrame(
+        {
+            "status_then": ["not processed"] * 3 + ["ready"],
+            "reason": ["no sign-off", "fewer than 60 people", "fewer than 60 people", None],
+        }
+    )
+    table = tables.not_processed_table(log)
+    assert texts(table) == [["Fewer than 60 people", "2"], ["No sign-off", "1"]]
+    assert next(table.figures()).text == "60"
+    assert texts(tables.not_processed_table(log.tail(1))) == [["None", "0"]]
+
+
+@dataclass
+class Release:
+    period_to: object = dt.date(2014, 2, 28)
+    published_at: object = dt.datetime(2014, 3, 13, 9, 30)
+    next_release: object = dt.date(2014, 4, 10)
+    lead_statistician: str = "Head of the lab"
+    contact: str = "020 3334 0770"
+    pre_release: tuple[str, ...] = ("Secretary of State", "Permanent Secretary")
+    stated: bool = False
+
+
+def test_release_facts():
+    table = tables.release_facts(Release(), synthetic=True)
+    told = dict(texts(table))
+    assert told["Published"] == "13 March 2014 at 9:30"
+    assert told["Status"] == "Synthetic demonstration, not Official Statistics"
+    assert told["Pre-release access, up to one day before"] == (
+        "Secretary of State; Permanent Secretary"
+    )
+    assert table.notes
+    plain = tables.release_facts(Release(stated=True, pre_release=()), synthetic=False)
+    assert dict(texts(plain))["Status"] == "Official Statistics"
+    assert plain.notes == ()
+
+
+# --- Properties -----------------------------------------------------------------------------------
+
+
+def stray_digits(table):
+    cells = [cell for row in table.rows for cell in row]
+    outside = " ".join(
+        part
+        for cell in cells
+        if isinstance(cell, Sentence)
+        for part in cell.parts
+        if isinstance(part, str)
+    )
+    outside += " ".join(table.header) + table.caption
+    for allowed in ALLOWED_DIGITS:
+        outside = outside.replace(allowed, "")
+    return re.findall(r"\d+", outside)
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(effects_by_measure(), any_words)
+def test_tables_print_no_minus_nought_and_no_stray_number(effects, words):
+    shown = [
+        tables.measurements(effects, words=words),
+        tables.sizes_table([effects["rate"]], labels={}),
+        *(tables.result_table(name, effects.values(), labels={}) for name in tables.RESULT_TABLES),
+    ]
+    seen = {}
+    for table in shown:
+        assert not re.search(r"-0(\.0*)?%?(?![\d.])", table.text)
+        assert stray_digits(table) == []
+        for figure in table.figures():
+            assert seen.setdefault(figure.id, figure) == figure
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(st.floats(-1, 1), st.floats(0, 1))
+def test_a_printed_limit_keeps_the_sign_of_its_value(low, width):
+    one = effect("rate", low, low + width)
+    if one.significant:
+        interval = row_of(one)[5]
+        first, last = (float(text) for text in interval.split(" to "))
+        assert (first > 0) == (last > 0) == (one.difference > 0) or abs(low) < 1e-6
+
+
+def test_every_number_in_a_result_row_is_a_figure():
+    table = tables.result_table("table-rate", [effect()], labels={})
+    kinds = [type(cell) for cell in table.rows[0]]
+    assert kinds == [str, Figure, Figure, Figure, Figure, Sentence, Tag, Figure]
