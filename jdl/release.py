@@ -38,15 +38,16 @@ from jdl.manifest import MANIFEST, ROOT
 from jdl.national import Vintage
 from jdl.workers import (
     RUN,
+    Crew,
     Done,
     Failure,
     Job,
     News,
     Outcome,
     Tell,
+    crew,
     finished,
     fresh,
-    run_jobs,
     swap,
 )
 
@@ -368,24 +369,22 @@ def run_release(
         _prepare(month.vintage, places, tell)
         made_from = inputs_of(month)
         started = time.time()
-        outcomes = _run_requests(month, made_from, jobs, tell, again=False)
-        failures = tuple(outcome for outcome in outcomes if isinstance(outcome, Failure))
-        if not failures:
-            outcomes += _assemble(month, made_from, outcomes, started, tell)
-            failures = tuple(outcome for outcome in outcomes if isinstance(outcome, Failure))
-        return Summary(month.folder / "index.html", _lines(month, outcomes), failures)
+        with crew(jobs or _cores()) as workers:
+            outcomes = _run_requests(month, made_from, workers, tell, again=False)
+            if not _failures(outcomes):
+                outcomes.append(_assemble(month, made_from, outcomes, started, workers, tell))
+        lines = _lines(month, outcomes)
+        return Summary(month.folder / "index.html", lines, _failures(outcomes))
 
 
-def run_request(
-    name: str, places: Places, *, jobs: int | None = 1, again: bool = False, tell: Tell
-) -> Summary:
+def run_request(name: str, places: Places, *, again: bool = False, tell: Tell) -> Summary:
     """Make one request's folder under ``outputs/.work``; its release gathers it from there.
 
     Parameters
     ----------
     name : str
         The request's id.
-    places, jobs, tell
+    places, tell
         As for `run_release`.
     again : bool
         Whether to run it though nothing has changed.
@@ -404,12 +403,12 @@ def run_request(
         month.work.mkdir(parents=True, exist_ok=True)
         with _lock(month.work / f".{name}.lock", exclusive=True):
             _prepare(month.vintage, places, tell)
-            outcomes = _run_requests(month, inputs_of(month), jobs, tell, again=again)
-    failures = tuple(outcome for outcome in outcomes if isinstance(outcome, Failure))
+            with crew(1) as workers:
+                outcomes = _run_requests(month, inputs_of(month), workers, tell, again=again)
     lines = _lines(month, outcomes)
     if month.folder.exists():
         lines += (f"{month.folder} is finished and stays as it is; --replace makes it again.",)
-    return Summary(month.work / name / "report.html", lines, failures)
+    return Summary(month.work / name / "report.html", lines, _failures(outcomes))
 
 
 def run_prepare(places: Places, *, tell: Tell) -> Summary:
@@ -475,7 +474,7 @@ def _people_to_learn_from(requests: Path) -> pd.DataFrame | None:
 
 
 def _run_requests(
-    month: Month, made_from: dict[str, Any], jobs: int | None, tell: Tell, *, again: bool
+    month: Month, made_from: dict[str, Any], workers: Crew, tell: Tell, *, again: bool
 ) -> list[Outcome]:
     """Run the requests that are not finished, and return all in id order."""
     work = [_job(month, entry, made_from) for entry in month.entries]
@@ -485,9 +484,12 @@ def _run_requests(
     unmade = [job for job in work if job.name not in known]
     for job in unmade:
         tell(News(job.name, "waiting", 0.0))
-    made = run_jobs(unmade, min(jobs or _cores(), len(unmade)), tell)
-    outcomes = known | {outcome.name: outcome for outcome in made}
-    return [outcomes[job.name] for job in work]
+    made = {outcome.name: outcome for outcome in workers.run(unmade, tell)}
+    return [made.get(job.name) or known[job.name] for job in work]
+
+
+def _failures(outcomes: list[Outcome]) -> tuple[Failure, ...]:
+    return tuple(outcome for outcome in outcomes if isinstance(outcome, Failure))
 
 
 def _cores() -> int:
@@ -532,14 +534,19 @@ def _environment(month: Month, results: Path) -> dict[str, str]:
 
 
 def _assemble(
-    month: Month, made_from: dict[str, Any], outcomes: list[Outcome], started: float, tell: Tell
-) -> list[Outcome]:
+    month: Month,
+    made_from: dict[str, Any],
+    outcomes: list[Outcome],
+    started: float,
+    workers: Crew,
+    tell: Tell,
+) -> Outcome:
     """Gather the requests, make the bulletin and put the whole folder into place."""
     scratch = fresh(month.work / _ASSEMBLY)
     made = scratch / "new"
     for outcome in outcomes:
         _copy(month.work / outcome.name, made / "reports" / outcome.name)
-    [told] = run_jobs([_bulletin_job(month, made, scratch / "bulletin")], 1, tell)
+    [told] = workers.run([_bulletin_job(month, made, scratch / "bulletin")], tell)
     if isinstance(told, Done):
         _copy(scratch / "bulletin", made / "bulletin")
         _finish(month, made, made_from)
@@ -548,7 +555,7 @@ def _assemble(
         swap(made, month.folder, month.work / _REPLACED)
         shutil.rmtree(month.work / _REPLACED, ignore_errors=True)
     shutil.rmtree(scratch)
-    return [told]
+    return told
 
 
 def _copy(source: Path, target: Path) -> None:

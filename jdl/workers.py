@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -32,6 +33,7 @@ from jdl.faults import Unusable
 
 RUN = "run.json"
 _PATIENCE = 20
+_SPAWN = multiprocessing.get_context("spawn")
 _BEFORE_RENDERING = 0.9
 STARTING = "starting"
 OVERHEAD = "notebook overhead"
@@ -41,11 +43,11 @@ STAGES = {
     "injected-parameters": OVERHEAD,
     "imports": OVERHEAD,
     "request": "request",
-    "linkage": "linkage",
+    "link": "linkage",
     "sentence": "sentence",
-    "matching": "matching",
+    "match": "matching",
     "balance": "balance",
-    "effects": "effects",
+    "effect": "effects",
 }
 
 
@@ -226,67 +228,64 @@ def swap(made: Path, folder: Path, old: Path) -> None:
     made.replace(folder)
 
 
-def run_jobs(jobs: Sequence[Job], workers: int, tell: Tell) -> list[Outcome]:
-    """Run jobs side by side; a failing one does not stop the others.
+@contextmanager
+def crew(size: int) -> Iterator[Crew]:
+    """Employ workers for a while; at its end each is gone, with its kernel.
 
     Parameters
     ----------
-    jobs : sequence of Job
-    workers : int
-        How many at a time.
-    tell : callable
-        Called in this process with the stages of each job.
-
-    Returns
-    -------
-    list of Done or Failure
-        In the order of the jobs.
+    size : int
+        How many notebooks run at a time, at most.
     """
-    outcomes: dict[str, Outcome] = {}
-    waiting = deque(jobs)
-    with _crew() as crew:
-        while waiting or crew.busy:
-            while waiting and len(crew.busy) < workers:
-                crew.give(waiting.popleft())
-            for pipe in wait(list(crew.busy)):
-                news = crew.hear(pipe)  # type: ignore[arg-type]
-                if isinstance(news, News):
-                    tell(news)
-                else:
-                    outcomes[news.name] = news
-                    tell(News(news.name, "failed" if isinstance(news, Failure) else "done", 1.0))
-    return [outcomes[job.name] for job in jobs]
+    workers = Crew(size)
+    try:
+        yield workers
+    finally:
+        workers.dismiss()
 
 
-class _Crew:
-    """The worker processes: those at work, by their pipe, and those that wait."""
+class Crew:
+    """Worker processes, started when first needed.
 
-    def __init__(self) -> None:
-        self.busy: dict[Connection, Job] = {}
+    Parameters
+    ----------
+    size : int
+        How many there may be.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._busy: dict[Connection, Job] = {}
         self._idle: list[Connection] = []
-        self._processes: dict[Connection, Any] = {}
-        self._context = multiprocessing.get_context("spawn")
+        self._processes: dict[Connection, SpawnProcess] = {}
 
-    def give(self, job: Job) -> None:
-        """Give a job to a worker that waits, or to a new one."""
-        pipe = self._idle.pop() if self._idle else self._hire()
-        self.busy[pipe] = job
-        pipe.send(job)
+    def run(self, jobs: Sequence[Job], tell: Tell) -> list[Outcome]:
+        """Run jobs side by side; a failing one does not stop the others.
 
-    def hear(self, pipe: Connection) -> News | Outcome:
-        """Return what a worker says; one that has died says that its job failed."""
-        try:
-            news: News | Outcome = pipe.recv()
-        except (EOFError, OSError):
-            self._processes.pop(pipe).join()
-            pipe.close()
-            job = self.busy.pop(pipe)
-            why = "the process that ran it died, most often for want of memory"
-            return Failure(job.name, f"notebook {job.notebook.name}: {why}")
-        if not isinstance(news, News):
-            del self.busy[pipe]
-            self._idle.append(pipe)
-        return news
+        Parameters
+        ----------
+        jobs : sequence of Job
+        tell : callable
+            Called in this process with the stages of each job.
+
+        Returns
+        -------
+        list of Done or Failure
+            In the order of the jobs.
+        """
+        outcomes: dict[str, Outcome] = {}
+        waiting = deque(jobs)
+        while waiting or self._busy:
+            while waiting and len(self._busy) < self._size:
+                self._give(waiting.popleft())
+            for pipe in wait(list(self._busy)):
+                said = self._hear(pipe)  # type: ignore[arg-type]
+                if not isinstance(said, News):
+                    outcomes[said.name] = said
+                    ended = "failed" if isinstance(said, Failure) else "done"
+                    said = News(said.name, ended, 1.0)
+                tell(said)
+        return [outcomes[job.name] for job in jobs]
 
     def dismiss(self) -> None:
         """End every worker, and wait until each has ended its kernel."""
@@ -297,23 +296,35 @@ class _Crew:
             process.kill()
             process.join()
             pipe.close()
+        self._processes.clear()
+
+    def _give(self, job: Job) -> None:
+        pipe = self._idle.pop() if self._idle else self._hire()
+        self._busy[pipe] = job
+        pipe.send(job)
+
+    def _hear(self, pipe: Connection) -> News | Outcome:
+        """Return what a worker says; one that has died says that its job failed."""
+        try:
+            said: News | Outcome = pipe.recv()
+        except (EOFError, OSError):
+            self._processes.pop(pipe).join()
+            pipe.close()
+            job = self._busy.pop(pipe)
+            why = "the process that ran it died, most often for want of memory"
+            return Failure(job.name, f"notebook {job.notebook.name}: {why}")
+        if not isinstance(said, News):
+            del self._busy[pipe]
+            self._idle.append(pipe)
+        return said
 
     def _hire(self) -> Connection:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(theirs,), daemon=False)
+        ours, theirs = _SPAWN.Pipe()
+        process = _SPAWN.Process(target=_serve, args=(theirs,))
         process.start()
         theirs.close()
         self._processes[ours] = process
         return ours
-
-
-@contextmanager
-def _crew() -> Iterator[_Crew]:
-    crew = _Crew()
-    try:
-        yield crew
-    finally:
-        crew.dismiss()
 
 
 def _serve(pipe: Connection) -> None:

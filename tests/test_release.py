@@ -1,0 +1,535 @@
+"""A release is whole or not at all, whatever its requests do.
+
+The notebooks here are tiny and their pages a few words; the whole chain is in test_end_to_end.py.
+"""
+
+import hashlib
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from few_pages import pages, torn_pages
+from request_files import people, text, write_request
+
+from jdl import manifest, national, prepare, release, render, workers
+from jdl.faults import Unusable
+from jdl.release import Places, Refused, open_month, run_release, run_request
+from jdl.workers import STAGES, Done, News, fresh, stage_of, swap
+
+NOTEBOOKS = Path(__file__).parent / "notebooks"
+LOG = (
+    "id,organisation,programme,sector,intervention_type,received,status,status_date,release\n"
+    "harbour,Harbour Trust,Harbour mentoring,voluntary,mentoring,2013-11-04,ready,2014-03-13,"
+    "2014-03\n"
+)
+
+
+class Month:
+    """A month's inputs in a folder, and the runs of it."""
+
+    def __init__(self, folder):
+        self.places = Places(folder / "data", folder / "requests", folder / "outputs")
+        self.news = []
+
+    def add(self, *names, **written):
+        for name in names:
+            write_request(self.places.requests / name, **{"upload": text(people(3)), **written})
+
+    def release(self, **options):
+        return run_release("2014-03", self.places, tell=self.news.append, **{"jobs": 1, **options})
+
+    def run(self, name, **options):
+        return run_request(name, self.places, tell=self.news.append, **options)
+
+    @property
+    def folder(self):
+        return self.places.outputs / "2014-03"
+
+    @property
+    def work(self):
+        return self.places.work("2014-03")
+
+    def ran(self):
+        return [news.name for news in self.news if news.stage == "starting"]
+
+    def manifest(self):
+        return json.loads((self.folder / "manifest.json").read_text())
+
+
+class Here:
+    """A crew of nobody: this very process does the work, which saves starting others."""
+
+    def run(self, jobs, tell):
+        outcomes = [workers._attempt(job, tell) for job in jobs]
+        for outcome in outcomes:
+            tell(News(outcome.name, "done" if isinstance(outcome, Done) else "failed", 1.0))
+        return outcomes
+
+
+@pytest.fixture
+def month(tmp_path, monkeypatch):
+    """Return a month with one request, on a vintage that is prepared; see `crewed`."""
+    monkeypatch.setattr(release, "REPORT", NOTEBOOKS / "acts_as_its_request.ipynb")
+    monkeypatch.setattr(release, "BULLETIN", NOTEBOOKS / "counts_results.ipynb")
+    monkeypatch.setattr(render, "report_files", pages)
+    monkeypatch.setattr(render, "bulletin_files", pages)
+    monkeypatch.setattr(render, "index", lambda record, results: f"{len(results)} reports\n")
+    record = {"hash": "p" * 64, "inputs": {"offenders": "o" * 64}}
+    monkeypatch.setattr(prepare, "is_current", lambda vintage: True)
+    monkeypatch.setattr(
+        prepare,
+        "open_prepared",
+        lambda vintage: SimpleNamespace(
+            con=SimpleNamespace(close=lambda: None), record=record, hash=record["hash"]
+        ),
+    )
+    monkeypatch.setattr(national, "open_vintage", lambda data, name=None: _vintage(data))
+    code = {"version": "0", "sha256": "c" * 64, "commit": None, "changed_since": None}
+    monkeypatch.setattr(manifest, "code", lambda: code)
+    monkeypatch.setattr(release, "crew", lambda size: nullcontext(Here()))
+    made = Month(tmp_path)
+    made.places.data.mkdir()
+    made.places.requests.mkdir()
+    (made.places.requests / "log.csv").write_text(LOG)
+    made.add("harbour")
+    return made
+
+
+@pytest.fixture
+def crewed(month, monkeypatch):
+    """Return the month with real worker processes."""
+    monkeypatch.setattr(release, "crew", workers.crew)
+    return month
+
+
+def _vintage(data):
+    day = national.dt.date
+    return national.Vintage(
+        folder=data,
+        name="tiny",
+        extracted=day(2013, 10, 31),
+        offences_to=day(2013, 6, 30),
+        convictions_to=day(2013, 6, 30),
+        synthetic=True,
+        eligible_from=None,
+        coverage={},
+    )
+
+
+def _files(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_a_release_holds_its_reports_bulletin_page_and_manifest(month):
+    summary = month.release()
+    assert summary.failures == ()
+    assert summary.look_at == month.folder / "index.html"
+    assert "harbour: reported, one-year rate: reduction" in summary.lines
+    names = set(_files(month.folder))
+    assert {"index.html", "manifest.json", "run.json", "bulletin/log.csv"} <= names
+    assert {"reports/harbour/report.html", "reports/harbour/result.json"} <= names
+    assert not any(name.endswith("run.json") for name in names - {"run.json"})
+    assert (month.folder / "index.html").read_text() == "1 reports\n"
+    assert (month.folder / "bulletin" / "log.csv").read_text() == LOG
+    bulletin = json.loads((month.folder / "bulletin" / "figures.json").read_text())
+    assert bulletin[0]["value"] == 1
+
+
+def test_the_manifest_holds_every_file_input_and_version(month):
+    month.release()
+    made = month.manifest()
+    for name, content in _files(month.folder).items():
+        listed = made["files"].get(name)
+        compared = name not in ("manifest.json", "run.json")
+        assert listed == (hashlib.sha256(content).hexdigest() if compared else None), name
+    assert set(made["inputs"]["requests"]["harbour"]) == {"request.toml", "upload"}
+    assert made["inputs"]["log.csv"] == hashlib.sha256(LOG.encode()).hexdigest()
+    assert made["vintage"]["name"] == "tiny"
+    assert made["parameters"] == {"harbour": {"request_id": "harbour"}}
+    assert made["environment"]["packages"]["papermill"]
+    assert made["seed"] == prepare.SEED
+    assert os.uname().nodename not in json.dumps(made)
+
+
+def test_the_run_record_holds_seconds_by_stage_and_memory(month):
+    month.release()
+    run = json.loads((month.folder / "run.json").read_text())
+    report, bulletin = run["notebooks"]
+    assert (report["name"], bulletin["name"]) == ("harbour", "counts_results")
+    assert {"notebook overhead", "linkage", "rendering"} <= set(report["seconds"])
+    assert all(seconds >= 0 for seconds in report["seconds"].values())
+    assert report["memory"]["worker"] > 1_000_000
+    assert run["host"]["name"]
+
+
+def test_two_releases_of_the_same_inputs_have_the_same_bytes(crewed, tmp_path):
+    crewed.add("zeal")
+    crewed.release(jobs=1)
+    first = _files(crewed.folder)
+    crewed.places = Places(crewed.places.data, crewed.places.requests, tmp_path / "elsewhere")
+    crewed.release(jobs=2)
+    second = _files(crewed.folder)
+    first.pop("run.json"), second.pop("run.json")
+    assert first == second
+
+
+def test_outputs_are_for_their_owner_only(month):
+    month.release()
+    for path in [month.folder, *month.folder.rglob("*")]:
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_nothing_is_left_in_scratch(month):
+    month.release()
+    left = {path.name for path in month.work.iterdir()}
+    assert left == {"harbour"}
+
+
+def test_a_failing_request_stops_the_month_but_not_the_others(crewed):
+    crewed.add("fails", "zeal")
+    summary = crewed.release()
+    assert [failure.name for failure in summary.failures] == ["fails"]
+    message = summary.failures[0].message
+    assert "cell link: stopped with ValueError" in message
+    assert "Canary" not in message
+    log = Path(message.rpartition("Restricted log: ")[2])
+    assert "Wilhelmina Canary" in log.read_text()
+    assert log.is_relative_to(crewed.places.outputs / ".restricted")
+    for folder in (log.parent, crewed.places.outputs / ".restricted"):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert not crewed.folder.exists()
+    assert (crewed.work / "harbour" / "report.html").exists()
+    assert (crewed.work / "zeal" / "report.html").exists()
+    assert not (crewed.work / "fails").exists()
+
+
+def test_after_mending_only_what_failed_is_run_again(month):
+    month.add("dies", "zeal")
+    month.release()
+    (month.places.requests / "dies" / "request.toml").unlink()
+    month.add("lives")
+    month.news.clear()
+    summary = month.release()
+    assert summary.failures == ()
+    assert month.ran() == ["lives", "counts_results"]
+    assert "zeal: reported, one-year rate: reduction (not changed since it was made)" in (
+        summary.lines
+    )
+
+
+def test_a_page_that_cannot_be_made_is_a_failure_without_its_words(month, monkeypatch):
+    monkeypatch.setattr(render, "report_files", torn_pages)
+    [failure] = month.release().failures
+    assert "after the last cell, stopped with KeyError" in failure.message
+    assert "Canary" not in failure.message
+    assert not (month.work / "harbour").exists()
+
+
+def test_a_bulletin_that_fails_publishes_nothing(month, monkeypatch):
+    monkeypatch.setattr(release, "BULLETIN", NOTEBOOKS / "fails.ipynb")
+    [failure] = month.release().failures
+    assert failure.name == "fails"
+    assert not month.folder.exists()
+    assert (month.work / "harbour").exists()
+
+
+def test_a_worker_that_is_killed_fails_its_own_request_only(crewed):
+    crewed.add("hangs", "zeal")
+    tell = crewed.news.append
+
+    def kill(news):
+        tell(news)
+        if news.name == "hangs" and news.stage == "linkage":
+            _end(_children(os.getpid()), b"spawn_main", signal.SIGKILL)
+
+    summary = run_release("2014-03", crewed.places, jobs=1, tell=kill)
+    assert [failure.name for failure in summary.failures] == ["hangs"]
+    assert "the process that ran it died" in summary.failures[0].message
+    assert (crewed.work / "zeal").exists()
+
+
+def test_every_fault_of_every_input_is_told_at_once_and_nothing_is_written(month):
+    month.add("short", upload="forename,surname\nQuillon,Zanthrop\n")
+    month.add("odd", rest='[method]\ncalliper = {value = 1, reason = "x"}\n')
+    (month.places.requests / "log.csv").write_text("id\nharbour\n")
+    with pytest.raises(Unusable) as refused:
+        month.release()
+    where = {fault.where for fault in refused.value.faults}
+    assert {"short/upload.csv", "odd/request.toml", "log.csv"} <= where
+    override = next(fault for fault in refused.value.faults if fault.where == "odd/request.toml")
+    assert override.column == "[method] calliper"
+    assert "caliper" in override.remedy
+    assert "Zanthrop" not in str(refused.value)
+    assert not month.places.outputs.exists()
+
+
+def test_a_request_may_not_take_another_ones_id(month):
+    month.add("odd", rest='[method]\nrequest_id = {value = "harbour", reason = "x"}\n')
+    with pytest.raises(Unusable, match="request_id: a method override"):
+        month.release()
+
+
+def test_an_override_reaches_the_notebook_and_the_manifest(month):
+    month.add("wide", rest='[method]\ncaliper = {value = 0.5, reason = "few alike"}\n')
+    month.release()
+    result = json.loads((month.folder / "reports" / "wide" / "result.json").read_text())
+    assert result["caliper"] == 0.5
+    assert month.manifest()["parameters"]["wide"]["caliper"] == 0.5
+
+
+def test_an_upload_too_late_for_the_vintage_is_a_fault(month):
+    late = people(3, intervention_start="2012-06-01", intervention_end="2012-07-01")
+    month.add("late", upload=text(late))
+    with pytest.raises(Unusable, match="the vintage tiny follows up index dates to 2011-12-31"):
+        month.release()
+
+
+def test_a_month_without_requests_or_facts_is_a_fault(month):
+    with pytest.raises(Unusable, match="release 2015-01: a release must have requests"):
+        open_month("2015-01", month.places)
+
+
+def test_what_is_not_a_month_is_a_fault(month):
+    with pytest.raises(Unusable, match="YYYY-MM"):
+        open_month("../../etc", month.places)
+
+
+def test_plain_defaults_are_said(month):
+    assert any("plain defaults were used" in line for line in month.release().lines)
+
+
+def test_a_finished_release_is_left_alone(month):
+    month.release()
+    month.news.clear()
+    before = _files(month.folder)
+    assert "already there" in month.release().lines[0]
+    month.add("zeal")
+    with pytest.raises(Refused, match="--replace"):
+        month.release()
+    assert _files(month.folder) == before
+    assert month.ran() == []
+
+
+def test_replacing_makes_it_again_from_what_has_changed(month):
+    month.release()
+    month.add("zeal")
+    month.news.clear()
+    assert month.release(again=True).failures == ()
+    assert month.ran() == ["zeal", "counts_results"]
+    assert {path.name for path in (month.folder / "reports").iterdir()} == {"harbour", "zeal"}
+
+
+def test_the_order_of_rows_changes_nothing(month):
+    month.release()
+    rows = people(3)
+    month.add("harbour", upload=text(rows[::-1]))
+    assert "already there" in month.release().lines[0]
+    month.add("harbour", upload=text([*rows[:2], {**rows[2], "location": "Leeds"}]))
+    with pytest.raises(Refused):
+        month.release()
+
+
+@pytest.mark.parametrize("changed", ["log", "request", "release"])
+def test_a_changed_input_runs_its_request_again(month, changed):
+    month.run("harbour")
+    if changed == "log":
+        (month.places.requests / "log.csv").write_text(LOG.replace("ready", "published"))
+    elif changed == "request":
+        month.add("harbour", top='approved_on = 2013-11-01\nspecial_group = "mental health"')
+    else:
+        (month.places.requests / "releases").mkdir()
+        facts = "period_to = 2014-02-28\npublished_at = 2014-03-13\nservice_update = 'New.'\n"
+        (month.places.requests / "releases" / "2014-03.toml").write_text(facts)
+    month.run("harbour")
+    assert month.ran() == ["harbour", "harbour"]
+
+
+def test_changed_code_runs_a_request_again(month, monkeypatch):
+    month.run("harbour")
+    code = {**manifest.code(), "sha256": "another"}
+    monkeypatch.setattr(manifest, "code", lambda: code)
+    month.run("harbour")
+    assert month.ran() == ["harbour", "harbour"]
+
+
+def test_running_one_request_reads_and_writes_only_its_own(month):
+    month.add("broken", upload="forename,surname\nQuillon,Zanthrop\n")
+    summary = month.run("harbour")
+    assert summary.look_at == month.work / "harbour" / "report.html"
+    assert summary.look_at.exists()
+    assert not month.folder.exists()
+
+
+def test_a_request_is_run_again_only_when_asked(month):
+    month.run("harbour")
+    month.run("harbour")
+    month.run("harbour", again=True)
+    assert month.ran() == ["harbour", "harbour"]
+
+
+def test_an_unknown_request_is_a_fault_that_names_the_known(month):
+    for name in ("nobody", "../harbour", "Harbour"):
+        with pytest.raises(Unusable, match="Name one of: harbour"):
+            month.run(name)
+
+
+def test_two_releases_at_once_are_refused(month):
+    month.release()
+    with release._outputs(month.places.outputs, exclusive=True):
+        with pytest.raises(Refused, match="Another jdl command is at work"):
+            month.release()
+        with pytest.raises(Refused, match="Another jdl command is at work"):
+            month.run("harbour")
+    month.add("zeal")
+    with release._outputs(month.places.outputs, exclusive=False):
+        assert month.run("zeal").failures == ()
+
+
+def test_outputs_that_cannot_be_written_are_a_fault(month):
+    month.places.outputs.write_text("a file where a folder should be")
+    with pytest.raises(Unusable, match="the outputs folder must be writable"):
+        month.release()
+
+
+def test_what_a_killed_run_left_is_cleared_and_a_replaced_release_comes_back(month):
+    month.release()
+    before = _files(month.folder)
+    month.folder.replace(month.work / ".replaced")
+    (month.work / ".assembly").mkdir()
+    (month.work / ".scratch-harbour").mkdir()
+    assert "already there" in month.release().lines[0]
+    assert _files(month.folder) == before
+    assert {path.name for path in month.work.iterdir()} == {"harbour"}
+
+
+def test_stopping_a_release_ends_its_workers_and_kernels(crewed, tmp_path):
+    crewed.add("hangs")
+
+    def interrupt(news):
+        if (news.name, news.stage) == ("hangs", "linkage"):
+            children = _children(os.getpid())
+            kernels = [kernel for child in children for kernel in _children(child)]
+            seen.extend(pid for pid in children + kernels if _works(pid))
+            os.kill(os.getpid(), signal.SIGINT)
+
+    seen = []
+    with pytest.raises(KeyboardInterrupt):
+        run_release("2014-03", crewed.places, jobs=2, tell=interrupt)
+    assert len(seen) >= 2
+    assert [pid for pid in seen if _works(pid)] == []
+    assert not crewed.folder.exists()
+
+
+ALONE = """
+import os
+import signal
+import sys
+from pathlib import Path
+
+from few_pages import pages
+from jdl.workers import Job, crew
+
+
+def tell(news):
+    if news.stage == "linkage":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    here = Path(sys.argv[2])
+    given = {"request_id": "hangs"}
+    job = Job("hangs", Path(sys.argv[1]), given, {}, pages, here / "made", here / "logs", "")
+    with crew(1) as workers:
+        workers.run([job], tell)
+"""
+
+
+def test_workers_leave_with_a_killed_parent(tmp_path):
+    script = tmp_path / "alone.py"
+    script.write_text(ALONE)
+    parent = subprocess.Popen(
+        [sys.executable, script, NOTEBOOKS / "acts_as_its_request.ipynb", tmp_path],
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+    )
+    assert parent.wait(120) == -signal.SIGKILL
+    deadline = time.monotonic() + 60
+    while _of_session(parent.pid) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert _of_session(parent.pid) == []
+
+
+def test_a_stage_is_known_by_how_its_cells_are_named():
+    assert stage_of("linkage-splink", "request") == "linkage"
+    assert stage_of("anything-else", "request") == "request"
+    assert set(STAGES.values()) >= {"linkage", "matching", "notebook overhead"}
+
+
+def test_a_folder_is_put_in_place_of_another_in_one_step(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "old").touch()
+    made = fresh(tmp_path / "scratch")
+    (made / "new").touch()
+    swap(made, tmp_path / "there", tmp_path / "before")
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["new"]
+    assert [path.name for path in (tmp_path / "before").iterdir()] == ["old"]
+
+
+def test_news_of_waiting_requests_comes_first(month):
+    month.add("zeal")
+    month.release()
+    assert month.news[:2] == [News("harbour", "waiting", 0.0), News("zeal", "waiting", 0.0)]
+    assert News("harbour", "done", 1.0) in month.news
+
+
+def _children(parent):
+    return [
+        int(status.parent.name)
+        for status in Path("/proc").glob("[0-9]*/stat")
+        if _fields(status)[1:2] == [str(parent)]
+    ]
+
+
+def _of_session(leader):
+    """Return the live processes of a session."""
+    return [
+        int(status.parent.name)
+        for status in Path("/proc").glob("[0-9]*/stat")
+        if (fields := _fields(status)) and fields[3] == str(leader) and fields[0] != "Z"
+    ]
+
+
+def _fields(status):
+    try:
+        return status.read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _command(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def _works(pid):
+    return any(kind in _command(pid) for kind in (b"spawn_main", b"ipykernel"))
+
+
+def _end(processes, kind, number):
+    for pid in processes:
+        if kind in _command(pid):
+            os.kill(pid, number)
