@@ -7,6 +7,7 @@ and, under `MIME`, the figures themselves; the executed notebook is the record, 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from jdl.effects import Effect
     from jdl.matching import Matched
     from jdl.national import Vintage
-    from jdl.request import Reason
+    from jdl.request import Criterion
 
 MIME = "application/vnd.jdl+json"
 SCHEMA = "jdl-result-1"
@@ -422,15 +423,19 @@ class Result(_Published):
         return {"result": self.result}
 
 
-def stopped(public: Mapping[str, Any], reasons: Sequence[Reason]) -> Result | None:
+def stopped(
+    public: Mapping[str, Any], reasons: Sequence[Criterion], vintage: Vintage
+) -> Result | None:
     """Return the record of a request that cannot go on; None when there is no reason to stop.
 
     Parameters
     ----------
     public : mapping
         The request's public fields.
-    reasons : sequence of Reason
+    reasons : sequence of Criterion
         Every criterion that is not met.
+    vintage : Vintage
+        The national data it would have been compared with.
 
     Returns
     -------
@@ -443,11 +448,20 @@ def stopped(public: Mapping[str, Any], reasons: Sequence[Reason]) -> Result | No
             "schema": SCHEMA,
             "request": dict(public),
             "status": "not processed",
-            "reason": [reason.text for reason in reasons],
+            "reason": " ".join(reason.text for reason in reasons),
+            "vintage": _about(vintage),
             "funnel": [],
             "analyses": [],
         }
     )
+
+
+def _about(vintage: Vintage) -> dict[str, Any]:
+    return {
+        "name": vintage.name,
+        "synthetic": vintage.synthetic,
+        "last_index_date": vintage.last_index_date.isoformat(),
+    }
 
 
 def analysis(
@@ -550,13 +564,45 @@ def reported(
             "schema": SCHEMA,
             "request": dict(public),
             "status": "reported",
-            "vintage": {
-                "name": vintage.name,
-                "synthetic": vintage.synthetic,
-                "last_index_date": vintage.last_index_date.isoformat(),
-            },
+            "vintage": _about(vintage),
             "plan": plan,
             "funnel": steps,
             "analyses": [dict(entry) for entry in analyses],
+        }
+    )
+
+
+def month(
+    release: str,
+    counts: Mapping[str, int],
+    results: pd.DataFrame,
+    history: pd.DataFrame,
+    vintage: Vintage,
+) -> Result:
+    """Return the record of a month's bulletin.
+
+    Parameters
+    ----------
+    release : str
+        ``YYYY-MM``.
+    counts : mapping of str to int
+        Of requests by status.
+    results, history : DataFrame
+        The month's results and every result to date, a row a measure.
+    vintage : Vintage
+        The national data used this month.
+
+    Returns
+    -------
+    Result
+    """
+    return Result(
+        {
+            "schema": SCHEMA,
+            "release": release,
+            "counts": dict(counts),
+            "vintage": _about(vintage),
+            "results": json.loads(results.to_json(orient="records", double_precision=15)),
+            "history": json.loads(history.to_json(orient="records", double_precision=15)),
         }
     )

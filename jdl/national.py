@@ -341,24 +341,26 @@ class Workplace:
         The folder of finished reports of this release.
     outputs : Path
         The folder of releases, for the results of earlier ones.
-    release : str or None
-        The release in hand, ``YYYY-MM``; none when a notebook is run by hand.
     """
 
     data: Path
     requests: Path
     results: Path
     outputs: Path
-    release: str | None
 
 
-def workplace() -> Workplace:
+def workplace(release: str = "") -> Workplace:
     """Return the folders named in the environment, else those of this checkout.
+
+    Parameters
+    ----------
+    release : str
+        The release in hand, ``YYYY-MM``, whose finished reports are read.
 
     Returns
     -------
     Workplace
-        From JDL_VINTAGE, JDL_REQUESTS, JDL_RESULTS, JDL_OUTPUTS and JDL_RELEASE.
+        From JDL_VINTAGE, JDL_REQUESTS, JDL_RESULTS and JDL_OUTPUTS.
     """
     root = Path(__file__).resolve().parent.parent
 
@@ -368,9 +370,8 @@ def workplace() -> Workplace:
     return Workplace(
         data=folder("JDL_VINTAGE", "data"),
         requests=folder("JDL_REQUESTS", "requests"),
-        results=folder("JDL_RESULTS", "outputs/.work"),
+        results=folder("JDL_RESULTS", f"outputs/{release}/reports"),
         outputs=folder("JDL_OUTPUTS", "outputs"),
-        release=os.environ.get("JDL_RELEASE"),
     )
 
 

@@ -566,7 +566,7 @@ def _bulletin_job(month: Month, made: Path, folder: Path) -> Job:
     return Job(
         name=BULLETIN.stem,
         notebook=BULLETIN,
-        parameters={},
+        parameters={"release": month.name},
         environment=_environment(month, made / "reports"),
         files=render.bulletin_files,
         folder=folder,
