@@ -45,7 +45,7 @@ FEWEST_TO_LEARN = 200
 FEWEST_PAIRS = 100
 START_WEIGHT = 20
 SAMPLED_NAMES = 20_000
-SAMPLED_PAIRS = 5e6
+SAMPLED_PAIRS = 3e6
 EM_PAIRS = 1e6
 
 _TEXTS = ("forename", "middle", "surname", "parts", "root", "sex", "pnc_key", "prison_key")
@@ -850,7 +850,7 @@ def _sampled_u(con: duckdb.DuckDBPyConnection, own: duckdb.DuckDBPyConnection, s
     settings = _settings(_start_m(), _START_U, 0.0001, "dedupe_only")
     linker = _linker(own, {"people": "people"}, settings)
     linker.training.estimate_u_using_random_sampling(
-        max_pairs=SAMPLED_PAIRS, seed=seed, min_count_per_level=None, num_chunks=1
+        max_pairs=SAMPLED_PAIRS, seed=seed, min_count_per_level=None, num_chunks=10
     )
     return _trained(linker, "u_probability", _START_U)
 

@@ -17,6 +17,8 @@ import pytest
 from linkage_world import World, pnc
 
 from jdl import linkage
+from jdl.national import open_vintage
+from jdl.request import read_request, read_upload
 
 SEED = 20140313
 CANARY = "Quillfeather"
@@ -283,6 +285,30 @@ def test_planted_truth_is_recovered_without_identifiers(
     precision, recall = quality(located(rows, register), world.truth)
     assert precision >= 0.99
     assert recall >= 0.9
+
+
+def test_planted_truth_of_the_example_requests_is_recovered(synthetic_out: Path) -> None:
+    folders = sorted(path.parent for path in (synthetic_out / "requests").glob("*/request.toml"))
+    people = [read_upload(read_request(folder)).people for folder in folders]
+    rows = pd.concat(people, ignore_index=True)
+    links = pd.read_parquet(synthetic_out / "truth" / "person_links.parquet")
+    with open_vintage(synthetic_out).connect() as con:
+        for name, sql in linkage.PREPARED.items():
+            con.execute(f"CREATE TABLE {name} AS {sql}").fetchall()
+        size = con.execute("SELECT count(*) FROM offenders").fetchall()[0][0]
+        register = linkage.Register(con, linkage.train(con, rows, SEED), size)
+        found = pd.concat([located(upload, register).table for upload in people])
+    found = found.merge(
+        links[["request", "row", "offender_id"]],
+        left_on=["source", "row"],
+        right_on=["request", "row"],
+        suffixes=("", "_true"),
+    )
+    linked = found.loc[found["decision"] == "linked"]
+    right = linked["offender_id"] == linked["offender_id_true"]
+    there = found.dropna(subset="offender_id_true").drop_duplicates(["source", "offender_id_true"])
+    assert right.mean() >= 0.995
+    assert right.sum() / len(there) >= 0.95
 
 
 def test_a_shuffled_upload_and_register_give_the_same_model_and_links(few_pairs: None) -> None:
