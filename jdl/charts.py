@@ -57,6 +57,7 @@ from jdl.wording import (
 WIDTH = 480
 GUTTER = 100
 PLOT = WIDTH - GUTTER
+MARGIN = 9
 BLUE, ORANGE, GREY, PALE, INK = "#12436d", "#f46a25", "#6b7276", "#e8e8e8", "#0b0c0c"
 FONT = "Arial,Helvetica,sans-serif"
 SOURCE = "Ministry of Justice extract of the Police National Computer and prison data"
@@ -223,7 +224,9 @@ def _tidied(svg: str, prefix: str, written: Sequence[tuple[Part, ...]]) -> str:
 
 
 def _view_box(svg: str) -> str:
-    return svg.split('viewBox="', 1)[1].split('"', 1)[0]
+    """Return the drawing's box with a margin at both sides, for marks that lie on an edge."""
+    height = svg.split('viewBox="', 1)[1].split('"', 1)[0].split()[3]
+    return f"{-MARGIN} 0 {WIDTH + 2 * MARGIN} {height}"
 
 
 def _spans(parts: tuple[Part, ...]) -> str:
@@ -562,9 +565,9 @@ def _drawn_groups(
     bottom = 2 * _ROW + 6
     canvas = Canvas(bottom + 42)
     scale = Scale(ticks[0], ticks[-1])
-    _grid(canvas, scale, ticks, 24, bottom)
     for place, (name, label, colour) in enumerate(_GROUPS):
         top = place * _ROW + 2
+        _grid(canvas, scale, ticks, top + 22, top + 48)
         size = _size(effect, name)
         canvas.text(
             0, top + 13, f"{label} (", size, f" {_sized(effect, name, size, words)})", bold=True

@@ -9,12 +9,22 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_findings import PEOPLE, effect, suppressed, untested
+from test_findings import (
+    FAMILY,
+    LOG,
+    MARCH_2014,
+    PEOPLE,
+    effect,
+    headline,
+    result,
+    suppressed,
+    untested,
+)
 from test_tables import FUNNEL, RESULTS, SHARES, completed, stray_digits
 
-from jdl import charts
+from jdl import bulletin, charts, findings, tables
 from jdl.balance import COLUMNS as BALANCE
-from jdl.balance import band
+from jdl.balance import band, gate
 from jdl.charts import width_of
 from jdl.wording import Words
 
@@ -43,7 +53,7 @@ def hold_chart(chart):
     """What every chart keeps to: size, ids, names, and labels that cover nothing."""
     svg = chart.svg
     assert len(svg.encode()) <= WORST
-    assert svg.startswith('<svg width="100%" viewBox="0 0 480 ')
+    assert svg.startswith('<svg width="100%" viewBox="-9 0 498 ')
     for unwanted in ("<!--", "metadata", "matplotlib", "xlink", "<style", "DejaVu", "clip-path"):
         assert unwanted not in svg
     ids = re.findall(r' id="([^"]+)"', svg)
@@ -305,6 +315,83 @@ def test_counts_by_group_print_every_count_beside_its_name():
     assert "1 reduction, 0 inconclusive, 0 increases" in words
     assert chart.title.text == "Most results are inconclusive in 1 of 2 sectors"
     assert "Voluntary: 1 significant reductions, 0 inconclusive" in chart.alt.text
+
+
+# --- One register ---------------------------------------------------------------------------------
+
+
+def hold_register(published):
+    """Whatever is shown twice has one value, one unit and one text."""
+    seen = {}
+    for shown in published:
+        for figure in shown.figures():
+            assert seen.setdefault(figure.id, figure) == figure
+
+
+@pytest.mark.parametrize(
+    "effects",
+    [
+        headline(effect()),
+        headline(effect("rate", 0.1, 0.2), effect("frequency", 0.1, 0.2)),
+        headline(days=suppressed("days_to_first")),
+        headline(untested()),
+        {name: suppressed(name) for name in ("rate", "frequency", "days_to_first")},
+    ],
+)
+def test_the_parts_of_a_report_agree(effects):
+    told = {"words": PEOPLE, "programme": "Harbour Mentoring"}
+    verdict = gate(SHARES.dropna(subset=["smd_after"]))
+    hold_register(
+        [
+            findings.overall_result(effects, **told),
+            findings.headline_sentence(
+                effects["rate"],
+                **told,
+                submitted=1000,
+                index_from="2009-01-01",
+                index_to="2010-01-01",
+            ),
+            findings.can_say(effects, **told),
+            findings.cannot_say(effects, **told),
+            findings.estimates(effects, words=PEOPLE),
+            findings.numbers_needed(effects, words=PEOPLE),
+            findings.significant_results(effects.values(), labels={}),
+            findings.balance_statement(verdict, SHARES),
+            tables.measurements(effects, words=PEOPLE),
+            tables.sizes_table([effects["rate"]], labels={}),
+            *(
+                tables.result_table(name, effects.values(), labels={})
+                for name in tables.RESULT_TABLES
+            ),
+            tables.balance_summary(SHARES),
+            tables.balance_table(SHARES, labels={}),
+            tables.profile_table(SHARES, labels={}, words=PEOPLE),
+            tables.funnel_table(FUNNEL),
+            *(DRAW[name](one, words=PEOPLE) for name, one in effects.items()),
+            charts.funnel_chart(FUNNEL, words=PEOPLE),
+            charts.balance_chart(SHARES, labels={}),
+        ]
+    )
+
+
+def test_the_parts_of_a_bulletin_agree():
+    results = every(60, 0.5)
+    hold_register(
+        [
+            bulletin.main_findings(MARCH_2014),
+            bulletin.this_month_lead([result("a"), result("b")]),
+            bulletin.this_month([result("a"), result("family-man", **FAMILY)], LOG),
+            bulletin.outcomes_to_date(results),
+            tables.reconciliation(MARCH_2014),
+            tables.results_table(results),
+            tables.by_type_table(results),
+            tables.by_sector_table(results),
+            tables.not_processed_table(LOG),
+            charts.results_chart(results),
+            charts.by_type_chart(results),
+            charts.by_sector_chart(results),
+        ]
+    )
 
 
 # --- Scales ---------------------------------------------------------------------------------------
