@@ -386,7 +386,7 @@ def test_the_parts_of_a_bulletin_agree():
             tables.results_table(results),
             tables.by_type_table(results),
             tables.by_sector_table(results),
-            tables.not_processed_table(LOG),
+            tables.not_processed_table(LOG.assign(status_then="not processed")),
             charts.results_chart(results),
             charts.by_type_chart(results),
             charts.by_sector_chart(results),
