@@ -10,6 +10,7 @@ could name a person goes to a log that only the owner can read.
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import datetime as dt
 import logging
@@ -33,7 +34,6 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 from papermill.execute import execute_notebook
-from papermill.inspection import inspect_notebook
 
 from jdl.faults import Fault, Unusable
 from jdl.figures import MIME
@@ -185,14 +185,27 @@ def execute(
 
 
 def parameters_of(notebook: Path) -> tuple[str, ...]:
-    """Return the names that a notebook's parameters cell assigns, in its order."""
-    with _quiet():
-        return tuple(inspect_notebook(nbformat.read(notebook, as_version=4)))
+    """Return the names that a notebook's parameters cell assigns, in its order.
+
+    papermill's own inspection passes over ``a, b = 1, 2`` and over lines with two equals signs.
+    """
+    return _parameters_of(nbformat.read(notebook, as_version=4))
+
+
+def _parameters_of(source: NotebookNode) -> tuple[str, ...]:
+    tagged = [cell for cell in source.cells if "parameters" in cell.metadata.get("tags", [])]
+    return tuple(
+        name.id
+        for cell in tagged[:1]
+        for statement in ast.parse(cell.source).body
+        if isinstance(statement, ast.Assign | ast.AnnAssign)
+        for name in ast.walk(statement)
+        if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
+    )
 
 
 def _check_parameters(name: str, source: NotebookNode, parameters: Mapping[str, Any]) -> None:
-    with _quiet():
-        known = tuple(inspect_notebook(source))
+    known = _parameters_of(source)
     faults = [
         Fault(
             name,

@@ -55,6 +55,7 @@ REPORT = ROOT / "notebooks" / "tailored_report.ipynb"
 BULLETIN = ROOT / "notebooks" / "bulletin.ipynb"
 SCHEMA = 1
 _ID = "request_id"
+_MONTH = "release"
 _ASSEMBLY = ".assembly"
 _REPLACED = ".replaced"
 
@@ -287,7 +288,10 @@ def inputs_of(month: Month) -> dict[str, Any]:
         "vintage": _vintage(month.vintage),
         "code": manifest.code(),
         "environment": manifest.environment(),
-        "parameters": {entry.request.id: entry.parameters for entry in month.entries},
+        "parameters": {
+            "bulletin": {_MONTH: month.name},
+            "requests": {entry.request.id: entry.parameters for entry in month.entries},
+        },
         "seed": prepare.SEED,
     }
 
@@ -566,7 +570,7 @@ def _bulletin_job(month: Month, made: Path, folder: Path) -> Job:
     return Job(
         name=BULLETIN.stem,
         notebook=BULLETIN,
-        parameters={"release": month.name},
+        parameters={_MONTH: month.name},
         environment=_environment(month, made / "reports"),
         files=render.bulletin_files,
         folder=folder,

@@ -40,15 +40,17 @@ OVERHEAD = "notebook overhead"
 RENDERING = "rendering"
 STAGES = {
     "parameters": OVERHEAD,
-    "injected-parameters": OVERHEAD,
-    "imports": OVERHEAD,
-    "request": "request",
-    "link": "linkage",
-    "sentence": "sentence",
-    "match": "matching",
+    "set-up": OVERHEAD,
+    "request-facts": "request",
+    "vintage": "linkage",
+    "located": "sentence",
+    "candidates": "matching",
     "balance": "balance",
-    "effect": "effects",
+    "outcomes": "effects",
+    "summary": "findings",
+    "reconciliation": "bulletin",
 }
+"""The cell that begins each stage; the cells after it belong to it."""
 
 
 @dataclass(frozen=True)
@@ -385,7 +387,7 @@ class _Clock:
     def step(self, step: Step) -> None:
         """Take note of a cell that starts, or of the notebook's end."""
         self.peak = step.peak or self.peak
-        self.enter(stage_of(step.cell, self._stage) if step.cell else OVERHEAD, step.share)
+        self.enter(STAGES.get(step.cell, self._stage) if step.cell else OVERHEAD, step.share)
 
     def enter(self, stage: str, share: float) -> None:
         """End one stage and begin another."""
@@ -394,11 +396,6 @@ class _Clock:
         self.seconds[self._stage] = round(spent, 3)
         self._tell(News(self._name, stage, _BEFORE_RENDERING * share))
         self._stage, self._since = stage, now
-
-
-def stage_of(cell: str, before: str) -> str:
-    """Return the stage that a cell belongs to by its id; else the one of the cell before."""
-    return next((stage for start, stage in STAGES.items() if cell.startswith(start)), before)
 
 
 def _own_peak() -> int:

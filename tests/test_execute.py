@@ -75,7 +75,8 @@ def test_every_unknown_parameter_is_refused_before_anything_runs(run, tmp_path):
 
 
 def test_the_known_parameters_are_those_of_the_parameters_cell():
-    assert parameters_of(NOTEBOOKS / "shows_figures.ipynb") == ("request_id", "caliper")
+    assert parameters_of(NOTEBOOKS / "shows_figures.ipynb") == ("request_id", "release", "caliper")
+    assert parameters_of(NOTEBOOKS / "assigns_in_many_ways.ipynb") == ("a", "b", "c", "d", "e")
 
 
 def test_figures_are_listed_once_with_the_cell_that_first_shows_them(run):

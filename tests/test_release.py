@@ -15,6 +15,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
+import nbformat
 import pytest
 from few_pages import pages, torn_pages
 from request_files import people, text, write_request
@@ -22,7 +23,7 @@ from request_files import people, text, write_request
 from jdl import manifest, national, prepare, release, render, workers
 from jdl.faults import Unusable
 from jdl.release import Places, Refused, open_month, run_release, run_request
-from jdl.workers import STAGES, Done, News, fresh, stage_of, swap
+from jdl.workers import STAGES, Done, News, fresh, swap
 
 NOTEBOOKS = Path(__file__).parent / "notebooks"
 LOG = (
@@ -157,7 +158,8 @@ def test_the_manifest_holds_every_file_input_and_version(month):
     assert set(made["inputs"]["requests"]["harbour"]) == {"request.toml", "upload"}
     assert made["inputs"]["log.csv"] == hashlib.sha256(LOG.encode()).hexdigest()
     assert made["vintage"]["name"] == "tiny"
-    assert made["parameters"] == {"harbour": {"request_id": "harbour"}}
+    assert made["parameters"]["bulletin"] == {"release": "2014-03"}
+    assert made["parameters"]["requests"] == {"harbour": {"request_id": "harbour"}}
     assert made["environment"]["packages"]["papermill"]
     assert made["seed"] == prepare.SEED
     assert os.uname().nodename not in json.dumps(made)
@@ -202,7 +204,7 @@ def test_a_failing_request_stops_the_month_but_not_the_others(crewed):
     summary = crewed.release()
     assert [failure.name for failure in summary.failures] == ["fails"]
     message = summary.failures[0].message
-    assert "cell link: stopped with ValueError" in message
+    assert "cell vintage: stopped with ValueError" in message
     assert "Canary" not in message
     log = Path(message.rpartition("Restricted log: ")[2])
     assert "Wilhelmina Canary" in log.read_text()
@@ -241,6 +243,7 @@ def test_a_bulletin_that_fails_publishes_nothing(month, monkeypatch):
     monkeypatch.setattr(release, "BULLETIN", NOTEBOOKS / "fails.ipynb")
     [failure] = month.release().failures
     assert failure.name == "fails"
+    assert "cell link: stopped with ValueError" in failure.message
     assert not month.folder.exists()
     assert (month.work / "harbour").exists()
 
@@ -286,7 +289,7 @@ def test_an_override_reaches_the_notebook_and_the_manifest(month):
     month.release()
     result = json.loads((month.folder / "reports" / "wide" / "result.json").read_text())
     assert result["caliper"] == 0.5
-    assert month.manifest()["parameters"]["wide"]["caliper"] == 0.5
+    assert month.manifest()["parameters"]["requests"]["wide"]["caliper"] == 0.5
 
 
 def test_an_upload_too_late_for_the_vintage_is_a_fault(month):
@@ -471,10 +474,10 @@ def test_workers_leave_with_a_killed_parent(tmp_path):
     assert _of_session(parent.pid) == []
 
 
-def test_a_stage_is_known_by_how_its_cells_are_named():
-    assert stage_of("linkage-splink", "request") == "linkage"
-    assert stage_of("anything-else", "request") == "request"
-    assert set(STAGES.values()) >= {"linkage", "matching", "notebook overhead"}
+def test_every_stage_begins_with_a_cell_of_the_notebooks():
+    notebooks = [nbformat.read(path, as_version=4) for path in (release.REPORT, release.BULLETIN)]
+    cells = [cell.id for notebook in notebooks for cell in notebook.cells if cell.id in STAGES]
+    assert list(dict.fromkeys(cells)) == list(STAGES)
 
 
 def test_a_folder_is_put_in_place_of_another_in_one_step(tmp_path):
