@@ -26,6 +26,8 @@ from splink import DuckDBAPI, Linker
 
 CHECK_LETTERS = "ZABCDEFGHJKLMNPQRTUVWXY"
 PASSES = ("pnc id", "prison number", "name and date of birth")
+STAGES = (*PASSES, "probabilistic")
+DECISIONS = ("linked", "review", "not found", "incomplete", "duplicate")
 FIELDS = ("forename", "surname", "date_of_birth", "sex", "pnc_key", "prison_key")
 AGREES = {
     "forename": ("exact", "swapped", "nickname", "initial", "close", "similar", "middle name"),
@@ -1143,17 +1145,19 @@ class Links:
     share_found: float
     model_hash: str
 
+    @property
+    def linked(self) -> int:
+        """How many people were linked."""
+        return int(self.table["decision"].eq("linked").sum())
+
     def counts(self) -> dict[str, int]:
-        """Return how many rows had each decision, and of the linked, how many at each stage."""
-        decisions = self.table["decision"].value_counts()
-        stages = self.table.loc[self.table["decision"] == "linked", "stage"].value_counts()
-        return {
-            **{name: int(decisions.get(name, 0)) for name in DECISIONS},
-            **{name: int(stages.get(name, 0)) for name in (*PASSES, "probabilistic")},
-        }
+        """Return how many rows were linked at each stage, then how many had each other decision.
 
-
-DECISIONS = ("linked", "review", "not found", "incomplete", "duplicate")
+        Together they are the rows of the upload.
+        """
+        linked = self.table["decision"] == "linked"
+        ends = self.table["stage"].where(linked, self.table["decision"]).value_counts()
+        return {name: int(ends.get(name, 0)) for name in (*STAGES, *DECISIONS[1:])}
 
 
 def decide(
