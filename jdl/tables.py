@@ -670,20 +670,30 @@ def _funnel_row(name: str, row: Mapping[Any, Any], start: int) -> tuple[Cell, ..
     )
 
 
-def linkage_table(counts: Mapping[str, int], *, labels: Mapping[str, str] | None = None) -> Table:
+_LINKED = {
+    "pnc id": "Linked by PNC ID",
+    "prison number": "Linked by prison number",
+    "name and date of birth": "Linked by name and date of birth",
+    "probabilistic": "Linked by probability, from all that is known",
+    "review": "Not linked: a possible match that would need a clerical review",
+    "not found": "Not linked: not found",
+    "incomplete": "Not linked: name or date of birth missing",
+    "duplicate": "Not linked: listed more than once",
+}
+
+
+def linkage_table(counts: Mapping[str, int | None]) -> Table:
     """Return how people were found in the national records.
 
     Parameters
     ----------
     counts : mapping of str to int or None
-        Rows by stage of linkage, in order; together they are what was submitted.
-    labels : mapping of str to str, optional
-        What each stage is called in print.
+        From ``Links.counts``: rows by stage or decision, together what was submitted.
     """
-    total = sum(value for value in counts.values() if not is_missing(value))
+    total = sum(value for value in counts.values() if value is not None)
     rows = tuple(
         (
-            capital((labels or {}).get(stage, stage.replace("_", " "))),
+            _LINKED.get(stage, capital(stage)),
             counted(f"linkage.{slug(stage)}", value),
             share(f"linkage.{slug(stage)}.share", value, total),
         )

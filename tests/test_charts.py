@@ -169,6 +169,12 @@ def test_no_label_of_two_groups_covers_another_at_any_value(measure, values, n):
     hold_chart(DRAW[measure](one, words=PEOPLE))
 
 
+def test_headline_charts_leave_out_what_is_withheld():
+    effects = headline(effect(), days=suppressed("days_to_first"))
+    drawn = charts.headline_charts(effects, words=PEOPLE).parts
+    assert list(drawn) == ["chart-rate", "chart-frequency"]
+
+
 def test_a_withheld_result_draws_nothing():
     chart = charts.chart_rate(suppressed(), words=PEOPLE)
     hold_chart(chart)

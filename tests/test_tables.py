@@ -25,6 +25,7 @@ from jdl.balance import COLUMNS as BALANCE
 from jdl.bulletin import COLUMNS
 from jdl.effects import MEASURES
 from jdl.figures import Figure, Sentence, Tag
+from jdl.linkage import DECISIONS, STAGES
 from jdl.upload import Note
 from jdl.wording import ALLOWED_DIGITS, Words
 
@@ -283,13 +284,17 @@ def test_funnel_shares_are_always_of_the_starting_total():
 
 
 def test_linkage_counts_share_what_was_submitted():
-    table = tables.linkage_table({"pnc_id": 60, "review": 3, "not found": None})
+    table = tables.linkage_table({"pnc id": 60, "review": 3, "not found": None, "new pass": 0})
     assert texts(table) == [
-        ["Pnc id", "60", "95%"],
-        ["Review", "3", "5%"],
-        ["Not found", "[c]", "[c]"],
+        ["Linked by PNC ID", "60", "95%"],
+        ["Not linked: a possible match that would need a clerical review", "3", "5%"],
+        ["Not linked: not found", "[c]", "[c]"],
+        ["New pass", "0", "0%"],
     ]
-    assert tables.linkage_table({"a": 1}, labels={"a": "by number"}).rows[0][0] == "By number"
+
+
+def test_every_way_to_link_has_its_words():
+    assert set(tables._LINKED) == {*STAGES, *DECISIONS[1:]}
 
 
 def test_data_quality_of_something_and_of_nothing():
