@@ -274,6 +274,16 @@ class Vintage:
         return tuple(name for name in TABLES if self.file(name).exists())
 
     @property
+    def source(self) -> str:
+        """What to print as the source of a chart."""
+        if self.synthetic:
+            return f"synthetic national data, made-up people (vintage {self.name})"
+        return (
+            "Ministry of Justice extract of the Police National Computer and prison data "
+            f"(vintage {self.name})"
+        )
+
+    @property
     def prepared(self) -> Path:
         """The folder of what is made once per vintage."""
         return self.folder / "prepared"

@@ -1,0 +1,221 @@
+"""Three months of example requests, from uploads to finished releases, against planted truth."""
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+MONTHS = ("2014-01", "2014-02", "2014-03")
+REPORT_FILES = {
+    "report.html", "report.pdf", "annex.ods", "audit.html", "data_quality.html", "notebook.ipynb",
+    "figures.json", "result.json",
+}  # fmt: skip
+BULLETIN_FILES = {
+    "bulletin.html", "bulletin.pdf", "tables.ods", "results.csv", "notebook.ipynb",
+    "figures.json", "log.csv", "history.csv",
+}  # fmt: skip
+CONCLUSIONS = {
+    "harbour-mentoring": "reduction",
+    "fresh-start-bootcamp": "increase",
+    "green-shoots": "inconclusive",
+    "family-matters-pooled": "inconclusive",
+    "clear-course": "reduction",
+}
+STOPPED = {"small-steps": "60", "open-door": "signed off", "north-star": "withdrawn"}
+
+
+def _jdl(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "jdl.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=1500,
+    )
+
+
+def _folders(synthetic_out, outputs):
+    return [
+        "--data", synthetic_out, "--requests", synthetic_out / "requests", "--outputs", outputs,
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def outputs(synthetic_out, tmp_path_factory):
+    """The outputs folder after the three months were released, one after the other."""
+    folder = tmp_path_factory.mktemp("outputs")
+    for month in MONTHS:
+        done = _jdl("release", month, *_folders(synthetic_out, folder))
+        assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(outputs):
+    """Every result.json of the three months, by id."""
+    files = outputs.glob("2014-*/reports/*/result.json")
+    return {file.parent.name: json.loads(file.read_text()) for file in files}
+
+
+@pytest.fixture(scope="module")
+def truth(synthetic_out):
+    """What was planted, by request."""
+    return json.loads((synthetic_out / "truth" / "effects.json").read_text())["requests"]
+
+
+def _measure(result, name):
+    headline = next(a for a in result["analyses"] if a["headline"])
+    return next(m for m in headline["measures"] if m["measure"] == name)
+
+
+def test_every_release_holds_the_files_of_the_contract(outputs):
+    for month in MONTHS:
+        folder = outputs / month
+        assert {path.name for path in folder.iterdir()} == {
+            "index.html", "bulletin", "reports", "run.json", "manifest.json",
+        }  # fmt: skip
+        assert {path.name for path in (folder / "bulletin").iterdir()} == BULLETIN_FILES
+        for report in (folder / "reports").iterdir():
+            files = {path.name for path in report.iterdir()}
+            if report.name in STOPPED:
+                assert {"report.html", "report.pdf", "audit.html", "result.json"} <= files
+            else:
+                assert files == REPORT_FILES, report.name
+
+
+def test_every_file_has_its_hash_in_the_manifest(outputs):
+    for month in MONTHS:
+        folder = outputs / month
+        files = json.loads((folder / "manifest.json").read_text())["files"]
+        found = {
+            str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in folder.rglob("*")
+            if path.is_file() and path.name not in ("manifest.json", "run.json")
+        }
+        assert files == found
+
+
+@pytest.mark.parametrize(("request_id", "conclusion"), CONCLUSIONS.items())
+def test_the_planted_conclusion_is_reached(results, request_id, conclusion):
+    assert _measure(results[request_id], "rate")["conclusion"] == conclusion
+
+
+def test_the_true_effect_lies_in_the_interval(results, truth):
+    reported = {name for name, result in results.items() if result["status"] == "reported"}
+    assert len(reported) == 8
+    for name in reported - {"family-matters-pooled"}:
+        for measure in ("rate", "frequency"):
+            found, planted = _measure(results[name], measure), truth[name][f"{measure}_effect"]
+            assert found["ci_low"] <= planted <= found["ci_high"], (name, measure)
+
+
+@pytest.mark.parametrize(("request_id", "words"), STOPPED.items())
+def test_a_request_that_fails_the_criteria_is_a_result(outputs, results, request_id, words):
+    assert results[request_id]["status"] == "not processed"
+    assert words in results[request_id]["reason"]
+    page = next(outputs.glob(f"2014-*/reports/{request_id}/report.html")).read_text()
+    assert words in page
+
+
+def test_the_months_counts_are_those_published_for_march_2014(outputs):
+    page = (outputs / "2014-03" / "bulletin" / "bulletin.html").read_text()
+    words = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page))
+    assert (
+        "To date, the Justice Data Lab has received 80 requests for re-offending information, "
+        "including 55 reports which have already been published. A further 2 are now complete and "
+        "ready for publication, bringing the total of completed reports to 57." in words
+    )
+    assert "there have been 12 requests that could not be processed" in words
+
+
+def test_the_last_bulletin_tells_every_result_of_the_months_before(outputs):
+    history = pd.read_csv(outputs / "2014-03" / "bulletin" / "history.csv")
+    rates = history.loc[history["measure"] == "rate"].set_index("id")
+    assert len(rates) == 57
+    assert rates.loc["womens-link", "origin"] == "earlier release"
+    assert rates.loc["harbour-mentoring", "origin"] == "this release"
+
+
+def test_a_re_analysis_counts_nobody_twice(results, synthetic_out):
+    funnel = results["family-matters-pooled"]["funnel"]
+    own = [results[name]["funnel"][0]["remaining"] for name in results if "matters-201" in name]
+    assert sum(own) < funnel[0]["remaining"]
+    assert any(step["reason"] == "listed more than once" for step in funnel)
+    assert funnel[0]["remaining"] - sum(s["removed"] for s in funnel) == funnel[-1]["remaining"]
+
+
+def test_every_number_on_a_page_is_in_the_register(outputs):
+    for page in outputs.glob("2014-03/*/**/*.html"):
+        register = json.loads((page.parent / "figures.json").read_text())
+        known = {figure["id"]: figure for figure in register}
+        marked = re.findall(
+            r'<data value="([^"]*)" data-figure="([^"]+)">([^<]*)</data>', page.read_text()
+        )
+        assert marked or page.parent.name in STOPPED
+        for value, name, text in marked:
+            figure = known[name]
+            assert text in (figure["text"], figure["text"].replace("<", "&lt;"))
+            assert value == ("" if figure["value"] is None else str(figure["value"]))
+
+
+def test_nobody_is_named_in_anything_published(outputs, synthetic_out):
+    people = pd.concat(
+        pd.read_csv(file, sep=None, engine="python", encoding=encoding, dtype="str")
+        for file, encoding in (
+            (synthetic_out / "requests" / "harbour-mentoring" / "upload.csv", "utf-8-sig"),
+            (synthetic_out / "requests" / "womens-link" / "upload.csv", "cp1252"),
+        )
+    )
+    people.columns = [re.sub(r"\W+", "_", name.strip().lower()) for name in people.columns]
+    whole = {
+        f"{row.forename.strip()} {row.surname.strip()}".lower()
+        for row in people.dropna(subset=["forename", "surname"]).itertuples()
+    }
+    ids = set(people["pnc_id"].dropna().str.strip()) | set(
+        people["prison_number"].dropna().str.strip()
+    )
+    assert len(whole) > 1000
+    for path in outputs.rglob("*"):
+        if path.suffix in (".html", ".json", ".ipynb", ".csv", ".log"):
+            text = path.read_text(encoding="utf-8")
+            words = set(re.findall(r"[\w/]+", text))
+            assert not words & {entry for entry in ids if len(entry) > 6}, path.name
+            lower = text.lower()
+            assert not [name for name in whole if name in lower], path.name
+
+
+def test_the_same_inputs_give_the_same_bytes(outputs, synthetic_out, tmp_path):
+    done = _jdl("run", "family-matters-pooled", *_folders(synthetic_out, tmp_path), "--jobs", 1)
+    assert done.returncode == 0, done.stdout + done.stderr
+    again = tmp_path / ".work" / "2014-03" / "family-matters-pooled"
+    published = outputs / "2014-03" / "reports" / "family-matters-pooled"
+    for file in published.iterdir():
+        assert (again / file.name).read_bytes() == file.read_bytes(), file.name
+
+
+def test_a_second_release_leaves_the_first_alone(outputs, synthetic_out):
+    before = (outputs / "2014-03" / "manifest.json").stat().st_mtime_ns
+    done = _jdl("release", "2014-03", *_folders(synthetic_out, outputs))
+    assert done.returncode == 0
+    assert "already there" in done.stdout
+    assert (outputs / "2014-03" / "manifest.json").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("month", MONTHS)
+def test_nothing_synthetic_is_called_an_official_statistic(outputs, month):
+    for page in (outputs / month).rglob("*.html"):
+        text = page.read_text()
+        assert "Not Official Statistics" in text, page.name
+        assert "is an Official Statistic" not in text, page.name
+
+
+def test_no_truth_is_read(outputs, synthetic_out):
+    """The pipeline is handed a folder without the truth and gives the same report."""
+    source = Path(__file__).parent.parent / "jdl"
+    readers = {p.name for p in source.glob("*.py") if '"truth"' in p.read_text()}
+    assert readers <= {"synthetic.py", "synthetic_uploads.py", "synthetic_programmes.py"}
