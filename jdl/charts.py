@@ -71,6 +71,11 @@ _STYLE: Any = {
 }
 
 
+def source_of(synthetic: bool) -> str:
+    """Return where the data come from, as printed below each chart."""
+    return "synthetic data, in which nobody is a real person" if synthetic else SOURCE
+
+
 # --- The canvas ----------------------------------------------------------------------------------
 
 

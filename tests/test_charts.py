@@ -175,6 +175,12 @@ def test_headline_charts_leave_out_what_is_withheld():
     assert list(drawn) == ["chart-rate", "chart-frequency"]
 
 
+def test_the_source_of_synthetic_data_says_so():
+    source = charts.source_of(synthetic=True)
+    assert "synthetic" in charts.chart_rate(effect(), words=PEOPLE, source=source).source
+    assert charts.source_of(synthetic=False) == charts.SOURCE
+
+
 def test_a_withheld_result_draws_nothing():
     chart = charts.chart_rate(suppressed(), words=PEOPLE)
     hold_chart(chart)
