@@ -57,7 +57,7 @@ from jdl.wording import (
 WIDTH = 480
 GUTTER = 100
 PLOT = WIDTH - GUTTER
-MARGIN = 9
+MARGIN = 1
 BLUE, ORANGE, GREY, PALE, INK = "#12436d", "#f46a25", "#6b7276", "#e8e8e8", "#0b0c0c"
 FONT = "Arial,Helvetica,sans-serif"
 SOURCE = "Ministry of Justice extract of the Police National Computer and prison data"
@@ -567,7 +567,7 @@ def _drawn_groups(
     ticks: Sequence[float],
     words: Words,
 ) -> str:
-    bottom = 2 * _ROW + 6
+    bottom = _ROW + 52
     canvas = Canvas(bottom + 42)
     scale = Scale(ticks[0], ticks[-1])
     for place, (name, label, colour) in enumerate(_GROUPS):
@@ -820,7 +820,7 @@ def _drawn_balance(drawn: pd.DataFrame, labels: Mapping[str, str]) -> str:
 
 
 def _characteristic(row: Mapping[Any, Any], labels: Mapping[str, str]) -> str:
-    name = labels.get(row["variable"], row["variable"])
+    name = labels.get(row["variable"], capital(row["variable"].replace("_", " ")))
     return f"{name}: {row['level']}" if row["level"] not in ("", "yes") else name
 
 

@@ -550,7 +550,7 @@ def _balance_row(name: str, row: Mapping[Any, Any], labels: Mapping[str, str]) -
 
     band = row["band_after"]
     return (
-        labels.get(row["variable"], row["variable"]),
+        labels.get(row["variable"], capital(row["variable"].replace("_", " "))),
         capital(str(row["level"])) if row["level"] else NOT_APPLICABLE,
         value("treatment"),
         value("before"),
@@ -585,7 +585,7 @@ def profile_table(
     base = f"{slug(analysis)}.profile"
     rows = tuple(
         (
-            labels.get(row["variable"], row["variable"]),
+            labels.get(row["variable"], capital(row["variable"].replace("_", " "))),
             capital(str(row["level"])) if row["level"] else "Average",
             _profiled(f"{base}.{name}", row),
         )

@@ -241,7 +241,7 @@ def test_balance_table_holds_every_row_and_withholds_the_cleared_ones():
     table = tables.balance_table(SHARES, labels={"sex": "Sex"})
     assert texts(table)[0][:5] == ["Sex", "Male", "80.4%", "70.0%", "79.0%"]
     assert texts(table)[0][5:] == ["30.0%", "2.0%", "Well matched"]
-    assert texts(table)[2][:5] == ["age", "[z]", "31.26", "35.00", "31.50"]
+    assert texts(table)[2][:5] == ["Age", "[z]", "31.26", "35.00", "31.50"]
     assert texts(table)[2][6] == "0.0%"
     assert texts(table)[4][2:] == ["[c]"] * 6
     ids = [figure.id for figure in table.figures()]
