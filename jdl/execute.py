@@ -343,13 +343,20 @@ class _Watch:
 
     def _tell(self, cell: str, share: float) -> None:
         if self._observe is not None:
-            self._observe(Step(cell, time.monotonic(), _peak(self.manager), share))
+            process = getattr(getattr(self.manager, "provisioner", None), "pid", None)
+            self._observe(Step(cell, time.monotonic(), peak_memory(str(process)), share))
 
 
-def _peak(manager: _Kernel | None) -> int | None:
-    pid = getattr(getattr(manager, "provisioner", None), "pid", None)
+def peak_memory(process: int | str) -> int | None:
+    """Return the most memory a process has held, in bytes; None where the system does not say.
+
+    Parameters
+    ----------
+    process : int or str
+        Its number, or ``self``.
+    """
     try:
-        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+        lines = Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
     except (OSError, StopIteration):
         return None
@@ -413,7 +420,8 @@ def _cancel_pending() -> None:
 def _kernel_environment(scratch: Path, environment: Mapping[str, str]) -> dict[str, str]:
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(_DROPPED)}
     private = {"IPYTHONDIR": str(scratch / "ipython"), "TMPDIR": str(scratch)}
-    return {**inherited, **_FIXED, **private, **environment}
+    same_code = {"PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+    return {**inherited, **_FIXED, **private, **same_code, **environment}
 
 
 @contextmanager

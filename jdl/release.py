@@ -16,9 +16,7 @@ import fcntl
 import json
 import os
 import platform
-import resource
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -30,7 +28,7 @@ import nbformat
 import pandas as pd
 
 from jdl import manifest, national, prepare, render, request
-from jdl.execute import parameters_of
+from jdl.execute import parameters_of, peak_memory
 from jdl.faults import Fault, Unusable
 from jdl.forms import ID
 from jdl.history import read_results
@@ -365,6 +363,7 @@ def run_release(
         If another command works in the outputs folder, or the release is finished and its inputs
         have changed since.
     """
+    started = time.time()
     month = open_month(name, places)
     with _private(), _outputs(places.outputs, exclusive=True):
         _recover(month)
@@ -372,7 +371,6 @@ def run_release(
             return _already_there(month)
         _prepare(month.vintage, places, tell)
         made_from = inputs_of(month)
-        started = time.time()
         with crew(jobs or _cores()) as workers:
             outcomes = _run_requests(month, made_from, workers, tell, again=False)
             if not _failures(outcomes):
@@ -600,7 +598,7 @@ def _run_record(month: Month, outcomes: list[Outcome], started: float) -> dict[s
         "seconds": round(time.time() - started, 1),
         "host": {"name": platform.node(), "system": platform.platform(), "cores": _cores()},
         "peak_memory": {
-            "command": _peak(),
+            "command": peak_memory("self"),
             "kernel": max((o.memory["kernel"] or 0 for o in made), default=0),
             "worker": max((o.memory["worker"] or 0 for o in made), default=0),
         },
@@ -609,12 +607,6 @@ def _run_record(month: Month, outcomes: list[Outcome], started: float) -> dict[s
             for o in made
         ],
     }
-
-
-def _peak() -> int:
-    """The most memory that this process has held, in bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _lines(month: Month, outcomes: list[Outcome]) -> tuple[str, ...]:

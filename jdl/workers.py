@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import resource
 import shutil
 import signal
 import sys
@@ -28,7 +27,15 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from jdl.execute import TIMEOUT, CellFailed, RecordBroken, Step, execute, write_restricted
+from jdl.execute import (
+    TIMEOUT,
+    CellFailed,
+    RecordBroken,
+    Step,
+    execute,
+    peak_memory,
+    write_restricted,
+)
 from jdl.faults import Unusable
 
 RUN = "run.json"
@@ -192,7 +199,9 @@ def run_job(job: Job, tell: Tell) -> Done:
     clock.enter(RENDERING, 1.0)
     files = job.files(record)
     clock.enter("writing", 1.0)
-    done = Done(job.name, job.key, clock.seconds, {"kernel": clock.peak, "worker": _own_peak()})
+    done = Done(
+        job.name, job.key, clock.seconds, {"kernel": clock.peak, "worker": peak_memory("self")}
+    )
     content = json.dumps(asdict(done), indent=1) + "\n"
     put({**files, RUN: content.encode()}, job.folder)
     return done
@@ -396,8 +405,3 @@ class _Clock:
         self.seconds[self._stage] = round(spent, 3)
         self._tell(News(self._name, stage, _BEFORE_RENDERING * share))
         self._stage, self._since = stage, now
-
-
-def _own_peak() -> int:
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

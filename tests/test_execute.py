@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+import jdl
 from jdl.execute import (
     INJECTED,
     CellFailed,
@@ -114,7 +115,9 @@ def test_two_runs_give_the_same_bytes_with_no_time_path_or_version(run):
     first, second = (nbformat.writes(run("shows_figures")) for _ in range(2))
     assert first == second
     assert INJECTED in first
-    assert not re.search(r"papermill|execution\"|_time|version\"|/tmp|20\d\d-|ipykernel", first)
+    assert not re.search(
+        r"papermill|execution\"|_time|version\"|/tmp|20\d\d-\d\d-\d\d|ipykernel", first
+    )
 
 
 def test_normalising_again_changes_nothing_and_leaves_its_input_alone(run):
@@ -126,6 +129,7 @@ def test_normalising_again_changes_nothing_and_leaves_its_input_alone(run):
 def test_the_kernel_is_this_interpreter_with_a_fixed_environment(run, monkeypatch):
     monkeypatch.setenv("JDL_STRAY", "1")
     monkeypatch.setenv("PYTHONHASHSEED", "7")
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     record = run("shows_environment", environment={"JDL_VINTAGE": "here"})
     seen = _outputs(record, "environment")[0].data["text/plain"]
@@ -135,6 +139,7 @@ def test_the_kernel_is_this_interpreter_with_a_fixed_environment(run, monkeypatc
     assert "'MPLBACKEND': 'agg'" in seen
     assert "'JDL_VINTAGE': 'here'" in seen
     assert "'JDL_STRAY': None" in seen
+    assert f"'PYTHONPATH': '{Path(jdl.__file__).parent.parent}'" in seen
     assert _outputs(record, "interpreter")[0].data["text/plain"] == repr(sys.prefix)
 
 
