@@ -1,16 +1,16 @@
-"""Synthetic national data and example uploads with planted truth, seeded and reproducible to the byte.
+"""Synthetic national data and example uploads with planted truth, reproducible to the byte.
 
-What is made, by whom: people with names and ids (`synthetic_people`), their careers (`synthetic_careers`), programmes
-that some of them take part in (`synthetic_programmes`), the national tables (`synthetic_tables`) and the uploads
-(`synthetic_uploads`). Nothing here describes a real person, organisation or programme. The truth is written to a
-folder of its own, which no other module reads.
+What is made, by whom: people with names and ids (`synthetic_people`), their careers
+(`synthetic_careers`), programmes that some of them take part in (`synthetic_programmes`), the
+national tables (`synthetic_tables`) and the uploads (`synthetic_uploads`). Nothing here describes a
+real person, organisation or programme. The truth is written to a folder of its own, which no other
+module reads.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -23,10 +23,16 @@ import pyarrow.parquet as pq
 
 from jdl.faults import Fault, Unusable
 from jdl.national import code_list
-from jdl.synthetic_careers import UNMEASURED_HAZARD, Episodes, live
-from jdl.synthetic_people import People, draw_people
+from jdl.synthetic_careers import (
+    CUSTODY,
+    PRISONS_PER_REGION,
+    UNMEASURED_HAZARD,
+    Episodes,
+    live,
+)
+from jdl.synthetic_people import Ints, People, draw_people, words_of
 from jdl.synthetic_programmes import PLANS, POOLED, UNMEASURED_SELECTION, run
-from jdl.synthetic_tables import PRISONS, SCHEMAS, disposal_ids, national_tables, words_of
+from jdl.synthetic_tables import PRISONS, SCHEMAS, disposal_ids, national_tables
 from jdl.synthetic_uploads import read_texts, uploads
 
 CHUNK = 50_000
@@ -60,10 +66,12 @@ def synthesise(
     Parameters
     ----------
     out : Path
-        Gets ``synthetic-2013-10/`` (the vintage), ``requests/`` and ``truth/``, whole or not at all. It must be new,
+        Gets ``synthetic-2013-10/`` (the vintage), ``requests/`` and ``truth/``, whole or not at
+        all. It must be new,
         or hold nothing but an earlier synthetic data set, which is replaced.
     offenders : int
-        How many people the national data hold. The programmes keep their size from 50,000 people on.
+        How many people the national data hold. The programmes keep their size from 50,000 people
+        on.
     seed : int
         The same seed gives the same bytes.
     progress : callable, optional
@@ -88,8 +96,8 @@ def synthesise(
         texts = requests or Path(__file__).parent.parent / "requests"
         _make_requests(made, texts, seed, taken)
         if out.exists():
-            os.replace(out, scratch / "old")
-        os.replace(made, out)
+            out.replace(scratch / "old")
+        made.replace(out)
     finally:
         shutil.rmtree(scratch)
     tell("done", 1.0)
@@ -98,7 +106,14 @@ def synthesise(
 def _check(out: Path, offenders: int) -> None:
     faults = []
     if offenders < 1000:
-        faults.append(Fault("jdl synth", "at least 1,000 offenders are needed", "Ask for more", column="offenders"))
+        faults.append(
+            Fault(
+                "jdl synth",
+                "at least 1,000 offenders are needed",
+                "Ask for more",
+                column="offenders",
+            )
+        )
     if out.exists() and (not out.is_dir() or any(path.name not in PARTS for path in out.iterdir())):
         faults.append(
             Fault(
@@ -111,14 +126,20 @@ def _check(out: Path, offenders: int) -> None:
         raise Unusable(faults)
 
 
-def _make_vintage(made: Path, offenders: int, seed: int, tell: Callable[[str, float], None]) -> pd.DataFrame:
+def _make_vintage(
+    made: Path, offenders: int, seed: int, tell: Callable[[str, float], None]
+) -> pd.DataFrame:
     vintage, truth = made / VINTAGE, made / "truth"
     vintage.mkdir(parents=True)
     truth.mkdir()
     (vintage / "vintage.toml").write_text(VINTAGE_TOML, encoding="utf-8")
     schemas = {vintage / f"{name}.parquet": schema for name, schema in SCHEMAS.items()}
-    schemas[truth / "unmeasured.parquet"] = pa.schema([("offender_id", pa.string()), ("need", pa.float32())])
-    writers = {file: pq.ParquetWriter(file, schema, compression="zstd") for file, schema in schemas.items()}
+    schemas[truth / "unmeasured.parquet"] = pa.schema(
+        [("offender_id", pa.string()), ("need", pa.float32())]
+    )
+    writers = {
+        file: pq.ParquetWriter(file, schema, compression="zstd") for file, schema in schemas.items()
+    }
     starts = range(0, offenders, CHUNK)
     taken = []
     try:
@@ -136,13 +157,16 @@ def _make_vintage(made: Path, offenders: int, seed: int, tell: Callable[[str, fl
 
 
 def _chunk(
-    seed: int, numbers: np.ndarray, chunk: int, chunks: int, offenders: int
+    seed: int, numbers: Ints, chunk: int, chunks: int, offenders: int
 ) -> tuple[dict[str, pa.Table], pd.DataFrame]:
     people = draw_people(seed, numbers)
     episodes, taken = run(people, live(people), chunk, chunks, offenders)
     tables = national_tables(people, episodes)
     tables["unmeasured"] = pa.table(
-        {"offender_id": tables["offenders"]["offender_id"], "need": people.unmeasured.astype(np.float32)}
+        {
+            "offender_id": tables["offenders"]["offender_id"],
+            "need": people.unmeasured.astype(np.float32),
+        }
     )
     return tables, _described(people, episodes, tables, taken)
 
@@ -153,26 +177,33 @@ def _described(
     """Add to the participations what an organisation may know of each person."""
     who = taken["who"].to_numpy()
     row = tables["offenders"].take(pa.array(who)).to_pandas()
-    has = (taken["episode"] >= 0).to_numpy()
+    names = ("offender_id", "forename", "surname", "pnc_id")
+    taken = taken.assign(
+        number=people.number[who],
+        birth=people.birth[who],
+        female=people.female[who],
+        culture=people.culture[who],
+        middle=words_of(people.middle[who]).to_pylist(),
+        place=[code_list("region")[r] for r in people.region[who]],
+        prison_number=None,
+        **{key: row[key].to_numpy() for key in names},
+    )
+    has = np.flatnonzero(taken["episode"] >= 0)
     e = episodes.take(taken["episode"].to_numpy()[has])
     given = {
         "index": e.index,
         "conviction": e.conviction_date,
         "disposal_id": disposal_ids(people.number[e.who], e.number).to_pylist(),
     }
-    taken = taken.assign(
-        number=people.number[who],
-        birth=people.birth[who],
-        female=people.female[who],
-        culture=people.culture[who],
-        place=[code_list("region")[r] for r in people.region[who]],
-        middle=words_of(people.middle[who]).to_pylist(),
-        **{key: row[key].to_numpy() for key in ("offender_id", "forename", "surname", "pnc_id", "prison_number")},
-    )
     for key, values in given.items():
-        taken[key] = pd.Series(list(values), index=taken.index[has], dtype=object)
-    inside = np.flatnonzero(has)[e.prison > 0]
-    taken.loc[inside, "place"] = [PRISONS[p - 1] for p in e.prison[e.prison > 0]]
+        taken[key] = pd.Series(list(values), index=has, dtype=object)
+    been = has[(e.previous_custody > 0) | (e.disposal == CUSTODY)]
+    taken.loc[been, "prison_number"] = row["prison_number"].to_numpy()[been]
+    custody = np.flatnonzero([PLANS[name].setting == "custody" for name in taken["request"]])
+    local = people.region[who] * PRISONS_PER_REGION
+    taken.loc[custody, "place"] = [PRISONS[p] for p in local[custody]]
+    inside = e.prison > 0
+    taken.loc[has[inside], "place"] = [PRISONS[p - 1] for p in e.prison[inside]]
     aliases = tables["aliases"].to_pandas()[["offender_id", "forename", "surname"]]
     aliases = aliases.drop_duplicates("offender_id").add_prefix("alias_")
     return taken.merge(aliases, left_on="offender_id", right_on="alias_offender_id", how="left")
@@ -196,14 +227,19 @@ def _write_truth(truth: Path, taken: pd.DataFrame, links: pd.DataFrame) -> None:
         events[f"reoffences_{key}"] = taken[key]
     events.to_parquet(truth / "participation.parquet", index=False)
     effects = {name: _effect(taken, name) for name in PLANS}
-    strength = {"log_hazard_per_sd": UNMEASURED_HAZARD, "log_odds_of_selection_per_sd": UNMEASURED_SELECTION}
+    strength = {
+        "log_hazard_per_sd": UNMEASURED_HAZARD,
+        "log_odds_of_selection_per_sd": UNMEASURED_SELECTION,
+    }
     text = json.dumps({"unmeasured_need": strength, "requests": effects}, indent=2)
     (truth / "effects.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _effect(taken: pd.DataFrame, name: str) -> dict[str, float | int]:
     """Mean effect on those treated, both lives simulated; pooled requests over all their people."""
-    treated = taken[taken["request"].isin([name, *POOLED.get(name, ())]) & (taken["role"] == "treated")]
+    treated = taken[
+        taken["request"].isin([name, *POOLED.get(name, ())]) & (taken["role"] == "treated")
+    ]
     without, within = treated["without"], treated["within"]
     return {
         "treated": len(treated),

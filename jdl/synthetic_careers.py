@@ -1,11 +1,14 @@
-"""Made-up criminal careers: one episode after another, from first proven offence to the end of the records.
+"""Made-up criminal careers, one episode after another, to the end of the records.
 
-After each disposal the hazard of the next proven offence is ``exp(log_hazard) * exp(-DECAY * years)``, counted from
-the index date. A programme multiplies it within a window of days. Published figures that the constants are set to
-(Ministry of Justice, Proven reoffending statistics quarterly, January to December 2011, England and Wales): 26.8 per
-cent overall; 11 per cent without and 48 per cent with eleven or more previous offences; 2.9 reoffences per
-reoffender; adults released from custody about 47 per cent, from sentences under twelve months about 58 and of twelve
-months or more about 36; adults starting a court order about 34; men above women; falling with age.
+After each disposal the hazard of the next proven offence is ``exp(log_hazard) * exp(-DECAY *
+years)``, counted from the index date. A programme multiplies it within a window of days.
+
+The constants are set to figures published for England and Wales. On the page of "Proven
+re-offending quarterly, January to December 2011" (Ministry of Justice): 26.8 per cent of offenders
+overall, 11 per cent without and 48 per cent with eleven or more previous offences, 2.9 reoffences
+per reoffender. From the same bulletin as remembered, not looked up again: adults released from
+custody about 47 per cent, from sentences under twelve months about 58, of twelve months or more
+about 36; adults starting a court order about 34; men about 28, women about 19; falling with age.
 """
 
 from __future__ import annotations
@@ -16,7 +19,6 @@ import numpy as np
 
 from jdl.national import NEEDS, code_list
 from jdl.synthetic_people import (
-    FIRST_DAY,
     LAST_DAY,
     NEVER,
     SPECIALITIES,
@@ -32,12 +34,11 @@ from jdl.synthetic_people import (
 DECAY = 0.14
 MOST_EPISODES = 99
 UNMEASURED_HAZARD = 0.15
-EPOCH_2000 = day("2000-01-01")
 
 OFFENCES = code_list("offence_group")
 CUSTODY, SUSPENDED, COMMUNITY, FINE, CAUTION, DISCHARGE, OTHER = range(7)
 CONVICTION, CAUTIONED, REPRIMAND, WARNING, NOTICE = range(5)
-DRUGS, ALCOHOL, EMPLOYMENT = (NEEDS.index(n) for n in ("drugs", "alcohol", "education_employment"))
+DRUGS, ALCOHOL = NEEDS.index("drugs"), NEEDS.index("alcohol")
 
 
 def _table(rows: dict[str, dict[str, float]], names: tuple[str, ...]) -> Floats:
@@ -51,6 +52,7 @@ def _table(rows: dict[str, dict[str, float]], names: tuple[str, ...]) -> Floats:
 VIOLENCE, DAMAGE, ORDER = "violence against the person", "criminal damage and arson", "public order"
 MOTORING, LESSER = "summary motoring", "summary non-motoring"
 MISC, WEAPONS = "miscellaneous crimes against society", "possession of weapons"
+# fmt: off
 OFFENCE_CDF = _table(
     {
         "acquisitive": {
@@ -58,25 +60,30 @@ OFFENCE_CDF = _table(
             MOTORING: 4, LESSER: 4, DAMAGE: 2, MISC: 1,
         },
         "violent": {
-            VIOLENCE: 39, ORDER: 16, DAMAGE: 10, LESSER: 8, WEAPONS: 5, "theft": 6, "drug": 5, MOTORING: 7,
+            VIOLENCE: 39, ORDER: 16, DAMAGE: 10, LESSER: 8, WEAPONS: 5, "theft": 6, "drug": 5,
+            MOTORING: 7,
             MISC: 3, "robbery": 1,
         },
         "young": {
-            ORDER: 17, "theft": 20, DAMAGE: 14, VIOLENCE: 20, LESSER: 10, "drug": 10, "burglary": 5, "robbery": 2,
+            ORDER: 17, "theft": 20, DAMAGE: 14, VIOLENCE: 20, LESSER: 10, "drug": 10, "burglary": 5,
+            "robbery": 2,
             WEAPONS: 2,
         },
         "motoring": {
             MOTORING: 60, VIOLENCE: 9, "drug": 8, LESSER: 9, "theft": 5, ORDER: 6, MISC: 3,
         },
         "drugs": {
-            "drug": 55, "theft": 12, VIOLENCE: 8, WEAPONS: 4, MOTORING: 8, ORDER: 5, MISC: 5, LESSER: 3,
+            "drug": 55, "theft": 12, VIOLENCE: 8, WEAPONS: 4, MOTORING: 8, ORDER: 5, MISC: 5,
+            LESSER: 3,
         },
         "fraud": {"fraud": 58, "theft": 20, MISC: 8, LESSER: 7, MOTORING: 6, "other": 1},
         "sexual": {"sexual": 60, VIOLENCE: 10, ORDER: 10, "theft": 5, MISC: 15},
     },
     SPECIALITIES,
 )
-# Per offence group: share indictable, share either way, seriousness in sentencing, and push on the hazard.
+# fmt: on
+# Per offence group: share indictable, share either way, seriousness in sentencing, and push on the
+# hazard.
 _TRAITS: dict[str, tuple[float, float, float, float]] = {
     VIOLENCE: (0.06, 0.40, 0.2, -0.05),
     "sexual": (0.60, 0.40, 2.2, -0.60),
@@ -99,20 +106,21 @@ TRAITS = np.array([_TRAITS[offence] for offence in OFFENCES])
 
 @dataclass(frozen=True)
 class Episodes:
-    """Occasions on which someone was dealt with, one array element each; dates are days since 1970-01-01.
+    """Occasions on which someone was dealt with; dates are days since 1970-01-01.
 
     Parameters
     ----------
     who : place of the person in the chunk
     number : 0 for the first occasion of a career
-    offence, offence_date, conviction_date, sentence_date : the principal offence and when it was dealt with
+    offence, offence_date, conviction_date, sentence_date : the principal offence and when it was
+    dealt with
     disposal, proven_by : codes
     offences : how many offences were dealt with
     previous, previous_offences, previous_custody : counts before this occasion
     last_release : the release before this occasion, or 0
     sentence_days, custody_start, release, order_end : 0 where they do not apply
     index : the day from which a person could reoffend
-    employed, claiming : at the date of the offence
+    employed, claiming : at conviction
     prison : 0 where it does not apply
     log_hazard : of the next proven offence, per year at the index date
     """
@@ -150,7 +158,9 @@ class Episodes:
     @classmethod
     def join(cls, parts: list[Episodes]) -> Episodes:
         """Put episodes together."""
-        return cls(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)})
+        return cls(
+            **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)}
+        )
 
 
 @dataclass(frozen=True)
@@ -223,7 +233,7 @@ def relive(people: People, treated: Episodes, programme: Programme) -> Episodes:
 
 
 def _follow(people: People, coming: _Coming, programme: Programme) -> Episodes:
-    parts = []
+    parts: list[Episodes] = []
     while len(coming.who) or not parts:
         episodes = _deal(people, coming)
         parts.append(episodes)
@@ -236,7 +246,9 @@ def _next(people: People, episodes: Episodes, programme: Programme) -> _Coming:
     years = _waiting(draws.exponential("gap"), np.exp(episodes.log_hazard), episodes, programme)
     days = np.where(np.isfinite(years), years * 365.25 + 1, NEVER)
     date = episodes.index + np.minimum(days, NEVER).astype(np.int64)
-    on = (date <= np.minimum(LAST_DAY, people.death[episodes.who] - 1)) & (episodes.number < MOST_EPISODES - 1)
+    on = (date <= np.minimum(LAST_DAY, people.death[episodes.who] - 1)) & (
+        episodes.number < MOST_EPISODES - 1
+    )
     going = episodes.take(on)
     custody = going.disposal == CUSTODY
     return _Coming(
@@ -251,7 +263,7 @@ def _next(people: People, episodes: Episodes, programme: Programme) -> _Coming:
 
 
 def _waiting(effort: Floats, rate: Floats, episodes: Episodes, programme: Programme) -> Floats:
-    """Invert the cumulative hazard: the years until it reaches `effort`; infinite if it never does."""
+    """Return the years until the cumulative hazard reaches `effort`; infinite if it never does."""
     factor = programme.factor[episodes.who]
     a, b = (
         np.maximum(edge[episodes.who] - episodes.index, 0) / 365.25
@@ -267,9 +279,11 @@ def _waiting(effort: Floats, rate: Floats, episodes: Episodes, programme: Progra
 
 
 def spans(spells: tuple[Ints, Ints], who: Ints, date: Ints, since: Ints) -> Bools:
-    """Say who is in a spell at a date; a spell begun before the last release was ended by custody."""
+    """Say who is in a spell at a date; custody ended those begun before the last release."""
     start, end = spells[0][who], spells[1][who]
-    return np.asarray(((start <= date[:, None]) & (date[:, None] < end) & (start > since[:, None])).any(axis=1))
+    return np.asarray(
+        ((start <= date[:, None]) & (date[:, None] < end) & (start > since[:, None])).any(axis=1)
+    )
 
 
 def _deal(people: People, coming: _Coming) -> Episodes:
@@ -283,8 +297,9 @@ def _deal(people: People, coming: _Coming) -> Episodes:
     later = draws.chance(0.2, "adjourned") & (proven_by == CONVICTION)
     sentence = conviction + later * (7 + draws.below(22, "report"))
     custody = _custody(draws, disposal, offence, coming, sentence, age)
-    employed = spans(people.jobs, who, coming.offence_date, coming.last_release)
-    claiming = spans(people.claims, who, coming.offence_date, coming.last_release)
+    free = (custody["custody_start"] == 0) | (custody["custody_start"] >= conviction)
+    employed = free & spans(people.jobs, who, conviction, coming.last_release)
+    claiming = free & spans(people.claims, who, conviction, coming.last_release)
     episodes = Episodes(
         who=who,
         number=coming.number,
@@ -311,14 +326,16 @@ def _deal(people: People, coming: _Coming) -> Episodes:
 
 def _how_many(people: People, draws: Draws, who: Ints) -> Ints:
     mean = 1.1 * np.exp(0.25 * np.clip(people.propensity[who], -2, 3))
-    return 1 + np.minimum(np.floor(draws.exponential("offences") * mean + 0.18), 14).astype(np.int64)
+    return 1 + np.minimum(np.floor(draws.exponential("offences") * mean + 0.18), 14).astype(
+        np.int64
+    )
 
 
 def _proven_by(draws: Draws, coming: _Coming, age: Floats, offence: Ints) -> Ints:
-    """Out-of-court disposals for first and lesser offences: reprimand and warning under 18, else caution."""
+    """First and lesser offences out of court: reprimand and warning under 18, else caution."""
     grave = TRAITS[offence, 2] > 1.0
     motoring = offence == OFFENCES.index(MOTORING)
-    usual = np.choose(np.minimum(coming.previous, 3), [0.46, 0.24, 0.12, 0.05])
+    usual = np.choose(np.minimum(coming.previous, 3), [0.43, 0.22, 0.11, 0.05])
     out = draws.chance(np.where(grave | motoring, 0.02, usual), "out of court")
     young = np.where(coming.previous == 0, REPRIMAND, WARNING)
     ended = coming.offence_date >= day("2013-04-08")
@@ -331,14 +348,24 @@ def _disposal(
     weight = TRAITS[offence, 2]
     record = np.log1p(coming.previous)
     custody = (
-        -3.4 + 1.05 * weight + 0.62 * record + 0.75 * np.log1p(coming.previous_custody)
-        - 1.3 * (age < 18) - 0.5 * people.female[coming.who]
+        -3.3
+        + 1.05 * weight
+        + 0.62 * record
+        + 0.75 * np.log1p(coming.previous_custody)
+        - 1.3 * (age < 18)
+        - 0.5 * people.female[coming.who]
     )
-    order = -0.5 + 0.55 * weight + 0.25 * record + 0.6 * (age < 18) + 0.3 * people.female[coming.who]
-    suspended = (coming.offence_date >= day("2005-03-01")) & (age >= 18) & draws.chance(0.27, "suspended")
+    order = (
+        -0.35 + 0.55 * weight + 0.25 * record + 0.6 * (age < 18) + 0.3 * people.female[coming.who]
+    )
+    suspended = (
+        (coming.offence_date >= day("2005-03-01")) & (age >= 18) & draws.chance(0.27, "suspended")
+    )
     lesser = pick(np.cumsum([0.60, 0.30, 0.10]), draws.uniform("lesser"))
     outcome = np.choose(lesser, [FINE, DISCHARGE, OTHER])
-    outcome = np.where(draws.chance(_logistic(order), "order"), np.where(suspended, SUSPENDED, COMMUNITY), outcome)
+    outcome = np.where(
+        draws.chance(_logistic(order), "order"), np.where(suspended, SUSPENDED, COMMUNITY), outcome
+    )
     outcome = np.where(draws.chance(_logistic(custody), "custody"), CUSTODY, outcome)
     return np.where(proven_by == CONVICTION, outcome, CAUTION)
 
@@ -357,15 +384,19 @@ def _delay(draws: Draws, offence: Ints, proven_by: Ints) -> Ints:
 def _custody(
     draws: Draws, disposal: Ints, offence: Ints, coming: _Coming, sentence: Ints, age: Floats
 ) -> dict[str, Ints]:
-    """Length imposed, time already served on remand, half served, some released early on a tag; orders' ends."""
+    """Length imposed, half of it served, less remand and early release; orders' ends."""
     inside = disposal == CUSTODY
-    middle = 4.75 + 0.42 * TRAITS[offence, 2] + 0.05 * np.log1p(coming.previous)
+    middle = 4.95 + 0.42 * TRAITS[offence, 2] + 0.05 * np.log1p(coming.previous)
     length = np.clip(np.exp(middle + 0.95 * draws.normal("length")), 7, 14 * 365).astype(np.int64)
-    remand = (draws.chance(0.4, "remand") * length * 0.5 * draws.uniform("remand days")).astype(np.int64)
+    remand = (draws.chance(0.4, "remand") * length * 0.5 * draws.uniform("remand days")).astype(
+        np.int64
+    )
     early = draws.chance(0.25, "tag") & (length >= 180) & (length < 4 * 365)
     served = length // 2 - early * np.minimum(length // 6, 90)
     start = np.maximum(sentence - remand, coming.offence_date + 1)
-    years = np.choose(pick(np.cumsum([0.1, 0.65, 0.15, 0.1]), draws.uniform("order")), [0.5, 1, 1.5, 2])
+    years = np.choose(
+        pick(np.cumsum([0.1, 0.65, 0.15, 0.1]), draws.uniform("order")), [0.5, 1, 1.5, 2]
+    )
     order = (disposal == SUSPENDED) | (disposal == COMMUNITY)
     return {
         "sentence_days": np.where(inside, length, 0),
@@ -389,7 +420,7 @@ def _prison(people: People, draws: Draws, who: Ints, disposal: Ints) -> Ints:
 
 
 def _log_hazard(people: People, e: Episodes) -> Floats:
-    """What makes the next proven offence more likely; needs, age and record weigh as in published gradients."""
+    """The log of the hazard of the next proven offence, per year, at the index date."""
     who = e.who
     age = (e.index - people.birth[who]) / 365.25
     propensity, needs = people.propensity[who], people.needs[who]
@@ -399,21 +430,22 @@ def _log_hazard(people: People, e: Episodes) -> Floats:
     prison = 0.12 * np.sin(2.3 * e.prison) * custody
     order = (e.disposal == SUSPENDED) | (e.disposal == COMMUNITY)
     return np.asarray(
-        -1.58
-        - 0.70 * (e.previous_offences == 0)
+        -1.84
+        + 0.45 * (age < 18)
+        - 0.82 * (e.previous_offences == 0)
         + 0.50 * np.clip(propensity, -2.5, 3)
         + UNMEASURED_HAZARD * people.unmeasured[who]
         + 0.18 * np.clip(needs[:, DRUGS], -2, 3)
         + 0.06 * np.clip(needs[:, ALCOHOL], -2, 3)
-        + 0.20 * np.log1p(np.minimum(e.previous_offences, 60))
+        + 0.225 * np.log1p(np.minimum(e.previous_offences, 60))
         + 0.10 * np.log1p(e.previous_custody)
         - 0.048 * (np.clip(age, 15, 70) - 18)
-        - 0.30 * people.female[who]
+        - 0.36 * people.female[who]
         - 0.35 * e.employed
         + 0.12 * e.claiming
         + TRAITS[e.offence, 3]
-        + np.where(long, -0.12, np.where(custody, 0.60, 0.0))
-        + 0.15 * order
+        + np.where(long, 0.0, np.where(custody, 0.73, 0.0))
+        + 0.29 * order
         + region
         + prison
     )
@@ -434,7 +466,9 @@ def reoffences(
     -------
     int array
     """
-    start = np.full(max(who.max(initial=0), offences["who"].max(initial=0)) + 1, NEVER, dtype=np.int64)
+    start = np.full(
+        max(who.max(initial=0), offences["who"].max(initial=0)) + 1, NEVER, dtype=np.int64
+    )
     start[who] = index
     begun = start[offences["who"]]
     counted = (
@@ -447,6 +481,6 @@ def reoffences(
     return np.bincount(offences["who"][counted], minlength=len(start))[who]
 
 
-def known(e: Episodes) -> Bools:
-    """Say which episodes had been dealt with by the end of the records."""
-    return (e.conviction_date <= LAST_DAY) & (e.offence_date >= FIRST_DAY)
+def known(people: People, e: Episodes) -> Bools:
+    """Say which episodes were dealt with in a person's life and by the end of the records."""
+    return (e.conviction_date <= LAST_DAY) & (e.sentence_date < people.death[e.who])

@@ -1,8 +1,8 @@
 """Made-up people: repeatable draws, names, birth dates, identifiers and lasting characteristics.
 
-Names are invented frequencies over typed and composed names (``names.toml``), shaped so that two people taken at
-random share a surname, forename, full name or birth date as often as the published match weights of the Ministry's own
-person-matching model imply. Nobody's list of names is used.
+Names are invented frequencies over typed and composed names (``names.toml``), shaped so that two
+people taken at random share a surname, forename, full name or birth date as often as the published
+match weights of the Ministry's own person-matching model imply. Nobody's list of names is used.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import tomllib
 import unicodedata
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ Keys = npt.NDArray[np.uint64]
 CHECK_LETTERS = "ZABCDEFGHJKLMNPQRTUVWXY"
 NEVER = 10**7
 FORENAME_HEAD = 0.9
-FORENAME_SHIFT = 14.0
+FORENAME_SHIFT = 20.0
 TWINS, RELATIVES, HELD_TWICE, NAMESAKES = 0.003, 0.002, 0.0015, 0.0002
 
 
@@ -54,8 +54,10 @@ def _mix(keys: Keys) -> Keys:
 class Draws:
     """Random numbers that belong to a person (or a person's episode) and a purpose.
 
-    The number is a hash (splitmix64) of seed, person, episode and purpose, not the next of a stream. So a life can be
-    lived again with a programme added and everything else drawn alike, chunk sizes do not matter, and the bytes do
+    The number is a hash (splitmix64) of seed, person, episode and purpose, not the next of a
+    stream. So a life can be
+    lived again with a programme added and everything else drawn alike, chunk sizes do not matter,
+    and the bytes do
     not depend on a library's generators.
 
     Parameters
@@ -108,10 +110,10 @@ class Draws:
 
 
 def pick(cdf: Floats, uniform: Floats) -> Ints:
-    """Return the index at which a distribution function passes the draw, one row for all or one row each."""
+    """Return where a distribution function passes the draw: one row for all, or one each."""
     if cdf.ndim == 1:
-        return np.minimum(np.searchsorted(cdf, uniform), len(cdf) - 1)
-    return np.minimum((uniform[:, None] > cdf).sum(axis=1), cdf.shape[1] - 1)
+        return np.asarray(np.minimum(np.searchsorted(cdf, uniform), len(cdf) - 1))
+    return np.asarray(np.minimum((uniform[:, None] > cdf).sum(axis=1), cdf.shape[1] - 1))
 
 
 @dataclass(frozen=True)
@@ -122,21 +124,21 @@ class Names:
     ----------
     words : pyarrow string array
         The names; the second half repeats the first without diacritics.
-    cultures : list of str
     shares : array of share of people per culture
     surnames : per culture, name codes and distribution function
     forenames : per (culture, female, generation), name codes and distribution function
     nicknames : array, per name the code of its short form (or itself)
     generations : per culture, birth years that divide the generations
+    ethnicities : per culture, distribution function over the codes of ethnicity
     """
 
     words: pa.StringArray
-    cultures: list[str]
     shares: Floats
     surnames: list[tuple[Ints, Floats]]
     forenames: dict[tuple[int, bool, int], tuple[Ints, Floats]]
     nicknames: Ints
     generations: list[list[int]]
+    ethnicities: Floats
 
     @property
     def plain(self) -> int:
@@ -178,17 +180,23 @@ def names() -> Names:
     """Read ``names.toml`` and lay out every name with its frequency."""
     raw = tomllib.loads((Path(__file__).parent / "names.toml").read_text(encoding="utf-8"))
     nicknames = raw.pop("nicknames")
-    cultures = list(raw)
     surname_weights = []
     forename_weights: dict[tuple[int, bool, int], dict[str, float]] = {}
     for number, culture in enumerate(raw.values()):
         source = raw[culture["of"]] if "of" in culture else culture
         tail = _composed(source["tail_first"].split(), source["tail_last"].split())
-        surname_weights.append(zipf(source["surnames"].split(), tail, source["head"], source["shift"]))
+        surname_weights.append(
+            zipf(source["surnames"].split(), tail, source["head"], source["shift"])
+        )
         for sex in ("male", "female"):
             for generation, weights in enumerate(_forename_weights(culture, sex)):
                 forename_weights[number, sex == "female", generation] = weights
-    every = [*surname_weights, *forename_weights.values(), nicknames, dict.fromkeys(nicknames.values(), 0.0)]
+    every = [
+        *surname_weights,
+        *forename_weights.values(),
+        nicknames,
+        dict.fromkeys(nicknames.values(), 0.0),
+    ]
     words = sorted({word for weights in every for word in weights})
     code = {word: number for number, word in enumerate(words)}
     short = np.arange(len(words))
@@ -201,12 +209,18 @@ def names() -> Names:
 
     return Names(
         words=pa.array(words + [plain(word) for word in words]),
-        cultures=cultures,
         shares=np.array([culture["share"] for culture in raw.values()]),
         surnames=[layout(weights) for weights in surname_weights],
         forenames={key: layout(weights) for key, weights in forename_weights.items()},
         nicknames=short,
         generations=[culture["generations"] for culture in raw.values()],
+        ethnicities=np.cumsum(
+            [
+                [c["ethnicity"].get(code, 0.0) for code in code_list("ethnicity")]
+                for c in raw.values()
+            ],
+            axis=1,
+        ),
     )
 
 
@@ -246,7 +260,6 @@ class People:
     second_surname: Ints
     jobs: tuple[Ints, Ints]
     claims: tuple[Ints, Ints]
-    extra: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.number)
@@ -268,7 +281,8 @@ def draw_people(seed: int, numbers: Ints) -> People:
     ----------
     seed : int
     numbers : int array
-        Their numbers in the register; even-numbered places may be given a twin, a namesake, a relative of the same
+        Their numbers in the register; even-numbered places may be given a twin, a namesake, a
+        relative of the same
         name or a second record at the next place.
 
     Returns
@@ -287,6 +301,7 @@ def draw_people(seed: int, numbers: Ints) -> People:
     needs, propensity = _needs(draws, female, onset_age)
     speciality = _speciality(draws, female)
     propensity = propensity + _SPECIALITY_PROPENSITY[speciality]
+    written = _person_names(draws, pairs, culture, female, birth)
     attachment = draws.normal("attachment") - 0.35 * propensity - 0.3 * needs[:, 1]
     return People(
         number=numbers,
@@ -302,14 +317,17 @@ def draw_people(seed: int, numbers: Ints) -> People:
         unmeasured=draws.normal("unmeasured"),
         needs=needs,
         speciality=speciality,
-        **_person_names(draws, pairs, culture, female, birth),
+        forename=written["forename"],
+        middle=written["middle"],
+        surname=written["surname"],
+        second_surname=written["second_surname"],
         jobs=_jobs(draws, birth, attachment),
         claims=_claims(draws, birth, attachment),
     )
 
 
 def _pairs(draws: Draws) -> dict[str, Ints]:
-    """For each person, whose surname, forename and birth date they carry: their own or their even neighbour's."""
+    """Say whose surname, forename and birth date each person carries: own or neighbour's."""
     n = len(draws.keys)
     place = np.arange(n)
     u = np.repeat(draws.uniform("pair")[::2], 2)[:n]
@@ -327,7 +345,6 @@ def _pairs(draws: Draws) -> dict[str, Ints]:
         "same surname": source(twin | relative | twice | namesake),
         "same forename": source(relative | twice | namesake),
         "same birth": source(twin | twice | namesake),
-        "held twice": np.flatnonzero(twice),
     }
 
 
@@ -344,7 +361,7 @@ def _onset(draws: Draws) -> Ints:
 
 
 def _default_birth(draws: Draws, birth: Ints) -> Ints:
-    """Give a few the first of January of their birth year, as registers do when only the year is known."""
+    """Give a few the first of January, as registers do when only the year is known."""
     years = (birth.astype("datetime64[D]").astype("datetime64[Y]")).astype("datetime64[D]")
     return np.where(draws.chance(0.009, "only the year"), years.astype(np.int64), birth)
 
@@ -366,11 +383,9 @@ def _speciality(draws: Draws, female: Bools) -> Ints:
 
 
 def _ethnicity(draws: Draws, culture: Ints) -> Ints:
-    raw = tomllib.loads((Path(__file__).parent / "names.toml").read_text(encoding="utf-8"))
-    codes = code_list("ethnicity")
-    table = np.array([[raw[c]["ethnicity"].get(code, 0.0) for code in codes] for c in names().cultures])
-    chosen = pick(np.cumsum(table, axis=1)[culture], draws.uniform("ethnicity"))
-    return np.where(draws.chance(0.03, "ethnicity missing"), codes.index("not recorded"), chosen)
+    chosen = pick(names().ethnicities[culture], draws.uniform("ethnicity"))
+    unknown = code_list("ethnicity").index("not recorded")
+    return np.where(draws.chance(0.03, "ethnicity missing"), unknown, chosen)
 
 
 def _death(draws: Draws, birth: Ints, onset: Ints, needs: Floats) -> Ints:
@@ -425,7 +440,7 @@ def forenames(draws: Draws, culture: Ints, female: Bools, birth: Ints, purpose: 
 
 
 def _jobs(draws: Draws, birth: Ints, attachment: Floats, most: int = 6) -> tuple[Ints, Ints]:
-    """Employment spells as starts and ends of jobs leave them, from 1998, with gaps that grow as attachment falls."""
+    """Employment from 1998: starts and ends, with gaps that grow as attachment falls."""
     start = np.full((len(birth), most), NEVER, dtype=np.int64)
     end = start.copy()
     clock = np.maximum(birth + int(17 * 365.25), day("1998-04-06")).astype(np.float64)
@@ -435,7 +450,7 @@ def _jobs(draws: Draws, birth: Ints, attachment: Floats, most: int = 6) -> tuple
         length = 20 + 420 * np.exp(0.55 * attachment + 0.8 * spell.normal("length"))
         start[:, k] = clock + gap
         end[:, k] = start[:, k] + length.astype(np.int64)
-        clock = end[:, k] + 1.0
+        clock = end[:, k].astype(np.float64) + 1
     return start, end
 
 
@@ -449,7 +464,7 @@ def _claims(draws: Draws, birth: Ints, attachment: Floats, most: int = 3) -> tup
         length = 20 + 240 * np.exp(-0.2 * attachment + 0.9 * spell.normal("length"))
         start[:, k] = clock + gap
         end[:, k] = start[:, k] + length.astype(np.int64)
-        clock = end[:, k] + 1.0
+        clock = end[:, k].astype(np.float64) + 1
     return start, end
 
 

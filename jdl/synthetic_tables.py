@@ -12,23 +12,19 @@ from jdl.synthetic_careers import (
     COMMUNITY,
     CONVICTION,
     CUSTODY,
-    DRUGS,
     NOTICE,
     OFFENCE_CDF,
     OFFENCES,
-    PRISONS_PER_REGION,
     SUSPENDED,
     TRAITS,
     Episodes,
     known,
-    reoffences,
 )
 from jdl.synthetic_people import (
     LAST_DAY,
     NEVER,
     Bools,
     Draws,
-    Floats,
     Ints,
     People,
     day,
@@ -43,21 +39,27 @@ from jdl.synthetic_people import (
     words_of,
 )
 
-__all__ = ["SCHEMAS", "national_tables", "oasys_scores", "offence_rows", "offender_table", "reoffences"]
-
 EXTRACTED = day("2013-10-31")
 OASYS_FROM = day("2004-01-01")
 PROVEN_BY = ("conviction", "caution", "reprimand", "warning", "penalty notice")
 BENEFITS = code_list("benefit")
-PRISONS = tuple(
-    f"HMP {name}"
-    for name in """Ashcombe Barrowby Calderwick Dunmere Eastholt Farncote Gorseley Hathersedge Inglewood Jarrowfield
-    Kestrel-Moor Langbarrow Merrowdown Netherby Oakhanger Penhallow Quarrington Ravensmoor Silverdale Thornaby-Grange
-    Ulverstone Vinehall Westerham-Hythe Yarnbrook Aldercarr Brackenhurst Crowmarsh Dovecliff Elmsworth Foxcovert
-    Greyfriars Holmepier Ivelbridge Kingsmere Lowmoor Millbeck Northolme Otterburn-Vale Pikehall Rushbeck
-    Marlowe-Grange Hollybrook Swanmore""".split()
-)
-_ARROW = {"id": pa.string(), "text": pa.string(), "date": pa.date32(), "integer": pa.int32(), "boolean": pa.bool_()}
+# Ten regions of four prisons for men, then three for women.
+_PRISONS = """
+    Ashcombe Barrowby Calderwick Dunmere Eastholt Farncote Gorseley Hathersedge Inglewood
+    Jarrowfield Kestrel-Moor Langbarrow Merrowdown Netherby Oakhanger Penhallow Quarrington
+    Ravensmoor Silverdale Thornaby-Grange Ulverstone Vinehall Westerham-Hythe Yarnbrook
+    Aldercarr Brackenhurst Crowmarsh Dovecliff Elmsworth Foxcovert Greyfriars Holmepier
+    Ivelbridge Kingsmere Lowmoor Millbeck Northolme Otterburn-Vale Pikehall Rushbeck Marlowe-
+    Grange Hollybrook Swanmore
+"""
+PRISONS = tuple(f"HMP {name}" for name in _PRISONS.split())
+_ARROW = {
+    "id": pa.string(),
+    "text": pa.string(),
+    "date": pa.date32(),
+    "integer": pa.int32(),
+    "boolean": pa.bool_(),
+}
 SCHEMAS = {
     name: pa.schema([(key, _ARROW[column.kind]) for key, column in table.columns.items()])
     for name, table in TABLES.items()
@@ -97,7 +99,7 @@ def national_tables(people: People, episodes: Episodes) -> dict[str, pa.Table]:
     -------
     dict of table name to pyarrow.Table
     """
-    e = episodes.take(known(episodes))
+    e = episodes.take(known(people, episodes))
     e = e.take(np.lexsort((e.number, e.who)))
     after = _following(e)
     return {
@@ -117,7 +119,7 @@ def _table(name: str, columns: list[pa.Array]) -> pa.Table:
 
 
 def _following(e: Episodes) -> tuple[Ints, Ints]:
-    """For sorted episodes, the offence date and custody start of the same person's next one, or NEVER."""
+    """Return the offence date and custody start of the same person's next episode, or NEVER."""
     offence, custody = np.full(len(e), NEVER), np.full(len(e), NEVER)
     same = np.flatnonzero(e.who[1:] == e.who[:-1])
     offence[same] = e.offence_date[same + 1]
@@ -127,11 +129,13 @@ def _following(e: Episodes) -> tuple[Ints, Ints]:
 
 
 def offender_table(people: People, e: Episodes) -> pa.Table:
-    """Write one row a person: the name as the register has it and the ids known by the end of the records."""
+    """Write one row a person: the name as written, the ids known by the end of the records."""
     draws = people.draws
     inside = np.zeros(len(people), dtype=bool)
     inside[e.who[e.disposal == CUSTODY]] = True
-    nationality = np.where(np.isin(people.culture, (0, 1)), 0, np.where(draws.chance(0.55, "nationality"), 0, 1))
+    nationality = np.where(
+        np.isin(people.culture, (0, 1)), 0, np.where(draws.chance(0.55, "nationality"), 0, 1)
+    )
     nationality = np.where(draws.chance(0.06, "nationality missing"), 2, nationality)
     died = people.death <= EXTRACTED
     return _table(
@@ -144,7 +148,9 @@ def offender_table(people: People, e: Episodes) -> pa.Table:
             _written(draws, people.middle),
             full_surname(people),
             dates(people.birth, draws.chance(0.003, "no birth")),
-            codes(("male", "female"), people.female.astype(np.int64), draws.chance(0.003, "no sex")),
+            codes(
+                ("male", "female"), people.female.astype(np.int64), draws.chance(0.003, "no sex")
+            ),
             codes(code_list("ethnicity"), people.ethnicity, draws.chance(0.01, "no ethnicity")),
             codes(code_list("nationality"), nationality),
             dates(people.death, ~died),
@@ -161,7 +167,7 @@ def _blank(words: pa.Array, missing: Bools) -> pa.Array:
 
 
 def _written(draws: Draws, code: Ints) -> pa.Array:
-    """Write names as a register does: half of its clerks drop the diacritics, a few write capitals."""
+    """Write names as registers do: half drop the diacritics, a few write capitals."""
     without = (code >= 0) & draws.chance(0.5, "no diacritics")
     words = words_of(np.where(without, code + names().plain, code))
     return pc.if_else(pa.array(draws.chance(0.03, "capitals")), pc.utf8_upper(words), words)
@@ -169,12 +175,14 @@ def _written(draws: Draws, code: Ints) -> pa.Array:
 
 def full_surname(people: People) -> pa.Array:
     """Write surnames, both parts of double-barrelled ones."""
-    first, second = (_written(people.draws, code) for code in (people.surname, people.second_surname))
+    first, second = (
+        _written(people.draws, code) for code in (people.surname, people.second_surname)
+    )
     return pc.coalesce(pc.binary_join_element_wise(first, second, "-"), first)
 
 
 def _aliases(people: People, e: Episodes) -> pa.Table:
-    """Names given to the police on one occasion and recorded then: the more occasions, the more of them."""
+    """Names given to the police, recorded on that occasion: the more occasions, the more."""
     draws = people.draws.take(e.who).at(e.number)
     often = np.where(e.number == 0, 0.05, 0.165) + 0.06 * people.female[e.who]
     given = np.flatnonzero(draws.chance(often, "alias"))
@@ -218,7 +226,7 @@ def _disposals(people: People, e: Episodes) -> pa.Table:
             dates(e.sentence_date, ~court),
             dates(e.order_end, ~order),
             dates(e.custody_start, ~custody),
-            dates(e.release, ~custody | (e.release > EXTRACTED)),
+            dates(e.release, ~custody | (e.release > np.minimum(EXTRACTED, people.death[e.who]))),
             pa.array(e.sentence_days.astype(np.int32), mask=~custody),
             codes(OFFENCES, e.offence),
             codes(code_list("region"), people.region[e.who], draws.chance(0.01, "no region")),
@@ -237,6 +245,7 @@ def _prison_spells(people: People, e: Episodes, after: tuple[Ints, Ints]) -> pa.
     end = np.concatenate([c.sentence_date[remand], c.release, again])
     kind = np.repeat([0, 1, 2], [len(remand), len(c), len(recall)])
     number = people.number[c.who[place]]
+    end = np.minimum(end, people.death[c.who[place]])
     return _table(
         "prison_spells",
         [
@@ -255,12 +264,20 @@ def _recalls(people: People, c: Episodes, offence: Ints, custody: Ints) -> tuple
     licence = c.release + c.sentence_days // 2
     for_offence = (offence < licence) & draws.chance(0.4, "recalled for offence")
     other = ~for_offence & draws.chance(0.12, "recalled")
-    gap = 20 + (draws.uniform("recall gap") * np.minimum(c.sentence_days // 2, 200)).astype(np.int64)
+    gap = 20 + (draws.uniform("recall gap") * np.minimum(c.sentence_days // 2, 200)).astype(
+        np.int64
+    )
     start = np.where(for_offence, offence + 5, c.release + gap)
     end = np.minimum(start + 14 + draws.below(80, "recall length"), licence)
     end = np.minimum(end, custody - 1)
     clash = other & (offence <= end)
-    on = (c.sentence_days >= 365) & (for_offence | other) & ~clash & (end > start) & (start <= LAST_DAY)
+    on = (
+        (c.sentence_days >= 365)
+        & (for_offence | other)
+        & ~clash
+        & (end > start)
+        & (start <= np.minimum(LAST_DAY, people.death[c.who] - 1))
+    )
     place = np.flatnonzero(on)
     return place, start[place], end[place]
 
@@ -276,8 +293,8 @@ def offence_rows(people: People, e: Episodes) -> dict[str, Ints]:
     Returns
     -------
     dict of arrays
-        who, number (of the episode, -1 for none), line, offence, offence_date, conviction_date, proven_by, outcome
-        (0 indictable, 1 either way, 2 summary, -1 none), custodial, breach.
+        who, number (of the episode, -1 for none), line, offence, offence_date, conviction_date,
+        proven_by, outcome (0 indictable, 1 either way, 2 summary, -1 none), custodial, breach.
     """
     parts = [_dealt_with(people, e), _breaches(people, e), _notices(people, e)]
     return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
@@ -315,7 +332,7 @@ def _outcome(draws: Draws, offence: Ints) -> Ints:
 
 
 def _breaches(people: People, e: Episodes) -> dict[str, Ints]:
-    """Breaches of a community order, suspended sentence or licence: no reoffence in the sense of the measure."""
+    """Breaches of orders and licences: in the records, never counted as reoffences."""
     draws = people.draws.take(e.who).at(e.number)
     length = np.where(e.disposal == CUSTODY, e.sentence_days // 2, e.order_end - e.sentence_date)
     days = (draws.uniform("breach date") * np.clip(length, 1, 400)).astype(np.int64) + 7
@@ -324,7 +341,9 @@ def _breaches(people: People, e: Episodes) -> dict[str, Ints]:
     on = (e.disposal <= COMMUNITY) & (length > 60) & draws.chance(likely, "breach")
     on &= (date + 30 <= LAST_DAY) & (date < people.death[e.who])
     n = int(on.sum())
-    return _lesser(e.who[on], e.number[on], 97, "breach", date[on], 30, CONVICTION, np.full(n, 2), 1)
+    return _lesser(
+        e.who[on], e.number[on], 97, "breach", date[on], 30, CONVICTION, np.full(n, 2), 1
+    )
 
 
 def _notices(people: People, e: Episodes) -> dict[str, Ints]:
@@ -339,7 +358,15 @@ def _notices(people: People, e: Episodes) -> dict[str, Ints]:
 
 
 def _lesser(
-    who: Ints, number: Ints, line: int, offence: str, date: Ints, delay: int, proven_by: int, outcome: Ints, breach: int
+    who: Ints,
+    number: Ints,
+    line: int,
+    offence: str,
+    date: Ints,
+    delay: int,
+    proven_by: int,
+    outcome: Ints,
+    breach: int,
 ) -> dict[str, Ints]:
     n = len(who)
     return {
@@ -389,7 +416,11 @@ def _spells(people: People, spells: tuple[Ints, Ints], e: Episodes) -> tuple[Int
 def _outside(who: Ints, start: Ints, end: Ints, e: Episodes) -> tuple[Ints, Ints, Ints]:
     c = e.take(e.disposal == CUSTODY)
     key = np.append(c.who * NEVER + c.custody_start, np.iinfo(np.int64).max)
-    owner, begun, let_out = np.append(c.who, -1), np.append(c.custody_start, 0), np.append(c.release, 0)
+    owner, begun, let_out = (
+        np.append(c.who, -1),
+        np.append(c.custody_start, 0),
+        np.append(c.release, 0),
+    )
     next_ = np.searchsorted(key, who * NEVER + start)
     end = np.where(owner[next_] == who, np.minimum(end, begun[next_]), end)
     before = next_ - 1
@@ -408,7 +439,7 @@ def _employment(people: People, e: Episodes, after: tuple[Ints, Ints]) -> pa.Tab
 
 
 def _later_jobs(people: People, e: Episodes, offence: Ints) -> tuple[Ints, Ints, Ints]:
-    """Jobs begun after release, found more often by those who do not reoffend: a fact of the future, never a match."""
+    """Jobs begun after the index date, more by those who stay out: a fact of the future."""
     draws = people.draws.take(e.who).at(e.number)
     stayed = offence > e.index + 365
     found = (e.disposal <= COMMUNITY) & draws.chance(np.where(stayed, 0.22, 0.05), "job after")
@@ -425,10 +456,17 @@ def _benefits(people: People, e: Episodes) -> pa.Table:
     draws = people.draws.take(who).at(start)
     kind = pick(np.cumsum([0.5, 0.2, 0.2, 0.1]), draws.uniform("benefit"))
     sick = np.where(start >= day("2008-10-27"), 1, 3)
-    benefit = np.choose(kind, [np.zeros(len(who), dtype=np.int64), sick, np.full(len(who), 2), np.full(len(who), 4)])
+    benefit = np.choose(
+        kind, [np.zeros(len(who), dtype=np.int64), sick, np.full(len(who), 2), np.full(len(who), 4)]
+    )
     return _table(
         "benefits",
-        [offender_ids(people.number[who]), codes(BENEFITS, benefit), dates(start), dates(end, end > LAST_DAY)],
+        [
+            offender_ids(people.number[who]),
+            codes(BENEFITS, benefit),
+            dates(start),
+            dates(end, end > LAST_DAY),
+        ],
     )
 
 
@@ -453,7 +491,7 @@ def _oasys(people: People, e: Episodes) -> pa.Table:
     assessed, scores, ogrs = oasys_scores(people, e)
     e, scores, ogrs = e.take(assessed), scores[assessed], ogrs[assessed]
     draws = people.draws.take(e.who).at(e.number)
-    date = np.maximum(e.sentence_date - draws.below(21, "report days"), e.offence_date)
+    date = np.maximum(e.conviction_date - draws.below(21, "report days"), e.offence_date)
     needs = [
         pa.array(scores[:, k].astype(np.int32), mask=draws.chance(0.03, f"no {need}"))
         for k, need in enumerate(NEEDS)

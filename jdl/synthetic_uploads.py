@@ -1,4 +1,4 @@
-"""Uploads as organisations really send them: slips in names and dates, some ids, people whom the register lacks."""
+"""Uploads as organisations really send them: slips, few ids, people whom the register lacks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import io
 import re
+import tomllib
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -16,9 +17,9 @@ import numpy as np
 import pandas as pd
 from openpyxl import Workbook
 
-from jdl.synthetic_people import CHECK_LETTERS, Draws, draw_people, names, plain
+from jdl.synthetic_people import CHECK_LETTERS, draw_people, names, plain, words_of
 from jdl.synthetic_programmes import PLANS, POOLED, SHARES
-from jdl.synthetic_tables import full_surname, words_of
+from jdl.synthetic_tables import full_surname
 
 STRANGERS_FROM = 500_000_000
 POOLED_AGAIN = 12
@@ -28,7 +29,13 @@ PRISON_NUMBER_GIVEN = 0.4
 _FIXED_TIME = (2014, 1, 1, 0, 0, 0)
 _KEYS = ("reference", "forename", "surname", "date_of_birth", "gender", "pnc_id", "prison_number")
 _LAST = ("referral_route", "location", "participation")
-_DATES = ("date_of_birth", "index_date", "conviction_date", "intervention_start", "intervention_end")
+_DATES = (
+    "date_of_birth",
+    "index_date",
+    "conviction_date",
+    "intervention_start",
+    "intervention_end",
+)
 ROUTES = {
     "custody": ("prison officer", "self-referral", "offender manager", "chaplaincy"),
     "community": ("offender manager", "court", "self-referral", "another charity"),
@@ -61,7 +68,9 @@ class Layout:
 LAYOUTS: dict[str, Layout] = {
     "harbour-mentoring": Layout(group=("mentor", ("volunteer", "paid")), encoding="utf-8-sig"),
     "fresh-start-bootcamp": Layout(group=("wing", ("north", "south")), genders=("male", "female")),
-    "clear-course": Layout(delimiter="\t", dates=("index_date", "intervention_start", "intervention_end")),
+    "clear-course": Layout(
+        delimiter="\t", dates=("index_date", "intervention_start", "intervention_end")
+    ),
     "womens-link": Layout(
         delimiter=";", encoding="cp1252", genders=("M", "F"), group=("centre", ("city", "coast"))
     ),
@@ -89,7 +98,8 @@ def uploads(
     ----------
     seed : int
     taken : DataFrame
-        The participations: request, role, number, offender_id, disposal_id, names, dates (days), ids, place.
+        The participations: request, role, number, offender_id, disposal_id, names, dates (days),
+        ids, place.
     texts : dict
         The ``request.toml`` of each request, whose date format and sheet the upload follows.
 
@@ -105,7 +115,7 @@ def uploads(
             continue
         rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
         people = _gather(seed, name, taken)
-        rows = [_row(rng, name, person) for person in people.to_dict("records")]
+        rows = [_row(rng, name, dict(person)) for person in people.to_dict("records")]
         rows = _shuffled(rng, _with_duplicates(rng, rows))
         for number, row in enumerate(rows):
             row["reference"] = f"{name[:2].upper()}{number + 1:04d}"
@@ -118,7 +128,9 @@ def uploads(
 def _gather(seed: int, name: str, taken: pd.DataFrame) -> pd.DataFrame:
     own = taken[taken["request"] == name]
     earlier = [
-        taken[(taken["request"] == other) & (taken["role"] == "treated")].sort_values("number")[:POOLED_AGAIN]
+        taken[(taken["request"] == other) & (taken["role"] == "treated")].sort_values("number")[
+            :POOLED_AGAIN
+        ]
         for other in POOLED.get(name, ())
     ]
     return pd.concat([own, *earlier, _strangers(seed, name, own)], ignore_index=True)
@@ -128,7 +140,9 @@ def _strangers(seed: int, name: str, own: pd.DataFrame) -> pd.DataFrame:
     """People whom the register does not hold, with dates like the others'."""
     n = round(len(own) * SHARES["not in register"] / (1 - SHARES["not in register"]))
     women = PLANS[name].sex == "female"
-    pool = draw_people(seed, STRANGERS_FROM + zlib.crc32(name.encode()) % 10**6 * 100 + np.arange(12 * n + 12))
+    pool = draw_people(
+        seed, STRANGERS_FROM + zlib.crc32(name.encode()) % 10**6 * 100 + np.arange(12 * n + 12)
+    )
     adult = pool.birth < np.datetime64("1988-01-01").astype("datetime64[D]").astype(np.int64)
     fitting = np.flatnonzero(adult & (pool.female == women))[:n]
     words = {
@@ -136,7 +150,9 @@ def _strangers(seed: int, name: str, own: pd.DataFrame) -> pd.DataFrame:
         "middle": words_of(pool.middle).to_pylist(),
         "surname": full_surname(pool).to_pylist(),
     }
-    like = own.iloc[np.arange(n) % len(own)][["start", "end", "index", "conviction", "place"]].reset_index(drop=True)
+    like = own.iloc[np.arange(n) % len(own)][
+        ["start", "end", "index", "conviction", "place"]
+    ].reset_index(drop=True)
     return like.assign(
         request=name,
         role="not in register",
@@ -147,10 +163,12 @@ def _strangers(seed: int, name: str, own: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _row(rng: np.random.Generator, name: str, person: dict[str, Any]) -> dict[str, Any]:
+def _row(rng: np.random.Generator, name: str, person: dict[Any, Any]) -> dict[str, Any]:
     """Write one person's row, with slips; keys with an underscore are truth, not upload."""
     plan, layout = PLANS[name], LAYOUTS[name]
-    person = {key: None if value is None or value != value else value for key, value in person.items()}
+    person = {
+        key: None if value is None or value != value else value for key, value in person.items()
+    }
     noisy = int(rng.integers(-6, 7)) if rng.random() < 0.10 else 0
     start = int(person["start"]) + noisy
     known = person["index"] is not None
@@ -192,16 +210,16 @@ def _date(days: Any) -> dt.date | None:
 def _slips(rng: np.random.Generator, row: dict[str, Any], person: dict[str, Any]) -> None:
     """Put in the slips of section 3 of the linkage notes, each with its own chance."""
     slips = {
-        "alias": (0.034, _use_alias),
+        "alias": (0.055, _use_alias),
         "changed surname": (0.11 if person["female"] else 0.0, _changed_surname),
-        "nickname": (0.065, _nickname),
-        "forename slip": (0.032, lambda r, w, p: _slip_in(r, w, "forename")),
+        "nickname": (0.095, _nickname),
+        "forename slip": (0.036, lambda r, w, p: _slip_in(r, w, "forename")),
         "surname slip": (0.042, lambda r, w, p: _slip_in(r, w, "surname")),
         "middle name": (0.06, _middle),
         "double-barrelled": (0.016, _double),
         "initial": (0.02, _initial),
         "swapped": (0.012, _swapped),
-        "day and month": (0.025, _day_month),
+        "day and month": (0.034, _day_month),
         "digit": (0.022, _digit),
         "first of January": (0.009, _january),
         "no date of birth": (0.02, _no_birth),
@@ -240,7 +258,10 @@ def _short_forms() -> dict[str, str]:
     words = names().words
     half = names().plain
     short = names().nicknames
-    return {str(words[k]): str(words[int(short[k])]) for k in np.flatnonzero(short != np.arange(half)).tolist()}
+    return {
+        str(words[k]): str(words[int(short[k])])
+        for k in np.flatnonzero(short != np.arange(half)).tolist()
+    }
 
 
 def _slip_in(rng: np.random.Generator, row: dict[str, Any], key: str) -> None:
@@ -285,7 +306,9 @@ def _digit(rng: np.random.Generator, row: dict[str, Any], person: dict[str, Any]
     if step and 1925 <= birth.year + step <= 1990:
         row["date_of_birth"] = dt.date(birth.year + step, birth.month, min(birth.day, 28))
     else:
-        row["date_of_birth"] = dt.date(birth.year, birth.month, (birth.day + int(rng.choice([1, 2, 10]))) % 28 + 1)
+        row["date_of_birth"] = dt.date(
+            birth.year, birth.month, (birth.day + int(rng.choice([1, 2, 10]))) % 28 + 1
+        )
 
 
 def _january(rng: np.random.Generator, row: dict[str, Any], person: dict[str, Any]) -> None:
@@ -333,14 +356,17 @@ def _pnc_form(rng: np.random.Generator, pnc: str) -> str:
 
 
 def _with_duplicates(rng: np.random.Generator, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Enter one row in a hundred again, never word for word: a later participation, or a name with a slip."""
+    """Enter one row in a hundred again, never word for word."""
     again = []
-    for at in rng.choice(len(rows), max(1, round(DUPLICATES * len(rows))), replace=False):
+    twice = min(len(rows), max(1, round(DUPLICATES * len(rows))))
+    for at in rng.permutation(len(rows))[:twice]:
         row = {**rows[at], "_errors": [*rows[at]["_errors"], "entered twice"]}
         if rng.random() < 0.5:
             row["intervention_start"] += dt.timedelta(days=3)
             end = row["intervention_end"]
-            row["intervention_end"] = end and max(end, row["intervention_start"]) + dt.timedelta(days=2)
+            row["intervention_end"] = end and max(end, row["intervention_start"]) + dt.timedelta(
+                days=2
+            )
         else:
             row["surname"] = f"{row['surname']}s"
         again.append(row)
@@ -366,7 +392,7 @@ def _file(
         lines.append([_cell(rng, layout, key, row.get(key), form) for key in columns])
         places.append(len(lines))
     if layout.kind == "csv":
-        return places, _csv(lines + [[""] * len(columns)], layout)
+        return places, _csv([*lines, [""] * len(columns)], layout)
     return places, _xlsx(lines, upload["sheet"])
 
 
@@ -380,7 +406,8 @@ def _cell(rng: np.random.Generator, layout: Layout, key: str, value: Any, form: 
         value = value.encode("cp1252", "ignore").decode("cp1252") if _fits(value) else plain(value)
     if key in ("forename", "surname"):
         u = rng.random()
-        return f" {value}" if u < 0.02 else f"{value} " if u < 0.06 else value.upper() if u < 0.16 else value
+        forms = (f" {value}", f"{value} ", value.upper(), value)
+        return forms[int(np.searchsorted((0.02, 0.06, 0.16), u))]
     return value
 
 
@@ -420,7 +447,10 @@ def _xlsx(lines: list[list[Any]], sheet: str) -> bytes:
 def _without_times(raw: bytes) -> bytes:
     """Pack a workbook again with fixed times, so that the same content gives the same bytes."""
     packed = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(raw)) as old, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new:
+    with (
+        zipfile.ZipFile(io.BytesIO(raw)) as old,
+        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
         for name in sorted(old.namelist()):
             part = old.read(name)
             if name == "docProps/core.xml":
@@ -446,8 +476,6 @@ def _links(name: str, rows: list[dict[str, Any]], places: list[int]) -> pd.DataF
 
 def read_texts(requests: Path) -> dict[str, dict[str, Any]]:
     """Read every ``request.toml`` of a requests folder."""
-    import tomllib
-
     return {
         file.parent.name: tomllib.loads(file.read_text(encoding="utf-8"))
         for file in sorted(requests.glob("*/request.toml"))
