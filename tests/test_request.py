@@ -86,6 +86,8 @@ def test_the_public_fields_are_plain_and_hold_nothing_private(tmp_path):
 BAD_FORMS = [
     ('id = "harbour"', 'id = "other"', "name of its folder", "id"),
     ('id = "harbour"', 'id = "../harbour"', "plain folder name", "id"),
+    ('id = "harbour"', 'id = "harbour/../x"', "plain folder name", "id"),
+    ('id = "harbour"', f'id = "{"h" * 41}"', "plain folder name", "id"),
     ('id = "harbour"', 'id = "Harbour"', "plain folder name", "id"),
     ('id = "harbour"', 'id = "-harbour"', "plain folder name", "id"),
     ('id = "harbour"', 'id = ""', "1 to 200 characters", "id"),
