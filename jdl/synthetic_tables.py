@@ -184,7 +184,7 @@ def full_surname(people: People) -> pa.Array:
 def _aliases(people: People, e: Episodes) -> pa.Table:
     """Names given to the police, recorded on that occasion: the more occasions, the more."""
     draws = people.draws.take(e.who).at(e.number)
-    often = np.where(e.number == 0, 0.05, 0.165) + 0.06 * people.female[e.who]
+    often = np.where(e.number == 0, 0.06, 0.187) + 0.06 * people.female[e.who]
     given = np.flatnonzero(draws.chance(often, "alias"))
     e, draws = e.take(given), draws.take(given)
     who, culture = e.who, people.culture[e.who]

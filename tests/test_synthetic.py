@@ -184,7 +184,7 @@ def test_the_register_is_as_untidy_as_described(con: duckdb.DuckDBPyConnection) 
     assert women == pytest.approx(0.15, abs=0.005)
     assert 0.001 < unborn < 0.01
     aliases = con.execute("SELECT count(*) FROM aliases").fetchall()[0][0]
-    assert aliases / people == pytest.approx(0.34, abs=0.04)
+    assert aliases / people == pytest.approx(0.34, abs=0.015)
     same = con.execute("""
         SELECT avg((a.surname = b.surname AND upper(strip_accents(a.forename))
                     <> upper(strip_accents(b.forename)))::INTEGER) * 2 AS twins
