@@ -60,7 +60,6 @@ PLOT = WIDTH - GUTTER
 MARGIN = 1
 BLUE, ORANGE, GREY, PALE, INK = "#12436d", "#f46a25", "#6b7276", "#e8e8e8", "#0b0c0c"
 FONT = "Arial,Helvetica,sans-serif"
-SOURCE = "Ministry of Justice extract of the Police National Computer and prison data"
 MOST_VARIABLES = 40
 
 _STYLE: Any = {
@@ -69,11 +68,6 @@ _STYLE: Any = {
     "path.simplify": False,
     "font.family": "DejaVu Sans",
 }
-
-
-def source_of(synthetic: bool) -> str:
-    """Return where the data come from, as printed below each chart."""
-    return "synthetic data, in which nobody is a real person" if synthetic else SOURCE
 
 
 # --- The canvas ----------------------------------------------------------------------------------
@@ -414,7 +408,7 @@ def _told(effect: Effect, words: Words) -> _Told:
     }[effect.measure]
 
 
-def chart_rate(effect: Effect, *, words: Words, source: str = SOURCE) -> Chart:
+def chart_rate(effect: Effect, *, words: Words, source: str) -> Chart:
     """Draw how many people out of 100 reoffended in each group, with intervals.
 
     Parameters
@@ -428,7 +422,7 @@ def chart_rate(effect: Effect, *, words: Words, source: str = SOURCE) -> Chart:
     return _two_groups(effect, words, [0, 20, 40, 60, 80, 100], source)
 
 
-def chart_frequency(effect: Effect, *, words: Words, source: str = SOURCE) -> Chart:
+def chart_frequency(effect: Effect, *, words: Words, source: str) -> Chart:
     """Draw how many reoffences 100 people committed in each group, with intervals.
 
     Parameters
@@ -443,7 +437,7 @@ def chart_frequency(effect: Effect, *, words: Words, source: str = SOURCE) -> Ch
     return _two_groups(effect, words, steps(max(high, 1)), source)
 
 
-def chart_time(effect: Effect, *, words: Words, source: str = SOURCE) -> Chart:
+def chart_time(effect: Effect, *, words: Words, source: str) -> Chart:
     """Draw the average days before the first reoffence on a line of 365 days, with intervals.
 
     Parameters
@@ -465,7 +459,7 @@ def _drawn(effect: Effect) -> list[float | None]:
 _GROUPS = (("treatment", "Treatment group", BLUE), ("comparison", "Comparison group", ORANGE))
 
 
-def headline_charts(effects: Mapping[str, Effect], *, words: Words, source: str = SOURCE) -> Group:
+def headline_charts(effects: Mapping[str, Effect], *, words: Words, source: str) -> Group:
     """Draw the headline measures that are reported: rate, frequency and time.
 
     Parameters
@@ -634,7 +628,7 @@ def _withheld(name: str) -> str:
 
 
 def funnel_chart(
-    funnel: pd.DataFrame, *, words: Words, analysis: str = "headline", source: str = SOURCE
+    funnel: pd.DataFrame, *, words: Words, analysis: str = "headline", source: str
 ) -> Chart:
     """Draw how many people remain after each reason for loss.
 
@@ -729,7 +723,7 @@ def balance_chart(
     *,
     labels: Mapping[str, str],
     analysis: str = "headline",
-    source: str = SOURCE,
+    source: str,
 ) -> Chart:
     """Draw the standardised difference of each characteristic before and after matching.
 
@@ -855,7 +849,7 @@ _MARKS = {
 }
 
 
-def results_chart(every: pd.DataFrame, *, source: str = SOURCE) -> Chart:
+def results_chart(every: pd.DataFrame, *, source: str) -> Chart:
     """Draw every result to date: its interval across, the size of its treatment group upward.
 
     Parameters
@@ -969,7 +963,7 @@ def _points(canvas: Canvas, rows: pd.DataFrame, name: str, across: Scale, upward
     canvas.marks([across(100 * v) for v in middles], ys, shape, colour, hollow=hollow, size=6)
 
 
-def by_type_chart(every: pd.DataFrame, *, source: str = SOURCE) -> Chart:
+def by_type_chart(every: pd.DataFrame, *, source: str) -> Chart:
     """Draw results to date by type of intervention.
 
     Parameters
@@ -982,7 +976,7 @@ def by_type_chart(every: pd.DataFrame, *, source: str = SOURCE) -> Chart:
     return _by_chart(every, "intervention_type", "by-type-chart", by_type_table(every), source)
 
 
-def by_sector_chart(every: pd.DataFrame, *, source: str = SOURCE) -> Chart:
+def by_sector_chart(every: pd.DataFrame, *, source: str) -> Chart:
     """Draw results to date by sector of the organisation.
 
     Parameters

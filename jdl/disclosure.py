@@ -181,6 +181,28 @@ def clear_balance(balance: pd.DataFrame, treatment_n: int) -> pd.DataFrame:
     return cleared
 
 
+def clear_counts(counts: Mapping[str, int]) -> dict[str, int | None]:
+    """Withhold the small counts of a partition of the uploaded rows.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        From ``linkage.Links.counts``; they add up to the upload.
+
+    Returns
+    -------
+    dict of str to int or None
+        None where withheld. What the upload itself shows stays exact; where one count would be
+        recovered from the others, the next smallest is withheld with it.
+    """
+    revealing = {k: n for k, n in counts.items() if k not in ("incomplete", "duplicate")}
+    hidden = {name for name, number in revealing.items() if 0 < number < RULES.cell}
+    others = sorted(set(revealing) - hidden, key=lambda name: (revealing[name], name))
+    if len(hidden) == 1:
+        hidden |= set([name for name in others if revealing[name]][:1])
+    return {name: None if name in hidden else number for name, number in counts.items()}
+
+
 def clear_funnel(funnel: pd.DataFrame) -> pd.DataFrame:
     """Merge the reasons for loss that would reveal what the records say of a few people.
 

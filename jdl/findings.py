@@ -22,7 +22,6 @@ from jdl.wording import (
     bound,
     capital,
     counted,
-    dated,
     direction,
     has_range,
     is_good,
@@ -31,6 +30,7 @@ from jdl.wording import (
     kind_of,
     listed,
     mean,
+    month,
     name_of,
     number,
     p_value,
@@ -175,7 +175,8 @@ def headline_sentence(
     submitted : int
         People whose details were submitted.
     index_from, index_to : date or ISO date
-        First and last index date of the treatment group.
+        First and last index date of the treatment group, printed as months: a day could be one
+        person's.
     """
     base = slug(rate.analysis)
     n = counted(f"{base}.treatment_n", rate.treatment.n)
@@ -185,9 +186,9 @@ def headline_sentence(
         "group of ",
         n,
         f" {words.count(n)} who took part in {programme} and whose one-year period began between ",
-        dated(f"{base}.index_from", index_from),
+        month(f"{base}.index_from", index_from),
         " and ",
-        dated(f"{base}.index_to", index_to),
+        month(f"{base}.index_to", index_to),
         f", and for {_comparison_size(rate)} comparison group of similar {words.people} who did "
         "not take part but may have had other support: ",
         counted(f"{base}.comparison_n", rate.comparison.n, "disposals"),

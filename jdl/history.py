@@ -167,3 +167,41 @@ def to_date(
     kept.sort(key=lambda row: order[row["id"]])
     kept.sort(key=lambda row: str(row["release"]), reverse=True)
     return pd.DataFrame(kept, columns=list(COLUMNS))
+
+
+def reports_of(release: str, history: pd.DataFrame, log: pd.DataFrame) -> list[dict[str, Any]]:
+    """Gather the reports that a release publishes, whoever analysed them.
+
+    Parameters
+    ----------
+    release : str
+        ``YYYY-MM``.
+    history : DataFrame
+        From `to_date`.
+    log : DataFrame
+        The log of requests, for what a re-analysis includes.
+
+    Returns
+    -------
+    list of dict
+        In order of id, each with the fields of ``result.json`` that a sentence needs: the request
+        with ``extends``, and one headline analysis with its rate and frequency; a frequency that
+        the log does not hold is inconclusive.
+    """
+    extends = log.set_index("id")["extends"].fillna("")
+    reports = []
+    for request_id, rows in history.loc[history["release"].eq(release)].groupby("id"):
+        first = rows.iloc[0]
+        measures = rows.set_index("measure").reindex(["rate", "frequency"])
+        measures["conclusion"] = measures["conclusion"].fillna("inconclusive")
+        public = {name: first[name] for name in PUBLIC}
+        reports.append(
+            {
+                "request": public | {"extends": str(extends.get(request_id, "")).split()},
+                "status": "reported",
+                "analyses": [
+                    {"headline": True, "measures": measures.reset_index().to_dict("records")}
+                ],
+            }
+        )
+    return reports

@@ -682,20 +682,21 @@ _LINKED = {
 }
 
 
-def linkage_table(counts: Mapping[str, int | None]) -> Table:
+def linkage_table(counts: Mapping[str, int | None], *, rows: int) -> Table:
     """Return how people were found in the national records.
 
     Parameters
     ----------
     counts : mapping of str to int or None
-        From ``Links.counts``: rows by stage or decision, together what was submitted.
+        From ``Links.counts``, cleared: rows by stage or decision, None where withheld.
+    rows : int
+        What was submitted.
     """
-    total = sum(value for value in counts.values() if value is not None)
-    rows = tuple(
+    told = tuple(
         (
             _LINKED.get(stage, capital(stage)),
             counted(f"linkage.{slug(stage)}", value),
-            share(f"linkage.{slug(stage)}.share", value, total),
+            share(f"linkage.{slug(stage)}.share", value, rows),
         )
         for stage, value in counts.items()
     )
@@ -703,7 +704,7 @@ def linkage_table(counts: Mapping[str, int | None]) -> Table:
         "linkage-table",
         "How people were found in the national records",
         ("How", "Number", "Share of those submitted"),
-        rows,
+        told,
     )
 
 

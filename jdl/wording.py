@@ -162,6 +162,12 @@ def dated(name: str, day: dt.date | str) -> Figure:
     return Figure(name, f"{date:%Y-%m-%d}", "date", f"{date.day} {date:%B %Y}")
 
 
+def month(name: str, day: dt.date | str) -> Figure:
+    """Return the month of a date, such as ``March 2014``; its value is ``2014-03``."""
+    date = dt.date.fromisoformat(str(day)[:10])
+    return Figure(name, f"{date:%Y-%m}", "month", f"{date:%B %Y}")
+
+
 def spelled(name: str, value: int, unit: str, *, none: str = "no") -> Figure:
     """Return a whole number, below ten in words as running text has it; nought is `none`."""
     words = (none, *_NUMBER_WORDS)

@@ -28,6 +28,7 @@ from jdl.balance import band, gate
 from jdl.charts import width_of
 from jdl.wording import Words
 
+SOURCE = "synthetic national data"
 SVG = "{http://www.w3.org/2000/svg}"
 WORST = 25_000
 
@@ -108,14 +109,14 @@ DRAW = {
     ],
 )
 def test_the_title_is_the_finding_in_at_most_ten_words(one, title):
-    chart = DRAW[one.measure](one, words=PEOPLE)
+    chart = DRAW[one.measure](one, words=PEOPLE, source=SOURCE)
     hold_chart(chart)
     assert chart.title.text == title
     assert len(title.split()) <= 10
 
 
 def test_rate_chart_says_what_it_shows():
-    chart = charts.chart_rate(effect(), words=Words.of("male"))
+    chart = charts.chart_rate(effect(), words=Words.of("male"), source=SOURCE)
     assert chart.alt.text == (
         "Chart of the men out of 100 who committed a proven reoffence within one year: 38 in the "
         "treatment group (interval 34 to 42) and 45 in the comparison group (interval 44 to 46)."
@@ -125,7 +126,9 @@ def test_rate_chart_says_what_it_shows():
 
 
 def test_bars_begin_at_nought_and_end_at_the_value():
-    chart = charts.chart_rate(around(effect(), 0.5, 0.4, 0.6, (1.0, 1.0, 1.0)), words=PEOPLE)
+    chart = charts.chart_rate(
+        around(effect(), 0.5, 0.4, 0.6, (1.0, 1.0, 1.0)), words=PEOPLE, source=SOURCE
+    )
     bars = {
         path.get("fill"): [float(x) for x in re.findall(r"[ML] (\S+) ", path.get("d"))]
         for path in root(chart).iter(f"{SVG}path")
@@ -150,7 +153,7 @@ def test_bars_begin_at_nought_and_end_at_the_value():
 )
 def test_two_groups_at_extremes(measure, values):
     one = around(effect(measure), *values[0], values[1])
-    hold_chart(DRAW[measure](one, words=PEOPLE))
+    hold_chart(DRAW[measure](one, words=PEOPLE, source=SOURCE))
 
 
 limits = st.floats(0, 1)
@@ -166,35 +169,32 @@ def test_no_label_of_two_groups_covers_another_at_any_value(measure, values, n):
     largest = {"rate": 1, "frequency": 40, "days_to_first": 365}[measure]
     ours, theirs = ([largest * v for v in sorted(group)] for group in (values[:3], values[3:]))
     one = around(effect(measure, n=n), ours[1], ours[0], ours[2], (theirs[1], theirs[0], theirs[2]))
-    hold_chart(DRAW[measure](one, words=PEOPLE))
+    hold_chart(DRAW[measure](one, words=PEOPLE, source=SOURCE))
 
 
 def test_headline_charts_leave_out_what_is_withheld():
     effects = headline(effect(), days=suppressed("days_to_first"))
-    drawn = charts.headline_charts(effects, words=PEOPLE).parts
+    drawn = charts.headline_charts(effects, words=PEOPLE, source=SOURCE).parts
     assert list(drawn) == ["chart-rate", "chart-frequency"]
 
 
-def test_the_source_of_synthetic_data_says_so():
-    source = charts.source_of(synthetic=True)
-    assert "synthetic" in charts.chart_rate(effect(), words=PEOPLE, source=source).source
-    assert charts.source_of(synthetic=False) == charts.SOURCE
-
-
 def test_a_withheld_result_draws_nothing():
-    chart = charts.chart_rate(suppressed(), words=PEOPLE)
+    chart = charts.chart_rate(suppressed(), words=PEOPLE, source=SOURCE)
     hold_chart(chart)
     assert "[c] This result is withheld." in chart.svg
     assert all(figure.suppressed or figure.unit != "people per 100" for figure in chart.figures())
 
 
 def test_the_same_chart_is_the_same_bytes():
-    first, second = (charts.chart_rate(effect(), words=PEOPLE).svg for _ in range(2))
+    first, second = (charts.chart_rate(effect(), words=PEOPLE, source=SOURCE).svg for _ in range(2))
     assert first == second
 
 
 def test_charts_of_one_page_share_no_id():
-    drawn = [charts.balance_chart(SHARES, labels={}), charts.results_chart(every(50))]
+    drawn = [
+        charts.balance_chart(SHARES, labels={}, source=SOURCE),
+        charts.results_chart(every(50), source=SOURCE),
+    ]
     ids = [name for chart in drawn for name in re.findall(r' id="([^"]+)"', chart.svg)]
     assert ids
     assert len(ids) == len(set(ids))
@@ -204,7 +204,7 @@ def test_charts_of_one_page_share_no_id():
 
 
 def test_funnel_chart():
-    chart = charts.funnel_chart(FUNNEL, words=PEOPLE)
+    chart = charts.funnel_chart(FUNNEL, words=PEOPLE, source=SOURCE)
     hold_chart(chart)
     assert chart.title.text == "906 of the 1,000 people submitted were analysed"
     assert "91% of those submitted" in chart.alt.text
@@ -217,11 +217,15 @@ def test_funnel_chart_at_extremes(people):
         (place, "a reason so long that it has to run over several lines of the drawing " * 3, 0, 0)
         for place in range(1, 12)
     ]
-    hold_chart(charts.funnel_chart(pd.DataFrame(steps, columns=FUNNEL.columns), words=PEOPLE))
+    hold_chart(
+        charts.funnel_chart(
+            pd.DataFrame(steps, columns=FUNNEL.columns), words=PEOPLE, source=SOURCE
+        )
+    )
 
 
 def test_funnel_chart_that_loses_nobody():
-    chart = charts.funnel_chart(FUNNEL.head(1), words=PEOPLE)
+    chart = charts.funnel_chart(FUNNEL.head(1), words=PEOPLE, source=SOURCE)
     hold_chart(chart)
     assert chart.title.text == "All 1,000 people submitted were analysed"
 
@@ -238,7 +242,7 @@ def love(*differences):
 
 
 def test_balance_chart_counts_the_bands_and_leaves_out_what_is_withheld():
-    chart = charts.balance_chart(SHARES, labels={"sex": "Sex"})
+    chart = charts.balance_chart(SHARES, labels={"sex": "Sex"}, source=SOURCE)
     hold_chart(chart)
     assert chart.title.text == "3 of 4 characteristics are well matched"
     assert "3 of 4 are within 5% and 0 beyond 10%" in chart.alt.text
@@ -249,13 +253,17 @@ def test_balance_chart_counts_the_bands_and_leaves_out_what_is_withheld():
 
 @pytest.mark.parametrize("largest", [0.0, 0.04, 0.2, 0.29, 3.0])
 def test_balance_chart_at_extremes(largest):
-    chart = charts.balance_chart(love((largest, 0.0), (-largest, largest)), labels={})
+    chart = charts.balance_chart(
+        love((largest, 0.0), (-largest, largest)), labels={}, source=SOURCE
+    )
     hold_chart(chart)
     assert ("drawn at the edge" in chart.svg) == (largest > 0.5)
 
 
 def test_balance_chart_of_many_variables_stays_small_and_says_what_it_left_out():
-    chart = charts.balance_chart(love(*[(place / 100, 0.01) for place in range(120)]), labels={})
+    chart = charts.balance_chart(
+        love(*[(place / 100, 0.01) for place in range(120)]), labels={}, source=SOURCE
+    )
     hold_chart(chart)
     assert chart.subtitle.endswith("those that differed most before matching")
     assert len(chart.table.rows) == 120
@@ -281,7 +289,7 @@ def every(many, width=1.0, size=50):
 
 
 def test_results_chart_counts_what_it_draws():
-    chart = charts.results_chart(every(20, 0.3))
+    chart = charts.results_chart(every(20, 0.3), source=SOURCE)
     hold_chart(chart)
     many = every(20, 0.3)["rate_result"].value_counts()
     assert chart.title.text == f"{many['inconclusive']} of 20 results drawn are inconclusive"
@@ -301,16 +309,16 @@ def test_results_chart_counts_what_it_draws():
     ],
 )
 def test_results_chart_at_extremes(results):
-    hold_chart(charts.results_chart(results))
+    hold_chart(charts.results_chart(results, source=SOURCE))
 
 
 def test_results_chart_says_when_an_interval_is_cut_off():
-    assert "are cut off" in charts.results_chart(every(1, 3.0)).svg
-    assert "are cut off" not in charts.results_chart(every(1, 0.5)).svg
+    assert "are cut off" in charts.results_chart(every(1, 3.0), source=SOURCE).svg
+    assert "are cut off" not in charts.results_chart(every(1, 0.5), source=SOURCE).svg
 
 
 def test_results_differ_by_shape_as_well_as_colour():
-    svg = charts.results_chart(every(60, 0.5)).svg
+    svg = charts.results_chart(every(60, 0.5), source=SOURCE).svg
     shapes = re.findall(r'<path id="results-chart-\d" d="([^"]+)"', svg)
     assert len(set(shapes)) == 3
 
@@ -318,11 +326,11 @@ def test_results_differ_by_shape_as_well_as_colour():
 @pytest.mark.parametrize("draw", [charts.by_type_chart, charts.by_sector_chart])
 @pytest.mark.parametrize("many", [0, 1, 60, 2000])
 def test_counts_by_group(draw, many):
-    hold_chart(draw(every(many, 0.5)))
+    hold_chart(draw(every(many, 0.5), source=SOURCE))
 
 
 def test_counts_by_group_print_every_count_beside_its_name():
-    chart = charts.by_sector_chart(RESULTS)
+    chart = charts.by_sector_chart(RESULTS, source=SOURCE)
     words = [box[4] for box in boxes(chart)]
     assert "1 reduction, 0 inconclusive, 0 increases" in words
     assert chart.title.text == "Most results are inconclusive in 1 of 2 sectors"
@@ -379,9 +387,9 @@ def test_the_parts_of_a_report_agree(effects):
             tables.balance_table(SHARES, labels={}),
             tables.profile_table(SHARES, labels={}, words=PEOPLE),
             tables.funnel_table(FUNNEL),
-            *(DRAW[name](one, words=PEOPLE) for name, one in effects.items()),
-            charts.funnel_chart(FUNNEL, words=PEOPLE),
-            charts.balance_chart(SHARES, labels={}),
+            *(DRAW[name](one, words=PEOPLE, source=SOURCE) for name, one in effects.items()),
+            charts.funnel_chart(FUNNEL, words=PEOPLE, source=SOURCE),
+            charts.balance_chart(SHARES, labels={}, source=SOURCE),
         ]
     )
 
@@ -399,9 +407,9 @@ def test_the_parts_of_a_bulletin_agree():
             tables.by_type_table(results),
             tables.by_sector_table(results),
             tables.not_processed_table(LOG.assign(status_then="not processed")),
-            charts.results_chart(results),
-            charts.by_type_chart(results),
-            charts.by_sector_chart(results),
+            charts.results_chart(results, source=SOURCE),
+            charts.by_type_chart(results, source=SOURCE),
+            charts.by_sector_chart(results, source=SOURCE),
         ]
     )
 

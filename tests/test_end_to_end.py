@@ -31,7 +31,7 @@ STOPPED = {"small-steps": "60", "open-door": "signed off", "north-star": "withdr
 
 def _jdl(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", "jdl.cli", *map(str, arguments)],
+        [Path(sys.executable).with_name("jdl"), *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,

@@ -218,7 +218,7 @@ def test_headline_sentence():
     assert who() == (
         "The headline analysis measured proven reoffences in a one-year period for a treatment "
         "group of 900 people who took part in Harbour Mentoring and whose one-year period began "
-        "between 3 January 2009 and 31 December 2011, and for a much larger comparison group of "
+        "between January 2009 and December 2011, and for a much larger comparison group of "
         "similar people who did not take part but may have had other support: 17,000 sentences of "
         "16,500 people. The results may be different for the 340 other people whose details were "
         "submitted, who did not meet the criteria for analysis."

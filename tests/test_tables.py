@@ -284,7 +284,9 @@ def test_funnel_shares_are_always_of_the_starting_total():
 
 
 def test_linkage_counts_share_what_was_submitted():
-    table = tables.linkage_table({"pnc id": 60, "review": 3, "not found": None, "new pass": 0})
+    table = tables.linkage_table(
+        {"pnc id": 60, "review": 3, "not found": None, "new pass": 0}, rows=63
+    )
     assert texts(table) == [
         ["Linked by PNC ID", "60", "95%"],
         ["Not linked: a possible match that would need a clerical review", "3", "5%"],
