@@ -1,0 +1,246 @@
+"""What a person at the terminal sees, and the exit status."""
+
+import io
+import re
+import signal
+import stat
+from pathlib import Path
+
+import openpyxl
+import pytest
+from request_files import PERSON, people, text, write_request
+from rich.console import Console
+
+from jdl import cli, release, synthetic
+from jdl.faults import Fault, Unusable
+from jdl.release import Refused, Summary
+from jdl.workers import Failure, News
+
+COMMANDS = ("release", "run", "prepare", "check", "synth", "template")
+
+
+@pytest.fixture(autouse=True)
+def _same_handler():
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Put a stand-in in place of what makes releases; it records how it was called."""
+    calls = []
+
+    def stand_in(outcome):
+        def make(*arguments, tell, **options):
+            calls.append((*arguments, options))
+            tell(News("harbour", "waiting", 0.0))
+            tell(News("harbour", "starting"))
+            tell(News("harbour", "done", 1.0))
+            if isinstance(outcome, BaseException):
+                raise outcome
+            return outcome
+
+        for name in ("run_release", "run_request", "run_prepare"):
+            monkeypatch.setattr(release, name, make)
+        return calls
+
+    return stand_in
+
+
+def test_without_arguments_the_help_is_shown(capsys):
+    assert cli.main([]) == 0
+    shown = capsys.readouterr().out
+    assert all(re.search(rf"^    {command} ", shown, re.MULTILINE) for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(command, capsys):
+    with pytest.raises(SystemExit) as left:
+        cli.main([command, "--help"])
+    assert left.value.code == 0
+    shown = capsys.readouterr().out
+    assert re.search(rf"^examples?:\n  jdl {command}", shown, re.MULTILINE)
+    assert max(map(len, shown.splitlines())) <= 90
+
+
+def test_a_release_says_where_to_look(made, capsys):
+    calls = made(Summary(Path("outputs/2014-03/index.html"), ("harbour: reported",)))
+    assert cli.main(["release", "2014-03", "--jobs", "3"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "harbour: reported\nDone. Look at outputs/2014-03/index.html\n"
+    assert re.sub(r"\[.*?\] ", "", err) == "harbour: starting\nharbour: done\n"
+    name, places, options = calls[0]
+    assert (name, options) == ("2014-03", {"jobs": 3, "again": False})
+    assert (places.data, places.requests) == (Path("data"), Path("requests"))
+
+
+def test_the_uploads_made_with_synthetic_data_are_used_with_it(made, tmp_path):
+    (tmp_path / "requests").mkdir()
+    (tmp_path / "requests" / "log.csv").touch()
+    calls = made(Summary(Path("x")))
+    cli.main(["release", "2014-03", "--data", str(tmp_path)])
+    cli.main(["run", "harbour", "--data", str(tmp_path), "--requests", "mine", "--replace"])
+    assert calls[0][1].requests == tmp_path / "requests"
+    assert calls[1][1].requests == Path("mine")
+    assert calls[1][2] == {"again": True}
+
+
+def test_a_failure_names_request_cell_and_log_and_gives_one(made, capsys):
+    failure = Failure("harbour", "notebook x.ipynb, cell located: stopped with KeyError. Log: l")
+    made(Summary(Path("x"), ("zeal: reported",), (failure,)))
+    assert cli.main(["release", "2014-03"]) == 1
+    out, err = capsys.readouterr()
+    assert "Release 2014-03 is not published" in err
+    assert "- harbour: notebook x.ipynb, cell located: stopped with KeyError. Log: l" in err
+    assert "Done" not in out
+
+
+def test_what_cannot_go_on_gives_one_and_says_what_to_do(made, capsys):
+    made(Refused("It is finished. To make it again: --replace."))
+    assert cli.main(["release", "2014-03"]) == 1
+    assert capsys.readouterr().err.endswith("It is finished. To make it again: --replace.\n")
+
+
+def test_unusable_input_gives_two_and_every_fault(made, capsys):
+    faults = [Fault("a.csv", "no dates", "Add one", "index_date", 3), Fault("b", "bad", "Mend")]
+    made(Unusable(faults))
+    assert cli.main(["run", "harbour"]) == 2
+    err = capsys.readouterr().err
+    assert "The input cannot be used: 2 faults. Nothing has been written." in err
+    assert "- a.csv, row 3, column index_date: no dates. Add one.\n- b: bad. Mend.\n" in err
+
+
+def test_what_is_unforeseen_is_one_line_and_a_restricted_log(made, capsys, tmp_path):
+    made(KeyError("Wilhelmina Canary"))
+    (tmp_path / "outputs").mkdir()
+    assert cli.main(["release", "2014-03", "--outputs", str(tmp_path / "outputs")]) == 1
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("Stopped for an unforeseen reason: KeyError. Restricted log: ")
+    assert "Canary" not in line
+    log = Path(line.rpartition(": ")[2])
+    assert "Wilhelmina Canary" in log.read_text()
+    assert log.is_relative_to(tmp_path / "outputs" / ".restricted")
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+
+
+def test_what_is_unforeseen_writes_no_outputs_folder(made, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    made(KeyError("Wilhelmina Canary"))
+    assert cli.main(["release", "2014-03", "--outputs", str(tmp_path / "outputs")]) == 1
+    log = Path(capsys.readouterr().err.splitlines()[-1].rpartition(": ")[2])
+    assert stat.S_IMODE(log.parent.stat().st_mode) == 0o700
+    assert not (tmp_path / "outputs").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_it_is_told_plainly(monkeypatch, capsys, number):
+    def make(*arguments, **options):
+        signal.raise_signal(number)
+
+    monkeypatch.setattr(release, "run_release", make)
+    assert cli.main(["release", "2014-03"]) == 130
+    assert capsys.readouterr().err.startswith("Stopped. Nothing has been published")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["release"],
+        ["release", "2014-03", "--jobs", "0"],
+        ["release", "2014-03", "--jobs", "two"],
+        ["release", "2014-03", "--engine", "abacus"],
+        ["synth", "--offenders", "-5"],
+        ["nonsense"],
+    ],
+)
+def test_a_wrong_command_line_gives_two(arguments, capsys):
+    with pytest.raises(SystemExit) as left:
+        cli.main(arguments)
+    assert left.value.code == 2
+    assert "usage: jdl" in capsys.readouterr().err
+
+
+def test_checking_a_good_upload_finds_nothing(tmp_path, capsys):
+    file = tmp_path / "people.csv"
+    file.write_text(text(people(3)))
+    assert cli.main(["check", str(file)]) == 0
+    assert capsys.readouterr().out == f"{file}: no faults.\n"
+
+
+def test_checking_tells_every_fault_and_names_nobody(tmp_path, capsys):
+    rows = people(3, intervention_start="21/03/2010", intervention_end="31/02/2010")
+    file = tmp_path / "people.csv"
+    file.write_text(text(rows))
+    assert cli.main(["check", str(file), "--date-format", "DD/MM/YYYY"]) == 2
+    err = capsys.readouterr().err
+    assert "intervention_end" in err
+    assert "date_of_birth" in err
+    assert not any(str(value) in err for value in PERSON.values() if len(str(value)) > 6)
+
+
+def test_an_upload_is_checked_with_its_request_and_an_id_is_found(tmp_path, capsys):
+    folder = write_request(tmp_path / "harbour", upload=text(people(3)), top='odd = "key"')
+    for what in (str(folder / "upload.csv"), "harbour"):
+        assert cli.main(["check", what, "--requests", str(tmp_path)]) == 2
+        assert "harbour/request.toml, odd" in capsys.readouterr().err
+
+
+def test_checking_what_is_not_there_is_a_fault(capsys):
+    assert cli.main(["check", "nowhere"]) == 2
+    assert "nowhere" in capsys.readouterr().err
+
+
+def test_synth_passes_on_what_is_asked(monkeypatch, capsys, tmp_path):
+    asked = []
+    monkeypatch.setattr(
+        synthetic,
+        "synthesise",
+        lambda *arguments: asked.append(arguments[:3]) or arguments[3]("a", 1),
+    )
+    out = tmp_path / "made"
+    assert cli.main(["synth", "--offenders", "5000", "--seed", "7", "--out", str(out)]) == 0
+    assert asked == [(out, 5000, 7)]
+    assert f"are in {out}." in capsys.readouterr().out
+
+
+def test_the_template_is_written_once(tmp_path, capsys):
+    file = tmp_path / "blank.xlsx"
+    assert cli.main(["template", str(file)]) == 0
+    assert "Upload" in openpyxl.load_workbook(file).sheetnames
+    before = file.read_bytes()
+    assert cli.main(["template", str(file)]) == 1
+    assert file.read_bytes() == before
+    assert "stays as it is" in capsys.readouterr().err
+
+
+def test_on_a_terminal_it_shows_how_many_are_done_and_what_is_at_work():
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=100, color_system=None)
+    with cli._Bars(console) as bars:
+        for name in ("harbour", "zeal"):
+            bars.tell(News(name, "waiting", 0.0))
+        bars.tell(News("harbour", "linkage", 0.3))
+        bars.tell(News("harbour", "done", 1.0))
+        bars.tell(News("zeal", "matching", 0.5))
+        bars._progress.refresh()
+        shown = screen.getvalue().rpartition("all requests")[2]
+    assert "1 of 2 done" in shown
+    assert "zeal" in shown
+    assert "matching" in shown
+    assert "harbour" not in shown
+
+
+def test_elsewhere_it_writes_a_line_at_the_beginning_and_end_of_each():
+    out = io.StringIO()
+    with cli._Lines(out) as lines:
+        for news in (
+            News("vintage", "names", 0.0),
+            News("vintage", "model", 0.5),
+            News("vintage", "done", 1.0),
+            News("harbour", "waiting", 0.0),
+            News("harbour", "not changed", 1.0),
+        ):
+            lines.tell(news)
+    told = re.sub(r"\[ *\d+ s\] ", "", out.getvalue())
+    assert told == "vintage: names\nvintage: done\nharbour: not changed\n"
