@@ -660,6 +660,10 @@ def bulletin(organisation: str = "Harbour Trust", *, synthetic: bool = True) -> 
                 ),
             ),
             cell(
+                "this-month-lead",
+                Sentence.of("Of the reports being published this month:"),
+            ),
+            cell(
                 "this-month",
                 Sentences(
                     (

@@ -22,11 +22,11 @@ from jdl.request import (
     read_upload,
 )
 from jdl.synthetic import synthesise
-from jdl.synthetic_people import CHECK_LETTERS
+from jdl.synthetic.people import CHECK_LETTERS
 
 REQUESTS = Path(__file__).parent.parent / "requests"
 
-# Published for 2011, England and Wales (see jdl/synthetic_careers.py), and how near we must be.
+# Published for 2011, England and Wales (see jdl/synthetic/careers.py), and how near we must be.
 PUBLISHED = {
     "everybody": ("true", 0.268, 0.015),
     "no previous offence": ("previous = 0", 0.11, 0.02),

@@ -1,8 +1,8 @@
 """Synthetic national data and example uploads with planted truth, reproducible to the byte.
 
-What is made, by whom: people with names and ids (`synthetic_people`), their careers
-(`synthetic_careers`), programmes that some of them take part in (`synthetic_programmes`), the
-national tables (`synthetic_tables`) and the uploads (`synthetic_uploads`). Nothing here describes a
+What is made, by whom: people with names and ids (`people`), their careers
+(`careers`), programmes that some of them take part in (`programmes`), the
+national tables (`tables`) and the uploads (`uploads`). Nothing here describes a
 real person, organisation or programme. The truth is written to a folder of its own, which no other
 module reads.
 """
@@ -23,17 +23,17 @@ import pyarrow.parquet as pq
 
 from jdl.faults import Fault, Unusable
 from jdl.national import code_list
-from jdl.synthetic_careers import (
+from jdl.synthetic.careers import (
     CUSTODY,
     PRISONS_PER_REGION,
     UNMEASURED_HAZARD,
     Episodes,
     live,
 )
-from jdl.synthetic_people import Ints, People, draw_people, words_of
-from jdl.synthetic_programmes import PLANS, POOLED, UNMEASURED_SELECTION, run
-from jdl.synthetic_tables import PRISONS, SCHEMAS, disposal_ids, national_tables
-from jdl.synthetic_uploads import read_texts, uploads
+from jdl.synthetic.people import Ints, People, draw_people, words_of
+from jdl.synthetic.programmes import PLANS, POOLED, UNMEASURED_SELECTION, run
+from jdl.synthetic.tables import PRISONS, SCHEMAS, disposal_ids, national_tables
+from jdl.synthetic.uploads import read_texts, uploads
 
 CHUNK = 50_000
 VINTAGE = "synthetic-2013-10"
@@ -93,7 +93,7 @@ def synthesise(
         made = scratch / "made"
         taken = _make_vintage(made, offenders, seed, tell)
         tell("uploads", 0.97)
-        texts = requests or Path(__file__).parent.parent / "requests"
+        texts = requests or Path(__file__).parent.parent.parent / "requests"
         _make_requests(made, texts, seed, taken)
         if out.exists():
             out.replace(scratch / "old")

@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 from openpyxl import Workbook
 
-from jdl.synthetic_people import CHECK_LETTERS, draw_people, names, plain, words_of
-from jdl.synthetic_programmes import PLANS, POOLED, SHARES
-from jdl.synthetic_tables import full_surname
+from jdl.synthetic.people import CHECK_LETTERS, draw_people, names, plain, words_of
+from jdl.synthetic.programmes import PLANS, POOLED, SHARES
+from jdl.synthetic.tables import full_surname
 
 STRANGERS_FROM = 500_000_000
 POOLED_AGAIN = 12

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from jdl.national import NEEDS, code_list
-from jdl.synthetic_careers import (
+from jdl.synthetic.careers import (
     COMMUNITY,
     CUSTODY,
     OFFENCES,
@@ -25,8 +25,8 @@ from jdl.synthetic_careers import (
     relive,
     reoffences,
 )
-from jdl.synthetic_people import NEVER, Bools, Floats, Ints, People, day
-from jdl.synthetic_tables import oasys_scores, offence_rows
+from jdl.synthetic.people import NEVER, Bools, Floats, Ints, People, day
+from jdl.synthetic.tables import oasys_scores, offence_rows
 
 UNMEASURED_SELECTION = 0.08
 # One draw of many: with the default seed the estimates of the example requests fall near the truth.

@@ -18,7 +18,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from jdl.national import NEEDS, code_list
-from jdl.synthetic_people import (
+from jdl.synthetic.people import (
     LAST_DAY,
     NEVER,
     SPECIALITIES,

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jdl.national import DISPOSALS, NEEDS, TABLES, code_list
-from jdl.synthetic_careers import (
+from jdl.synthetic.careers import (
     COMMUNITY,
     CONVICTION,
     CUSTODY,
@@ -20,7 +20,7 @@ from jdl.synthetic_careers import (
     Episodes,
     known,
 )
-from jdl.synthetic_people import (
+from jdl.synthetic.people import (
     LAST_DAY,
     NEVER,
     Bools,
