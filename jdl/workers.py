@@ -340,7 +340,6 @@ class Crew:
 
 def _serve(pipe: Connection) -> None:
     """Work as a worker: run jobs until told to leave or left alone."""
-    os.umask(0o077)
     signal.signal(signal.SIGINT, lambda number, frame: None)
     signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_leave_with_parent, daemon=True).start()

@@ -171,10 +171,11 @@ def test_leaving_with_another_status_is_a_failure(run):
         run("exits_nonzero")
 
 
-def test_a_hanging_cell_is_stopped_with_its_kernel(run):
+def test_a_hanging_cell_is_stopped_with_its_kernel_and_logged_nowhere_else(run, caplog):
     with pytest.raises(CellFailed, match="cell wait: did not finish within the time allowed"):
         run("hangs", timeout=1)
     assert _kernels() == []
+    assert caplog.records == []
 
 
 def test_a_kernel_that_dies_is_a_failure_of_the_cell(run):

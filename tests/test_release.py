@@ -187,9 +187,9 @@ def test_two_releases_of_the_same_inputs_have_the_same_bytes(crewed, tmp_path):
     assert first == second
 
 
-def test_outputs_are_for_their_owner_only(month):
-    month.release()
-    for path in [month.folder, *month.folder.rglob("*")]:
+def test_outputs_are_for_their_owner_only(crewed):
+    crewed.release()
+    for path in [crewed.folder, *crewed.folder.rglob("*")]:
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 
@@ -465,7 +465,7 @@ def test_workers_leave_with_a_killed_parent(tmp_path):
     parent = subprocess.Popen(
         [sys.executable, script, NOTEBOOKS / "acts_as_its_request.ipynb", tmp_path],
         start_new_session=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert parent.wait(120) == -signal.SIGKILL
     deadline = time.monotonic() + 60
