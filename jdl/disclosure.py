@@ -7,11 +7,11 @@ The rules are the service's own where they are known and ours where they are not
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pandas as pd
 
-from jdl.effects import MEASURES, Effect, Group
+from jdl.effects import MEASURES, Effect, Group, suppressed
 from jdl.sentence import DUPLICATE, INCOMPLETE, REFUSED
 
 WITHHELD = "withheld to protect confidentiality or because too few people were counted"
@@ -127,20 +127,12 @@ def _small_cell(group: Group) -> bool:
 
 
 def _withhold(effect: Effect, reason: str) -> Effect:
-    return replace(
-        effect,
-        treatment=_size_only(effect, effect.treatment),
-        comparison=_size_only(effect, effect.comparison),
-        difference=None,
-        ci_low=None,
-        ci_high=None,
-        p_value=None,
-        df=None,
-        significant=False,
-        conclusion="suppressed",
-        reason=reason,
-        numbers_needed=None,
-        detectable=None,
+    return suppressed(
+        effect.analysis,
+        effect.measure,
+        _size_only(effect, effect.treatment),
+        _size_only(effect, effect.comparison),
+        reason,
     )
 
 

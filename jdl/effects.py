@@ -306,7 +306,7 @@ def compare(
     )
     reason = _too_few(chosen, treatment, comparison, minimum_events, minimum_reoffenders)
     if reason is not None:
-        return _suppressed(analysis, chosen, treatment, comparison, reason)
+        return suppressed(analysis, measure, Group(n=treatment.n), Group(n=comparison.n), reason)
     return _tested(
         analysis, chosen, treatment, comparison, significance, power, minimum_events, matched
     )
@@ -428,14 +428,30 @@ def _short(treatment: Group, events: int) -> bool:
     return treatment.events is not None and round(treatment.events, 6) < events
 
 
-def _suppressed(
-    analysis: str, measure: Measure, treatment: Group, comparison: Group, reason: str
+def suppressed(
+    analysis: str, measure: str, treatment: Group, comparison: Group, reason: str
 ) -> Effect:
+    """Return an effect that says nothing but why.
+
+    Parameters
+    ----------
+    analysis, measure : str
+        Which it would have been.
+    treatment, comparison : Group
+        What may still be said of the groups, most often their size.
+    reason : str
+        In public words.
+
+    Returns
+    -------
+    Effect
+        With the conclusion ``suppressed``.
+    """
     return Effect(
         analysis=analysis,
-        measure=measure.name,
-        treatment=Group(n=treatment.n),
-        comparison=Group(n=comparison.n),
+        measure=measure,
+        treatment=treatment,
+        comparison=comparison,
         difference=None,
         ci_low=None,
         ci_high=None,
@@ -443,7 +459,7 @@ def _suppressed(
         df=None,
         significant=False,
         conclusion="suppressed",
-        favourable=measure.favourable,
+        favourable=MEASURES[measure].favourable,
         reason=reason,
         numbers_needed=None,
         detectable=None,

@@ -89,7 +89,7 @@ def earlier_releases(outputs: Path, release: str) -> pd.DataFrame:
         for file in sorted(outputs.glob("[0-9][0-9][0-9][0-9]-[0-9][0-9]/bulletin/results.csv"))
         if file.parent.parent.name < release
     ]
-    frames = [pd.read_csv(file, float_precision="round_trip") for file in files]
+    frames = [pd.read_csv(file) for file in files]
     frames = [frame for frame in frames if len(frame)]
     if not frames:
         return pd.DataFrame(columns=list(COLUMNS))

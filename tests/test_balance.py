@@ -190,3 +190,12 @@ def test_the_gate_decides_between_specifications():
     assert matched.specification.name == "all"
     assert [attempt.verdict.accepted for attempt in matched.attempts] == [False, True]
     assert matched.attempts[0].verdict.worst > 0.2
+
+
+def test_judge_reads_the_frame_of_a_match():
+    class Match:
+        frame = two([1, 2, 3], [1, 2, 30])
+
+    assert not balance.judge(Match(), covariates=["x"]).accepted
+    Match.frame = two([1, 2, 3], [1, 2, 3])
+    assert balance.judge(Match(), covariates=["x"], limit=0.01).accepted

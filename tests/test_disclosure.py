@@ -109,3 +109,16 @@ def test_while_other_reasons_are_few_the_next_smallest_joins():
 def test_one_small_loss_alone_cannot_be_merged_and_is_named_other():
     shown = disclosure.clear_funnel(_funnel((sentence.REVIEW, 4)))
     assert shown["reason"].tolist() == ["submitted", disclosure.OTHER_REASONS]
+
+
+def test_small_counts_of_ways_to_link_are_withheld_in_pairs():
+    counts = {"pnc id": 40, "prison number": 4, "probabilistic": 12, "not found": 0}
+    counts |= {"incomplete": 2, "duplicate": 1}
+    assert disclosure.clear_counts(counts) == counts | {
+        "prison number": None,
+        "probabilistic": None,
+    }
+    assert disclosure.clear_counts({"pnc id": 40, "incomplete": 3}) == {
+        "pnc id": 40,
+        "incomplete": 3,
+    }
