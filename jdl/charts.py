@@ -60,7 +60,7 @@ PLOT = WIDTH - GUTTER
 MARGIN = 1
 BLUE, ORANGE, GREY, PALE, INK = "#12436d", "#f46a25", "#6b7276", "#e8e8e8", "#0b0c0c"
 FONT = "Arial,Helvetica,sans-serif"
-MOST_VARIABLES = 40
+MOST_VARIABLES = 25
 
 _STYLE: Any = {
     "svg.fonttype": "none",

@@ -15,7 +15,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from jdl.faults import Fault, Unusable
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from jdl.release import Places, Summary
     from jdl.workers import News
 
+_STAGES = {"notebook overhead": "opening and closing the notebook"}
 DONE, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 
 _ABOUT = """\
@@ -415,6 +417,14 @@ class _Lines:
         self._out.flush()
 
 
+class _TimeLeft(TimeRemainingColumn):
+    """The time left, where it can be told: for all requests together, not for each."""
+
+    def render(self, task: Task) -> Text:
+        """Return the time left, or nothing."""
+        return super().render(task) if task.fields["timed"] else Text()
+
+
 class _Bars:
     """Progress on a terminal: how many are done and the time left, then what is at work."""
 
@@ -423,7 +433,7 @@ class _Bars:
             TextColumn("{task.description}"),
             BarColumn(bar_width=30),
             TextColumn("{task.fields[stage]}"),
-            TimeRemainingColumn(),
+            _TimeLeft(),
             console=console,
             transient=True,
         )
@@ -449,14 +459,16 @@ class _Bars:
 
     def _show(self, name: str, stage: str, share: float) -> None:
         if name not in self._rows:
-            self._rows[name] = self._progress.add_task(name, total=1.0, stage=stage)
-        self._progress.update(self._rows[name], completed=share, stage=stage, visible=share < 1.0)
+            timed = name not in self._shares
+            self._rows[name] = self._progress.add_task(name, total=1.0, stage=stage, timed=timed)
+        words = _STAGES.get(stage, stage)
+        self._progress.update(self._rows[name], completed=share, stage=words, visible=share < 1.0)
 
     def _sum_up(self) -> None:
         if not self._shares:
             return
         if self._all is None:
-            self._all = self._progress.add_task("all requests", total=1.0, stage="")
+            self._all = self._progress.add_task("all requests", total=1.0, stage="", timed=True)
         done = sum(share == 1.0 for share in self._shares.values())
         self._progress.update(
             self._all,

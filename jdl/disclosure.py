@@ -6,7 +6,7 @@ The rules are the service's own where they are known and ours where they are not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -143,7 +143,9 @@ def _size_only(effect: Effect, group: Group) -> Group:
     return Group(n=group.n, people=group.people, effective_n=group.effective_n)
 
 
-def clear_balance(balance: pd.DataFrame, treatment_n: int) -> pd.DataFrame:
+def clear_balance(
+    balance: pd.DataFrame, treatment_n: int, *, known: Collection[str] = ()
+) -> pd.DataFrame:
     """Withhold the rows of a balance table that imply few treated people.
 
     Parameters
@@ -152,6 +154,9 @@ def clear_balance(balance: pd.DataFrame, treatment_n: int) -> pd.DataFrame:
         From ``balance.table``; a row with a level is a share of the people in it.
     treatment_n : int
         Treated people after matching.
+    known : collection of str
+        Variables that define the analysis: that everybody has one level of such a variable is no
+        secret.
 
     Returns
     -------
@@ -159,7 +164,8 @@ def clear_balance(balance: pd.DataFrame, treatment_n: int) -> pd.DataFrame:
         The same rows; a withheld one has no numbers and no band. Where one level of a variable
         would be recovered from the others, the next smallest is withheld with it.
     """
-    shares = balance["level"] != ""
+    defining = balance["variable"].isin(known) & balance["mean_treatment_before"].eq(1)
+    shares = (balance["level"] != "") & ~defining
     count = (balance["mean_treatment"] * treatment_n).round()
     before = (balance["mean_treatment_before"] * treatment_n).round()
     small = shares & ((count < RULES.cell) | (treatment_n - count < RULES.cell))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MIME = "application/vnd.jdl+json"
 SCHEMA = "jdl-result-1"
 SUPPRESSED = "[c]"
+LONG = 20
 _ID = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 
 
@@ -270,8 +271,9 @@ class Table(_Published):
         )
         body = "".join(self._row(row, right) for row in self.rows)
         notes = "".join(f'<p class="note">{escape(note, quote=False)}</p>' for note in self.notes)
+        size = "table long" if len(self.rows) > LONG else "table"
         return (
-            f'<div class="table" role="region" aria-labelledby="{self.id}-caption" tabindex="0">'
+            f'<div class="{size}" role="region" aria-labelledby="{self.id}-caption" tabindex="0">'
             f'<table id="{self.id}"><caption id="{self.id}-caption">'
             f"{escape(self.caption, quote=False)}</caption>"
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}</div>"

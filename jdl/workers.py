@@ -41,7 +41,7 @@ from jdl.faults import Unusable
 RUN = "run.json"
 _PATIENCE = 20
 _SPAWN = multiprocessing.get_context("spawn")
-_BEFORE_RENDERING = 0.9
+_BEFORE_RENDERING = 0.6
 STARTING = "starting"
 OVERHEAD = "notebook overhead"
 RENDERING = "rendering"

@@ -122,3 +122,17 @@ def test_small_counts_of_ways_to_link_are_withheld_in_pairs():
         "pnc id": 40,
         "incomplete": 3,
     }
+
+
+def test_what_defines_the_analysis_is_no_secret():
+    balance = pd.DataFrame(
+        {
+            "variable": ["disposal", "sex", "employed"],
+            "level": ["custody", "male", "yes"],
+            "mean_treatment": [1.0, 0.98, 1.0],
+            "mean_treatment_before": [1.0, 0.98, 1.0],
+            "smd_after": 0.0,
+        }
+    )
+    shown = disclosure.clear_balance(balance, 100, known=["disposal", "sex"])
+    assert shown["mean_treatment"].isna().tolist() == [False, True, True]
