@@ -44,10 +44,12 @@ setup: .venv/.installed .venv/.pango
 	else echo "Pango is missing, so PDFs cannot be made: install the Debian packages" \
 		"libpango-1.0-0, libpangoft2-1.0-0 and libharfbuzz-subset0."; fi
 
+# Requests that have not changed are not run again. The uploads in requests/ belong to the default
+# size; data of another size bring their own.
 release: setup
 	@ls data/vintage.toml data/*/vintage.toml >/dev/null 2>&1 \
 		|| $(BIN)/jdl synth --offenders $(OFFENDERS) --out data
-	@$(BIN)/jdl release $(RELEASE)
+	@$(BIN)/jdl release $(RELEASE) --replace $(if $(filter-out 200000,$(OFFENDERS)),--data data)
 	@echo "Done. Open outputs/$(RELEASE)/index.html"
 
 test: setup
