@@ -15,7 +15,7 @@ import pandas as pd
 from jdl.balance import AMBER, GREEN
 from jdl.bulletin import CONCLUSIONS, count_of
 from jdl.effects import MEASURES, Effect, Measure
-from jdl.figures import Cell, Figure, Sentence, Table, Tag
+from jdl.figures import Cell, Figure, Part, Sentence, Table, Tag
 from jdl.findings import HEADLINE
 from jdl.wording import (
     Words,
@@ -132,6 +132,59 @@ def _stated(name: str, value: Any) -> Cell:
     if isinstance(value, dt.date):
         return dated(name, value)
     return Sentence(quoted(name, str(value)))
+
+
+_CHOICES = {
+    "link_passes": ("Passes tried before the probabilistic linkage", "passes"),
+    "link_threshold": ("Posterior probability needed for a link", "probability"),
+    "review_threshold": ("Posterior probability that would merit a clerical review", "probability"),
+    "gap_bits": ("Lead over the second candidate needed for a link", "bits"),
+    "custody_days": ("In custody: leeway between the start and the time in prison", "days"),
+    "order_days": ("In the community: leeway between the start and the order", "days"),
+    "gate_days": ("Through the gate: longest time from release to the start", "days"),
+    "date_days": ("Leeway for a date that the provider gave", "days"),
+    "pool_window_days": ("Comparison sentences: leeway around the index dates", "days"),
+    "exact": ("Matched exactly on", "characteristics"),
+    "calipers": ("Calipers tried in order", "standard deviations of the logit"),
+    "balance_limit": ("Largest standardised difference accepted", "standard deviations"),
+    "significance": ("Significance level", "probability"),
+}
+
+
+def method_table(
+    choices: Mapping[str, Any], *, matched_on: Sequence[str], labels: Mapping[str, str]
+) -> Table:
+    """Return every choice of the method with its value.
+
+    Parameters
+    ----------
+    choices : mapping of str to object
+        By the name of the notebook's parameter; others than the known ones are left out.
+    matched_on : sequence of str
+        The matching variables.
+    labels : mapping of str to str
+        What each variable is called in print.
+    """
+    rows = [
+        (label, _choice(f"method.{slug(name)}", choices[name], unit, labels), unit)
+        for name, (label, unit) in _CHOICES.items()
+    ]
+    variables = "; ".join(labels.get(name, name) for name in matched_on)
+    rows.append(("Matched on", Sentence(quoted("method.matched-on", variables)), "characteristics"))
+    return Table(
+        "method-table", "The choices of the method", ("Choice", "Value", "Unit"), tuple(rows)
+    )
+
+
+def _choice(name: str, value: Any, unit: str, labels: Mapping[str, str]) -> Cell:
+    if isinstance(value, (int, float)):
+        return Figure(name, value, unit, f"{value:g}")
+    if isinstance(value[0], str):
+        return ", ".join(labels.get(part, part) for part in value)
+    parts: list[Part] = []
+    for place, part in enumerate(value, start=1):
+        parts += [", ", Figure(f"{name}.{place}", part, unit, f"{part:g}")]
+    return Sentence(tuple(parts[1:]))
 
 
 # --- Results -------------------------------------------------------------------------------------

@@ -506,6 +506,10 @@ def report(
             cell("numbers-needed", Sentences((needed,))),
             *_evidence(),
             *_funnel(),
+            cell(
+                "method-table",
+                Table("method-table", "The choices", ("Choice", "Value"), (("Caliper", "narrow"),)),
+            ),
             prose("methods", METHODS, "report"),
             prose("limits", LIMITS, "report"),
             cell("plan", Sentence.of("The plan was fixed before outcomes were read.")),

@@ -429,3 +429,18 @@ def test_every_number_in_a_result_row_is_a_figure():
     table = tables.result_table("table-rate", [effect()], labels={})
     kinds = [type(cell) for cell in table.rows[0]]
     assert kinds == [str, Figure, Figure, Figure, Figure, Sentence, Tag, Figure]
+
+
+def test_method_table_states_every_choice():
+    choices = dict.fromkeys(tables._CHOICES, 0.25) | {"exact": ["sex"], "calipers": [0.2, 0.1]}
+    table = tables.method_table(
+        choices | {"link_passes": ["pnc id"], "formula": "x"},
+        matched_on=["sex", "age"],
+        labels={"sex": "Sex"},
+    )
+    told = dict(row[:2] for row in texts(table))
+    assert len(told) == len(tables._CHOICES) + 1
+    assert told["Calipers tried in order"] == "0.2, 0.1"
+    assert told["Matched exactly on"] == "Sex"
+    assert told["Matched on"] == "Sex; age"
+    assert told["Significance level"] == "0.25"
