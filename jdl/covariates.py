@@ -209,6 +209,7 @@ def candidates(
     *,
     window_days: int,
     oasys: bool,
+    region: str | None = None,
 ) -> pd.DataFrame:
     """Fetch the treated disposals and every eligible disposal that could be compared with them.
 
@@ -224,6 +225,8 @@ def candidates(
         How far, in days, an index date may lie outside the treatment group's own range.
     oasys : bool
         Whether only disposals with an OASys assessment count, for both groups.
+    region : str, optional
+        The one region to which the comparison is kept.
 
     Returns
     -------
@@ -234,6 +237,7 @@ def candidates(
     con.register("treated_disposals", located[["disposal_id"]])
     con.register("excluded_people", excluded.drop_duplicates().to_frame("offender_id"))
     assessed = "ogrs IS NOT NULL" if oasys else "true"
+    here = "true" if region is None else f"d.region = '{region}'"
     fetched = con.execute(f"""
         WITH treated AS (
             SELECT * FROM index_disposals
@@ -250,7 +254,7 @@ def candidates(
         FROM index_disposals d
         JOIN kinds k ON d.disposal = k.disposal AND d.sex = k.sex
         JOIN span s ON d.index_date BETWEEN s.first_day AND s.last_day
-        WHERE {assessed} AND NOT EXISTS (
+        WHERE {assessed} AND {here} AND NOT EXISTS (
             SELECT 1 FROM excluded_people x WHERE x.offender_id = d.offender_id
         )
         ORDER BY disposal_id""").df()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -73,7 +74,13 @@ class Cleared:
         return f"{len(self.effects)} measures, of which {len(self.decisions)} are withheld"
 
 
-def clear(effects: Mapping[str, Effect], *, balanced: bool, analysis: str = "headline") -> Cleared:
+def clear(
+    effects: Mapping[str, Effect],
+    *,
+    balanced: bool,
+    rules: Rules = RULES,
+    analysis: str = "headline",
+) -> Cleared:
     """Let the effects of one analysis out, or withhold them.
 
     Parameters
@@ -82,6 +89,8 @@ def clear(effects: Mapping[str, Effect], *, balanced: bool, analysis: str = "hea
         By measure; the rate must be among them.
     balanced : bool
         Whether the balance gate accepted the match; without it no effect is concluded.
+    rules : Rules
+        The thresholds.
     analysis : str
         Prefix of the names in the decisions.
 
@@ -89,41 +98,40 @@ def clear(effects: Mapping[str, Effect], *, balanced: bool, analysis: str = "hea
     -------
     Cleared
     """
-    rules = {
-        measure: _rule(measure, effect, effects["rate"]) if balanced else "balance"
+    broken = {
+        measure: _rule(measure, effect, effects["rate"], rules) if balanced else "balance"
         for measure, effect in effects.items()
     }
-    if any(rules.get(measure) for measure in COURT_OUTCOMES):
-        rules |= {
-            measure: rules[measure] or "cell" for measure in COURT_OUTCOMES if measure in rules
-        }
+    if any(broken.get(measure) for measure in COURT_OUTCOMES):
+        broken |= {name: broken[name] or "cell" for name in COURT_OUTCOMES if name in broken}
     wording = WITHHELD if balanced else NOT_BALANCED
     return Cleared(
         {
-            measure: _withhold(effect, wording) if rules[measure] else effect
+            measure: _withhold(effect, wording) if broken[measure] else effect
             for measure, effect in effects.items()
         },
-        tuple(Decision(f"{analysis}.{name}", rule) for name, rule in rules.items() if rule),
+        tuple(Decision(f"{analysis}.{name}", rule) for name, rule in broken.items() if rule),
     )
 
 
-def _rule(measure: str, effect: Effect, rate: Effect) -> str | None:
+def _rule(measure: str, effect: Effect, rate: Effect, rules: Rules) -> str | None:
     """Name the first rule that withholds a measure, given the rate of the same analysis."""
-    if rate.treatment.n < RULES.group:
+    if rate.treatment.n < rules.group:
         return "group"
-    if _small_cell(rate.treatment):
+    if _small_cell(rate.treatment, rules):
         return "cell"
     if measure in HEADLINES:
         return None
-    if effect.conclusion == "suppressed" or (rate.treatment.events or 0) < RULES.reoffenders:
+    if effect.conclusion == "suppressed" or (rate.treatment.events or 0) < rules.reoffenders:
         return "reoffenders"
-    return "cell" if MEASURES[measure].kind == "rate" and _small_cell(effect.treatment) else None
+    small = MEASURES[measure].kind == "rate" and _small_cell(effect.treatment, rules)
+    return "cell" if small else None
 
 
-def _small_cell(group: Group) -> bool:
+def _small_cell(group: Group, rules: Rules) -> bool:
     """Whether a share implies fewer than the smallest cell, of those who did or did not."""
     events = round(group.events or 0)
-    return min(events, group.n - events) < RULES.cell
+    return min(events, group.n - events) < rules.cell
 
 
 def _withhold(effect: Effect, reason: str) -> Effect:
@@ -161,8 +169,8 @@ def clear_balance(
     Returns
     -------
     DataFrame
-        The same rows; a withheld one has no numbers and no band. Where one level of a variable
-        would be recovered from the others, the next smallest is withheld with it.
+        The same rows; a withheld one has no numbers and no band. The next smallest level of a
+        variable goes with it, until the rest gives neither away.
     """
     defining = balance["variable"].isin(known) & balance["mean_treatment_before"].eq(1)
     shares = (balance["level"] != "") & ~defining
@@ -170,13 +178,26 @@ def clear_balance(
     before = (balance["mean_treatment_before"] * treatment_n).round()
     small = shares & ((count < RULES.cell) | (treatment_n - count < RULES.cell))
     small |= shares & (before < RULES.cell)
-    alone = small.groupby(balance["variable"]).transform("sum").eq(1)
-    others = count.where(shares & alone & ~small)
-    small |= others.eq(others.groupby(balance["variable"]).transform("min"))
+    for _, rows in count.loc[shares].groupby(balance["variable"], sort=False):
+        small |= balance.index.isin(_hidden(rows, small.loc[rows.index]))
     cleared = balance.copy()
     numbers = balance.columns.difference(["variable", "level"])
     cleared[numbers] = balance[numbers].where(~small)
     return cleared
+
+
+def _hidden(counts: pd.Series, small: pd.Series) -> list[Any]:
+    """Name what is withheld of the parts of a whole: what is small, and then the next smallest.
+
+    Withholding goes on until at least two parts are hidden that together reach the smallest cell,
+    so that the rest of the whole does not give them away. A part that stands alone stays as it is.
+    """
+    order = counts.sort_values(kind="stable").index
+    hidden = [name for name in order if small.loc[name]]
+    rest = [name for name in order if not small.loc[name] and counts.loc[name] > 0]
+    while hidden and rest and (len(hidden) < 2 or counts.loc[hidden].sum() < RULES.cell):
+        hidden.append(rest.pop(0))
+    return hidden
 
 
 def clear_counts(counts: Mapping[str, int]) -> dict[str, int | None]:
@@ -193,11 +214,8 @@ def clear_counts(counts: Mapping[str, int]) -> dict[str, int | None]:
         None where withheld. What the upload itself shows stays exact; where one count would be
         recovered from the others, the next smallest is withheld with it.
     """
-    revealing = {k: n for k, n in counts.items() if k not in ("incomplete", "duplicate")}
-    hidden = {name for name, number in revealing.items() if 0 < number < RULES.cell}
-    others = sorted(set(revealing) - hidden, key=lambda name: (revealing[name], name))
-    if len(hidden) == 1:
-        hidden |= set([name for name in others if revealing[name]][:1])
+    parts = pd.Series({k: n for k, n in counts.items() if k not in ("incomplete", "duplicate")})
+    hidden = set(_hidden(parts, (parts > 0) & (parts < RULES.cell)))
     return {name: None if name in hidden else number for name, number in counts.items()}
 
 

@@ -403,6 +403,11 @@ class Group(_Published):
         }
 
 
+def under(name: str, part: _Published) -> Group | None:
+    """Return a group of one, which a page finds by its name; None where there is nothing to say."""
+    return Group({name: part}) if part.text else None
+
+
 @dataclass(frozen=True)
 class Result(_Published):
     """The result of a notebook as data: the content of ``result.json``."""
@@ -445,11 +450,12 @@ def stopped(
     """
     if not reasons:
         return None
+    withdrawn = any(reason.code == "withdrawn" for reason in reasons)
     return Result(
         {
             "schema": SCHEMA,
             "request": dict(public),
-            "status": "not processed",
+            "status": "withdrawn" if withdrawn else "not processed",
             "reason": " ".join(reason.text for reason in reasons),
             "vintage": _about(vintage),
             "funnel": [],
@@ -517,6 +523,7 @@ def _measure(effect: Effect) -> dict[str, Any]:
         "treatment_sd": treatment.sd,
         "comparison": comparison.mean,
         "comparison_sd": comparison.sd,
+        "comparison_effective_n": comparison.effective_n,
         "difference": effect.difference,
         "ci_low": effect.ci_low,
         "ci_high": effect.ci_high,

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import duckdb
 import pandas as pd
 
 from jdl.national import FOLLOW_UP_MONTHS, WAITING_MONTHS
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Matched(Protocol):
+        """What is needed of a match: its rows and whether its balance was accepted."""
+
+        frame: pd.DataFrame
+        accepted: bool
+
 
 PROVEN_BY = ("conviction", "caution", "reprimand", "warning")
 COLUMNS = (
@@ -79,22 +91,23 @@ def definition() -> str:
         ORDER BY d.disposal_id"""
 
 
-def read(con: duckdb.DuckDBPyConnection, matched: pd.DataFrame) -> pd.DataFrame:
-    """Join the outcomes to a matched sample, after its balance has been accepted.
+def read(con: duckdb.DuckDBPyConnection, matched: Matched) -> pd.DataFrame:
+    """Join the outcomes to a matched sample, if its balance has been accepted.
 
     Parameters
     ----------
     con : duckdb.DuckDBPyConnection
         Holds the prepared view ``outcomes``.
-    matched : DataFrame
-        Candidates with their weight; those without weight are left out.
+    matched : Matched
+        The groups, with the verdict on their balance.
 
     Returns
     -------
     DataFrame
-        The matched rows, in their order, with `COLUMNS`.
+        The rows with a weight, in their order, with `COLUMNS`; no row at all where the balance was
+        not accepted, so that no outcome is ever seen of groups that are not alike.
     """
-    sample = matched.loc[matched["weight"] > 0]
+    sample = matched.frame.loc[(matched.frame["weight"] > 0) & matched.accepted]
     con.register("matched_disposals", sample[["disposal_id"]])
     found = con.execute(
         "SELECT * FROM outcomes SEMI JOIN matched_disposals USING (disposal_id) ORDER BY ALL"

@@ -372,8 +372,8 @@ def read_upload(request: Request, *, withdrawn: bool = False) -> Upload:
     request : Request
         Its folder holds ``upload.csv`` or ``upload.xlsx``.
     withdrawn : bool
-        A withdrawn request, and one without data-sharing sign-off, may lack the file, and then
-        has no people.
+        A withdrawn request may lack the file, and then has no people. Without data-sharing
+        sign-off the file is never opened.
 
     Returns
     -------
@@ -384,12 +384,14 @@ def read_upload(request: Request, *, withdrawn: bool = False) -> Upload:
     Unusable
         With every fault of the file.
     """
+    if request.data_sharing is None:
+        return Upload(no_people(), "", "", None)
     files = sorted(
         path
         for path in request.folder.iterdir()
         if path.name.casefold() in ("upload.csv", "upload.xlsx")
     )
-    if not files and (withdrawn or request.data_sharing is None):
+    if not files and withdrawn:
         return Upload(no_people(), "", "", None)
     if len(files) != 1:
         raise Unusable(
@@ -606,6 +608,35 @@ def _enough(people: pd.DataFrame, minimum: int) -> Criterion:
         f"{count:,} {people_word}",
         met,
     )
+
+
+def analysable(people: int, minimum: int) -> list[Criterion]:
+    """Hold the number of people whose sentence was found against the minimum.
+
+    Parameters
+    ----------
+    people : int
+        People in the treatment group before matching.
+    minimum : int
+        The fewest that can be analysed.
+
+    Returns
+    -------
+    list of Criterion
+        One; it does not say how many there were.
+    """
+    met = people >= minimum
+    found = "enough" if met else "too few"
+    return [
+        Criterion(
+            "treatment_group",
+            f"{found.capitalize()} people were found in the national records with a sentence at "
+            "the time of the intervention.",
+            f"at least {minimum:,} people",
+            found,
+            met,
+        )
+    ]
 
 
 def _signed(request: Request) -> Criterion:
