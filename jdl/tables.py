@@ -148,6 +148,10 @@ _CHOICES = {
     "calipers": ("Calipers tried in order", "standard deviations of the logit"),
     "balance_limit": ("Largest standardised difference accepted", "standard deviations"),
     "significance": ("Significance level", "probability"),
+    "power": ("Power for the numbers needed and the smallest detectable difference", "probability"),
+    "minimum_treated": ("Fewest people in the treatment group for any result", "people"),
+    "minimum_cell": ("Fewest people in any count that a published share implies", "people"),
+    "minimum_reoffenders": ("Fewest reoffenders for measures of reoffenders", "people"),
 }
 
 
