@@ -7,12 +7,13 @@ The rules are the service's own where they are known and ours where they are not
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
 from jdl.effects import MEASURES, Effect, Group, suppressed
+from jdl.matching import Matched
 from jdl.sentence import DUPLICATE, INCOMPLETE, REFUSED
 
 WITHHELD = "withheld to protect confidentiality or because too few people were counted"
@@ -77,7 +78,7 @@ class Cleared:
 def clear(
     effects: Mapping[str, Effect],
     *,
-    balanced: bool,
+    matched: Matched,
     rules: Rules = RULES,
     analysis: str = "headline",
 ) -> Cleared:
@@ -87,8 +88,8 @@ def clear(
     ----------
     effects : mapping of str to Effect
         By measure; the rate must be among them.
-    balanced : bool
-        Whether the balance gate accepted the match; without it no effect is concluded.
+    matched : Matched
+        The groups; where their balance was not accepted, their sizes are all that is let out.
     rules : Rules
         The thresholds.
     analysis : str
@@ -99,18 +100,33 @@ def clear(
     Cleared
     """
     broken = {
-        measure: _rule(measure, effect, effects["rate"], rules) if balanced else "balance"
+        measure: _rule(measure, effect, effects["rate"], rules) if matched.accepted else "balance"
         for measure, effect in effects.items()
     }
     if any(broken.get(measure) for measure in COURT_OUTCOMES):
         broken |= {name: broken[name] or "cell" for name in COURT_OUTCOMES if name in broken}
-    wording = WITHHELD if balanced else NOT_BALANCED
+    if not matched.accepted:
+        effects = {name: _sized(effect, matched) for name, effect in effects.items()}
+    wording = WITHHELD if matched.accepted else NOT_BALANCED
     return Cleared(
         {
             measure: _withhold(effect, wording) if broken[measure] else effect
             for measure, effect in effects.items()
         },
         tuple(Decision(f"{analysis}.{name}", rule) for name, rule in broken.items() if rule),
+    )
+
+
+def _sized(effect: Effect, matched: Matched) -> Effect:
+    """Give an effect the sizes of the match, since no outcome was read of it."""
+    return replace(
+        effect,
+        treatment=Group(n=matched.treatment_n, people=matched.treatment_n),
+        comparison=Group(
+            n=matched.comparison_n,
+            people=matched.comparison_people,
+            effective_n=matched.effective_n,
+        ),
     )
 
 

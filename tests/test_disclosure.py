@@ -1,10 +1,17 @@
 """What may leave and what may not, at and on either side of each threshold."""
 
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 
 from jdl import disclosure, sentence
 from jdl.effects import MEASURES, Effect, Group
+
+ALIKE = SimpleNamespace(accepted=True)
+UNLIKE = SimpleNamespace(
+    accepted=False, treatment_n=70, comparison_n=900, comparison_people=800, effective_n=400.0
+)
 
 
 def _effects(people, reoffenders, shares=None):
@@ -43,25 +50,27 @@ def _withheld(cleared):
     ],
 )
 def test_thresholds(people, reoffenders, withheld):
-    assert _withheld(disclosure.clear(_effects(people, reoffenders), balanced=True)) == withheld
+    assert _withheld(disclosure.clear(_effects(people, reoffenders), matched=ALIKE)) == withheld
 
 
 def test_a_small_share_takes_the_other_court_outcomes_with_it():
     cleared = disclosure.clear(
         _effects(200, 60, {"first_indictable": 9, "first_either_way": 20, "first_summary": 31}),
-        balanced=True,
+        matched=ALIKE,
     )
     assert _withheld(cleared) == set(disclosure.COURT_OUTCOMES)
 
 
 def test_without_balance_nothing_is_concluded():
-    cleared = disclosure.clear(_effects(500, 200), balanced=False)
+    cleared = disclosure.clear(_effects(500, 200), matched=UNLIKE)
     assert _withheld(cleared) == set(MEASURES)
     assert {effect.reason for effect in cleared.effects.values()} == {disclosure.NOT_BALANCED}
+    assert cleared.effects["rate"].treatment.n == 70
+    assert cleared.effects["rate"].comparison.people == 800
 
 
 def test_a_withheld_effect_keeps_nothing_but_the_size_of_everyone():
-    cleared = disclosure.clear(_effects(100, 20), balanced=True)
+    cleared = disclosure.clear(_effects(100, 20), matched=ALIKE)
     days = cleared.effects["days_to_first"]
     assert days.treatment == Group(n=0) and days.difference is None and days.detectable is None
     assert {d.rule for d in cleared.decisions} == {"reoffenders"}
