@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -121,7 +122,8 @@ def test_the_true_effects_lie_in_the_intervals(results, truth):
 
 @pytest.mark.parametrize(("request_id", "words"), STOPPED.items())
 def test_a_request_that_fails_the_criteria_is_a_result(outputs, results, request_id, words):
-    assert results[request_id]["status"] == "not processed"
+    status = "withdrawn" if request_id == "north-star" else "not processed"
+    assert results[request_id]["status"] == status
     assert words in results[request_id]["reason"]
     page = next(outputs.glob(f"2014-*/reports/{request_id}/report.html")).read_text()
     assert words in page
@@ -192,6 +194,52 @@ def test_nobody_is_named_in_anything_published(outputs, synthetic_out):
             assert not words & {entry for entry in ids if len(entry) > 6}, path.name
             lower = text.lower()
             assert not [name for name in whole if name in lower], path.name
+
+
+@pytest.fixture
+def changed(synthetic_out, tmp_path):
+    """A copy of the example requests that a test may change."""
+    folder = tmp_path / "requests"
+    shutil.copytree(synthetic_out / "requests", folder)
+    return folder
+
+
+def _run(request_id, synthetic_out, requests, tmp_path):
+    done = _jdl(
+        "run", request_id, "--data", synthetic_out, "--requests", requests, "--outputs", tmp_path
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    (folder,) = tmp_path.glob(f".work/*/{request_id}")
+    return json.loads((folder / "result.json").read_text()), (folder / "report.html").read_text()
+
+
+def test_groups_that_cannot_be_made_alike_get_no_conclusion(synthetic_out, changed, tmp_path):
+    form = changed / "green-shoots" / "request.toml"
+    override = 'balance_limit = {value = 0.0001, reason = "To shut the gate"}'
+    form.write_text(f"{form.read_text()}\n[method]\n{override}\n")
+    result, page = _run("green-shoots", synthetic_out, changed, tmp_path)
+    (analysis,) = result["analyses"]
+    assert not analysis["balance"]["accepted"]
+    assert {m["conclusion"] for m in analysis["measures"]} == {"suppressed"}
+    assert {m["difference"] for m in analysis["measures"]} == {None}
+    assert "could not be made alike" in page
+
+
+def test_too_few_people_found_is_a_notice_without_a_number(synthetic_out, changed, tmp_path):
+    header = "reference,forename,surname,date_of_birth,gender,intervention_start"
+    rows = [
+        f"X{i},Zebedee{chr(97 + i % 26)},Qwertz{chr(97 + i // 26)},1970-01-{1 + i % 28:02d},male,"
+        "2009-05-01"
+        for i in range(70)
+    ]
+    folder = changed / "harbour-mentoring"
+    (folder / "upload.csv").write_text("\n".join([header, *rows]) + "\n")
+    form = folder / "request.toml"
+    form.write_text(re.sub(r"(date_format|subgroups) = .*", "", form.read_text()))
+    result, page = _run("harbour-mentoring", synthetic_out, changed, tmp_path)
+    assert result["status"] == "not processed"
+    assert result["reason"].startswith("Too few people were found")
+    assert "Too few people were found" in page
 
 
 def test_the_same_inputs_give_the_same_bytes(outputs, synthetic_out, tmp_path):
