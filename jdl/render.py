@@ -7,8 +7,9 @@ published with ``doc.show(name)``, and with ``doc.has(name)`` where it need not 
 else that is missing is an error. Equal notebooks give equal bytes.
 
 What the templates read of the record (``doc.result``): ``request.id``, ``.organisation``,
-``.programme``, ``.release``; ``status``; ``vintage.name``, ``vintage.synthetic``; for a bulletin
-``release``, ``vintage``, ``results`` and ``history``.
+``.programme``, ``.release``; ``status`` (reported, not processed or withdrawn); ``vintage.name``,
+``vintage.synthetic``; for a bulletin ``release``, ``counts``, ``vintage``, ``results`` and
+``history``.
 """
 # mypy: allow-untyped-calls
 
@@ -18,6 +19,7 @@ import base64
 import csv
 import functools
 import io
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,14 +29,14 @@ from typing import Any
 
 import nbformat
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from nbconvert.exporters import TemplateExporter
 from nbconvert.filters import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 
 from jdl.execute import RecordBroken, figures_of, result_of
-from jdl.figures import MIME
+from jdl.figures import MIME, Figure, Sentence
 from jdl.spreadsheet import Cell, Sheet, number, workbook
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
@@ -45,8 +47,12 @@ _MONTHS = [
     *("July", "August", "September", "October", "November", "December"),
 ]
 _LEADING_HEADING = re.compile(r"\A\s*#{1,6} [^\n]*\n?")
+_DRAWING = re.compile(r"<svg .*</svg>", re.DOTALL)
+_TABLE = re.compile(r'<div class="table"(?=[ >])(.*?</table>)', re.DOTALL)
+_TAGS = re.compile(r"<[^>]*>")
 _CHART = re.compile(r'<svg role="img" aria-label="([^"]*)"([^>]*)>')
 _FONT = "JDL Sans"
+_LETTERS, _LINES = 110, 40
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _ENVELOPE = ("request-facts", "criteria")
 
@@ -120,7 +126,49 @@ class Document:
         NotPublished
             If there is none, or it is an empty list or table.
         """
-        return Markup(self._item(name).html)
+        item = self._item(name)
+        return Markup(self._scrolling(item) if item.content["kind"] == "chart" else item.html)
+
+    def title(self, name: str) -> Markup:
+        """Return what this is called: a chart's title, a table's caption, or else its name."""
+        content = self._item(name).content
+        if "title" in content:
+            return Markup(self._sentence(content["title"]).inner)
+        return Markup(escape(content.get("caption", name.replace("-", " "))))
+
+    def paragraphs(self, name: str) -> Markup:
+        """Return sentences as paragraphs rather than as a list.
+
+        Raises
+        ------
+        NotPublished
+            As for `show`.
+        """
+        items = self._item(name).content["items"]
+        return Markup("".join(self._sentence(parts).html for parts in items))
+
+    def cards(self, name: str) -> Markup:
+        """Return a table whose cells name their column, so that rows can be shown as cards.
+
+        The roles are given, because a browser forgets them where a table is laid out otherwise.
+
+        Raises
+        ------
+        NotPublished
+            As for `show`.
+        """
+        item = self._item(name)
+        head, body = item.html.split("<tbody>")
+        labels = itertools.cycle(item.content["header"][1:])
+        head = head.replace("><caption", ' role="table"><caption').replace(
+            "<tr>", '<tr role="row">'
+        )
+        head = head.replace("<thead>", '<thead role="rowgroup">')
+        head = head.replace('<th scope="col"', '<th role="columnheader" scope="col"')
+        body = body.replace("<tr>", '<tr role="row">')
+        body = body.replace('<th scope="row"', '<th role="rowheader" scope="row"')
+        body = re.sub("<td", lambda _: f'<td role="cell" data-label="{escape(next(labels))}"', body)
+        return Markup(f'{head}<tbody role="rowgroup">{body}')
 
     def cell(self, name: str) -> str:
         """Return the id of the cell that published this."""
@@ -155,21 +203,49 @@ class Document:
             raise NotPublished(f"no cell published {name}, which the page needs")
         return self._published[name]
 
+    def _scrolling(self, item: Published) -> str:
+        """Put the drawing where it can be scrolled when the window is narrow."""
+        label = escape(f"Drawing: {self._sentence(item.content['title']).text}")
+        region = f'<div class="drawing" role="region" aria-label="{label}" tabindex="0">'
+        return _DRAWING.sub(lambda drawing: f"{region}{drawing[0]}</div>", item.html, count=1)
+
+    def _sentence(self, parts: Sequence[Any]) -> Sentence:
+        return Sentence(tuple(p if isinstance(p, str) else self._figure(p) for p in parts))
+
+    def _figure(self, part: Mapping[str, str]) -> Figure:
+        told = self._figures[part["figure"]]
+        return Figure(told["id"], told["value"], told["unit"], told["text"], told["suppressed"])
+
     def _sheet(self, table: Mapping[str, Any]) -> Sheet:
-        rows = (tuple(map(self._cell, row)) for row in table["rows"])
-        notes, header = tuple(table["notes"]), tuple(table["header"])
-        return Sheet(table["id"], table["caption"], notes, header, tuple(rows))
+        columns = [
+            (name, [row[place] for row in table["rows"]])
+            for place, name in enumerate(table["header"])
+        ]
+        laid_out = [column for name, cells in columns for column in self._columns(name, cells)]
+        header, filled = zip(*laid_out, strict=True)
+        rows = tuple(zip(*filled, strict=True))
+        return Sheet(table["id"], table["caption"], tuple(table["notes"]), header, rows)
+
+    def _columns(self, name: str, cells: Sequence[Any]) -> Iterator[tuple[str, list[Cell]]]:
+        """Yield a column, and its limits as numbers where it holds intervals."""
+        yield name, [self._cell(cell) for cell in cells]
+        if any(map(_is_interval, cells)):
+            for end, which in ((0, "lower limit"), (-1, "upper limit")):
+                limits = [cell[end] if _is_interval(cell) else cell for cell in cells]
+                yield f"{name}, {which}", [self._cell(limit) for limit in limits]
 
     def _cell(self, content: Any) -> Cell:
         if isinstance(content, str):
             return content
         if isinstance(content, list):
-            return "".join(p if isinstance(p, str) else self._text(p) for p in content)
+            return self._sentence(content).text
         figure = self._figures[content["figure"]]
         return number(figure["value"], figure["text"], figure["unit"])
 
-    def _text(self, part: Mapping[str, str]) -> str:
-        return str(self._figures[part["figure"]]["text"])
+
+def _is_interval(cell: Any) -> bool:
+    """Whether a cell holds two figures with "to" between them."""
+    return isinstance(cell, list) and len(cell) == 3 and cell[1] == " to "
 
 
 def _published(notebook: NotebookNode) -> Iterator[Published]:
@@ -198,6 +274,26 @@ class _Prose(IPythonRenderer):
     def heading(self, text: str, level: int, **attrs: Any) -> str:
         level = min(max(level, self._top), 6)
         return f"<h{level}>{text}</h{level}>\n"
+
+    def block_math(self, body: str) -> str:
+        return f'<code class="formula">{escape(formula(body))}</code>'
+
+    def inline_math(self, body: str) -> str:
+        return f"<code>{escape(formula(body))}</code>"
+
+
+def formula(latex: str) -> str:
+    """Return a simple LaTeX formula as one line of plain text.
+
+    Fractions without braces inside, square and base-two logarithm, sums and text are written out;
+    any other command keeps its name.
+    """
+    text = latex.strip()
+    text = re.sub(r"\\(?:text|mathrm)\{([^{}]*)\}", r"\1", text)
+    text = re.sub(r"\\frac\{([^{}]*)\}\{([^{}]*)\}", r"(\1 / \2)", text)
+    for command, plain in (("\\sum ", "Σ"), ("\\log_2", "log₂"), ("\\mid", "|"), ("^2", "²")):
+        text = text.replace(command, plain)
+    return re.sub(r"\\([A-Za-z]+)", r"\1", text)
 
 
 def markdown(source: str, top: int) -> Markup:
@@ -250,13 +346,24 @@ def report(notebook: NotebookNode) -> str:
 
 
 def notice(notebook: NotebookNode) -> str:
-    """Return the outcome notice of a request that could not be processed."""
+    """Return the outcome notice of a request that was withdrawn or could not be processed."""
     return _page("notice", notebook)
 
 
 def audit(notebook: NotebookNode) -> str:
-    """Return the audit copy: every cell with its outputs, each at the anchor ``cell-<id>``."""
-    return _page("audit", notebook, mime=MIME)
+    """Return the audit copy: every cell with its outputs, each at the anchor ``cell-<id>``.
+
+    Of a run that stopped, it ends with the last cell that ran.
+    """
+    ran = [
+        place
+        for place, cell in enumerate(notebook.cells)
+        if cell.get("execution_count") or cell.get("outputs")
+    ]
+    end = ran[-1] + 1
+    stopped = any(cell.cell_type == "code" and cell.source for cell in notebook.cells[end:])
+    cells = notebook.cells[:end] if stopped else notebook.cells
+    return _page("audit", notebook, mime=MIME, cells=cells, stopped=stopped)
 
 
 def data_quality(notebook: NotebookNode) -> str:
@@ -283,7 +390,9 @@ def index(notebook: NotebookNode, results: Sequence[Mapping[str, Any]]) -> str:
         {"request": r["request"], "status": r["status"], "conclusion": _conclusion(r)}
         for r in results
     ]
-    return _page("release_index", notebook, reports=reports)
+    ready = result_of(notebook)["counts"]["ready"]
+    earlier = max(0, ready - sum(report["status"] == "reported" for report in reports))
+    return _page("release_index", notebook, reports=reports, earlier=earlier)
 
 
 def _conclusion(result: Mapping[str, Any]) -> str | None:
@@ -331,7 +440,8 @@ def pdf(html: str) -> bytes:
     fonts = FontConfiguration()
     refuse = URLFetcher(allowed_protocols=["data"], fail_on_errors=True)
     style = CSS(string=_font_faces(), font_config=fonts, url_fetcher=refuse)
-    page = HTML(string=_CHART.sub(_titled, html), url_fetcher=refuse)
+    html = _TABLE.sub(_breakable, _CHART.sub(_titled, html))
+    page = HTML(string=html, url_fetcher=refuse)
     made = page.write_pdf(stylesheets=[style], font_config=fonts, pdf_variant="pdf/ua-1")
     return bytes(made)
 
@@ -340,6 +450,17 @@ def _titled(chart: re.Match[str]) -> str:
     """Give a drawing its description where WeasyPrint looks for it, and the project's font."""
     attributes = chart[2].replace('font-family="', f'font-family="{_FONT},')
     return f'<svg role="img"{attributes}><title>{chart[1]}</title>'
+
+
+def _breakable(table: re.Match[str]) -> str:
+    """Let a table break between its rows when it could be longer than a page.
+
+    Its height is judged from above: every column as wide as any other.
+    """
+    rows = [re.split(r"<t[hd][ >]", row)[1:] for row in re.split("<tr[ >]", table[1])[1:]]
+    letters = max(_LETTERS // max(map(len, rows)), 1)
+    lines = sum(max(len(_TAGS.sub("", cell)) // letters + 1 for cell in row) for row in rows)
+    return f'<div class="table{" long" if lines > _LINES else ""}"{table[1]}'
 
 
 @functools.cache
@@ -377,8 +498,9 @@ def _cover(result: Mapping[str, Any], release: str) -> tuple[str, ...]:
         SYNTHETIC if vintage["synthetic"] else "Official Statistics",
         f"Justice Data Lab, release of {month(release).striptags()}.",
         f"Made from the data vintage {vintage['name']}.",
-        "Each of the other worksheets holds one table. Figures are at full precision and shown "
-        "as in the publication.",
+        "Each of the other worksheets holds one table. A number alone in a cell is at full "
+        "precision and shown as in the publication, and so are the limits of an interval, which "
+        "have columns of their own. A number within words is as printed.",
         LICENCE,
     )
 
@@ -415,9 +537,9 @@ def _csv_value(value: Any) -> Any:
 def report_files(notebook: NotebookNode) -> dict[str, bytes]:
     """Return the files of one request's folder, by name.
 
-    A request that was not processed gets a notice in place of the report, and an annex and a data
-    quality page only where there is something to show. PDFs are left out where `pdf_obstacle`
-    says so.
+    A request that was withdrawn or not processed gets a notice in place of the report, and an annex
+    and a data quality page only where there is something to show. PDFs are left out where
+    `pdf_obstacle` says so.
 
     Parameters
     ----------

@@ -33,6 +33,11 @@ def cell(name: str, *shown: Any) -> NotebookNode:
     return nbformat.v4.new_code_cell(source, id=name, outputs=outputs, execution_count=1)
 
 
+def not_run(name: str) -> NotebookNode:
+    """Return a code cell that the run never reached."""
+    return nbformat.v4.new_code_cell(f'show("{name}")', id=name)
+
+
 def prose(name: str, source: str, *tags: str) -> NotebookNode:
     return nbformat.v4.new_markdown_cell(source, id=name, metadata={"tags": list(tags)})
 
@@ -519,12 +524,13 @@ def report(
 
 
 def stopped(
-    organisation: str = "Small Steps", programme: str = "Small Steps Together"
+    organisation: str = "Small Steps",
+    programme: str = "Small Steps Together",
+    *,
+    status: str = "not processed",
 ) -> NotebookNode:
     """Return the executed notebook of a request that did not meet the criteria."""
-    content = record(
-        organisation=organisation, programme=programme, synthetic=True, status="not processed"
-    )
+    content = record(organisation=organisation, programme=programme, synthetic=True, status=status)
     reason = Sentence.of(
         "The upload has ",
         number("criteria.people.actual", 41),
@@ -539,8 +545,10 @@ def stopped(
             cell("criteria", criteria(met=False)),
             cell("outcome-notice", Sentences((reason,))),
             cell("record-stopped", Result(content)),
-            cell("overall-result"),
-            cell("record"),
+            cell("stop"),
+            prose("after", "## What comes later"),
+            not_run("overall-result"),
+            not_run("record"),
         ]
     )
 
@@ -622,6 +630,14 @@ def bulletin(organisation: str = "Harbour Trust", *, synthetic: bool = True) -> 
     content = {
         "schema": 1,
         "release": "2014-03",
+        "counts": {
+            "received": 80,
+            "published": 55,
+            "ready": 2,
+            "not_processed": 12,
+            "withdrawn": 1,
+            "remaining": 10,
+        },
         "vintage": {"name": "synthetic-2013-10", "synthetic": synthetic},
         "results": [row, {**row, "measure": "frequency", "difference": -0.3}],
         "history": [row],

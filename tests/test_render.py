@@ -25,12 +25,12 @@ import sample_notebooks as sample
 from browser import Browser, chromium
 from jinja2 import UndefinedError
 from nbformat import NotebookNode
-from test_spreadsheet import Workbook
+from test_spreadsheet import SPACES, Workbook
 from weasyprint.urls import FatalURLFetchingError
 
 from jdl import render
 from jdl.execute import RecordBroken, figures_of
-from jdl.figures import Sentence, Sentences
+from jdl.figures import Figure, Sentence, Sentences, Table
 
 HOSTILE = "<script>alert(\"1\")</script> {{ 7 * 7 }} =cmd|' /C calc'!A0"
 OPTIONAL = {"chart-rate", "chart-frequency", "chart-time", "numbers-needed"}
@@ -44,6 +44,9 @@ RESULTS = [
     ),
     sample.record(
         organisation=HOSTILE, programme="Small Steps", synthetic=True, status="not processed"
+    ),
+    sample.record(
+        organisation="Northern Trust", programme="North Star", synthetic=True, status="withdrawn"
     ),
 ]
 
@@ -326,7 +329,82 @@ def test_the_release_page_tells_each_outcome() -> None:
     html = index(sample.bulletin())
     assert '<strong class="tag tag-red">Significant increase</strong>' in html
     assert '<strong class="tag tag-grey">Not processed</strong>' in html
+    assert html.count('<strong class="tag tag-grey">Withdrawn</strong>') == 1
+    assert "Requests withdrawn this month" in html
     assert 'href="reports/harbour-mentoring/report.html"' in html
+
+
+def test_the_release_page_tells_of_reports_made_before_the_system() -> None:
+    told = Elements(index(sample.bulletin())).text
+    assert "1 further report of this month was made before this system" in told
+    both = Elements(render.index(sample.bulletin(), [RESULTS[0], RESULTS[0]])).text
+    assert "before this system" not in both
+    neither = Elements(render.index(sample.bulletin(), [])).text
+    assert "2 further reports of this month were made before this system" in neither
+    assert "No reports are being published" not in neither
+
+
+def test_a_result_that_could_not_be_shown_has_its_own_word() -> None:
+    measures = [{"measure": "rate", "conclusion": "suppressed"}]
+    result = {**RESULTS[0], "analyses": [{"headline": True, "measures": measures}]}
+    html = render.index(sample.bulletin(), [result])
+    assert '<strong class="tag tag-grey">No result to report</strong>' in html
+
+
+def test_a_withdrawn_request_has_a_notice_of_its_own() -> None:
+    executed = sample.stopped(status="withdrawn")
+    html = render.notice(executed)
+    assert _titles(html) == ["Small Steps Together: request withdrawn"]
+    assert "this request was withdrawn" in html
+    assert "could not be processed" not in html
+    assert "annex.ods" not in render.report_files(executed)
+
+
+def test_the_bulletin_counts_what_was_withdrawn_and_leads_with_paragraphs() -> None:
+    html = render.bulletin(sample.bulletin())
+    assert "Besides these, 1 request was withdrawn by the organisation" in Elements(html).text
+    [callout] = re.findall(r'<div class="overall">(.*?)</div>', html, re.DOTALL)
+    assert callout.count("<p>") == 2
+    assert "<li>" not in callout
+    assert '<data value="80" data-figure="counts.0">80</data>' in callout
+
+
+def test_the_audit_copy_ends_where_the_run_stopped() -> None:
+    html = render.audit(sample.stopped())
+    assert 'id="cell-stop"' in html
+    assert "The run stopped here" in html
+    assert not re.findall('(?:id="|#)cell-(?:after|overall-result|record)"', html)
+    assert "The run stopped here" not in render.audit(sample.report())
+
+
+@pytest.mark.parametrize(
+    ("latex", "plain"),
+    [
+        (r"\log_2 \frac{m}{u}", "log₂ (m / u)"),
+        (r"e(x) = P(\text{treated} = 1 \mid x)", "e(x) = P(treated = 1 | x)"),
+        (r"\frac{(\sum w)^2}{\sum w^2}", "((Σw)² / Σw²)"),
+        ("m", "m"),
+    ],
+)
+def test_a_formula_is_told_in_plain_text(latex: str, plain: str) -> None:
+    assert render.formula(latex) == plain
+    assert f"<code>{plain}</code>" in render.markdown(f"The value ${latex}$.", top=2)
+    assert f'<code class="formula">{plain}</code>' in render.markdown(f"$${latex}$$", top=2)
+
+
+def test_each_way_to_the_audit_copy_has_a_name_of_its_own() -> None:
+    html = render.report(sample.report())
+    names = re.findall(r'<a href="audit.html#cell-[^>]*>(.*?)</a>', html)
+    assert len(names) > 15
+    assert len(set(names)) == len(names)
+    assert 'How this was made<span class="unseen">: Fewer men reoffended</span>' in names
+
+
+def test_the_data_quality_page_promises_advice_only_where_it_has_some() -> None:
+    assert "What would help" in render.data_quality(sample.report())
+    without_advice = render.data_quality(without(sample.report(), "data-quality-note"))
+    assert "What would help" not in without_advice
+    assert "what would let the next request" not in without_advice
 
 
 # Folders
@@ -353,6 +431,39 @@ def test_a_stopped_request_gets_a_notice_of_one_page_with_every_reason() -> None
     )
     with pikepdf.open(io.BytesIO(made["report.pdf"])) as document:
         assert len(document.pages) == 1
+
+
+def pages_of(content: bytes, tmp_path: Path) -> list[list[str]]:
+    """Return the lines with words on each page, without those of the margins."""
+    (tmp_path / "a.pdf").write_bytes(content)
+    command = ["pdftotext", "-layout", str(tmp_path / "a.pdf"), "-"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    pages = [page.splitlines() for page in told.split("\f")[:-1]]
+    return [[line.strip() for line in page if line.strip()][1:-1] for page in pages]
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="poppler-utils is not installed")
+def test_no_page_holds_only_a_heading_before_a_table_longer_than_a_page(tmp_path: Path) -> None:
+    tall = [(f"Row {i}", "word " * 250) for i in range(16)]
+    executed = without(sample.report(), "profile-table")
+    table = Table("profile-table", "A tall table", ("Row", "Words"), tuple(tall))
+    executed.cells.append(sample.cell("profile-table", table))
+    pages = pages_of(render.pdf(render.report(executed)), tmp_path)
+    [start] = [page for page in pages if "A tall table" in page]
+    assert "Profile of the treatment group" in start
+    assert any("word word" in line for line in start)
+    assert min(map(len, pages)) > 5
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="poppler-utils is not installed")
+def test_a_fingerprint_wraps_with_the_words_before_it(tmp_path: Path) -> None:
+    executed = without(sample.report(), "plan")
+    plan = Sentence.of("The fingerprint is ", Figure("plan.hash", "a1" * 32, "", "a1" * 32), ".")
+    executed.cells.append(sample.cell("plan", plan))
+    lines = [
+        line for page in pages_of(render.pdf(render.report(executed)), tmp_path) for line in page
+    ]
+    assert any(re.match("The fingerprint is (a1)+", line) for line in lines)
 
 
 def test_a_request_stopped_after_linkage_keeps_what_was_found_in_its_data() -> None:
@@ -485,6 +596,23 @@ def test_the_bulletin_has_its_tables(bulletin: dict[str, bytes]) -> None:
     assert {"reconciliation", "results-table", "by-type-table"} <= set(tables.names)
 
 
+def test_limits_of_an_interval_are_numbers_of_their_own(files: dict[str, bytes]) -> None:
+    annex = Workbook(files["annex.ods"])
+    name = "Estimated difference"
+    header = annex.header("table-rate")
+    place = header.index(name)
+    limits = [f"{name}, lower limit", f"{name}, upper limit"]
+    assert header[place : place + 3] == [name, *limits]
+    value = f"{{{SPACES['office']}}}value"
+    row = annex.cells("table-rate")[-1]
+    assert ["".join(cell.itertext()) for cell in row[place : place + 3]] == (
+        ["-12% to -4%", "-12%", "-4%"]
+    )
+    assert [float(cell.attrib[value]) for cell in row[place + 1 : place + 3]] == (
+        pytest.approx([-0.12, -0.04])
+    )
+
+
 # In a browser
 
 
@@ -498,3 +626,18 @@ def test_a_page_never_scrolls_sideways(
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
     assert browser.evaluate("document.body.innerText.length") > 300
     assert browser.evaluate("performance.getEntriesByType('resource').length") == 0
+
+
+def test_a_narrow_window_shows_every_measurement_and_a_readable_chart(
+    browser: Browser, tmp_path: Path
+) -> None:
+    file = tmp_path / "page.html"
+    file.write_text(render.report(sample.report()), encoding="utf-8")
+    browser.open(file.as_uri(), 320)
+    edge = "Math.max(...[...document.querySelectorAll('#measurements td')].map("
+    assert browser.evaluate(f"{edge}cell => cell.getBoundingClientRect().right))") <= 320
+    label = "getComputedStyle(document.querySelector('#measurements td'), '::before').content"
+    assert "Treatment group" in browser.evaluate(label)
+    chart = "document.querySelector('#chart-rate .drawing')"
+    assert browser.evaluate(f"{chart}.scrollWidth") >= 420
+    assert browser.evaluate(f"{chart}.tabIndex") == 0
