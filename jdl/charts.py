@@ -40,8 +40,10 @@ from jdl.tables import (
 from jdl.wording import (
     Words,
     capital,
+    confidence,
     counted,
     direction,
+    group_size,
     has_range,
     is_reported,
     kind_of,
@@ -49,9 +51,11 @@ from jdl.wording import (
     number,
     percentage,
     plural,
+    proper,
     scaled,
     share,
     slug,
+    spelled,
 )
 
 WIDTH = 480
@@ -408,7 +412,7 @@ def _told(effect: Effect, words: Words) -> _Told:
     }[effect.measure]
 
 
-def chart_rate(effect: Effect, *, words: Words, source: str) -> Chart:
+def chart_rate(effect: Effect, *, words: Words, source: str, significance: float = 0.05) -> Chart:
     """Draw how many people out of 100 reoffended in each group, with intervals.
 
     Parameters
@@ -419,10 +423,12 @@ def chart_rate(effect: Effect, *, words: Words, source: str) -> Chart:
     source : str
         Where the data come from.
     """
-    return _two_groups(effect, words, [0, 20, 40, 60, 80, 100], source)
+    return _two_groups(effect, words, [0, 20, 40, 60, 80, 100], source, significance)
 
 
-def chart_frequency(effect: Effect, *, words: Words, source: str) -> Chart:
+def chart_frequency(
+    effect: Effect, *, words: Words, source: str, significance: float = 0.05
+) -> Chart:
     """Draw how many reoffences 100 people committed in each group, with intervals.
 
     Parameters
@@ -434,10 +440,10 @@ def chart_frequency(effect: Effect, *, words: Words, source: str) -> Chart:
         Where the data come from.
     """
     high = max(100 * (value or 0) for value in _drawn(effect))
-    return _two_groups(effect, words, steps(max(high, 1)), source)
+    return _two_groups(effect, words, steps(max(high, 1)), source, significance)
 
 
-def chart_time(effect: Effect, *, words: Words, source: str) -> Chart:
+def chart_time(effect: Effect, *, words: Words, source: str, significance: float = 0.05) -> Chart:
     """Draw the average days before the first reoffence on a line of 365 days, with intervals.
 
     Parameters
@@ -448,7 +454,7 @@ def chart_time(effect: Effect, *, words: Words, source: str) -> Chart:
     source : str
         Where the data come from.
     """
-    return _two_groups(effect, words, [0, 100, 200, 300, 365], source)
+    return _two_groups(effect, words, [0, 100, 200, 300, 365], source, significance)
 
 
 def _drawn(effect: Effect) -> list[float | None]:
@@ -459,7 +465,9 @@ def _drawn(effect: Effect) -> list[float | None]:
 _GROUPS = (("treatment", "Treatment group", BLUE), ("comparison", "Comparison group", ORANGE))
 
 
-def headline_charts(effects: Mapping[str, Effect], *, words: Words, source: str) -> Group:
+def headline_charts(
+    effects: Mapping[str, Effect], *, words: Words, source: str, significance: float = 0.05
+) -> Group:
     """Draw the headline measures that are reported: rate, frequency and time.
 
     Parameters
@@ -471,7 +479,7 @@ def headline_charts(effects: Mapping[str, Effect], *, words: Words, source: str)
         Where the data come from.
     """
     drawn = [
-        draw(effects[measure], words=words, source=source)
+        draw(effects[measure], words=words, source=source, significance=significance)
         for measure, draw in (
             ("rate", chart_rate),
             ("frequency", chart_frequency),
@@ -482,21 +490,24 @@ def headline_charts(effects: Mapping[str, Effect], *, words: Words, source: str)
     return Group({chart.id: chart for chart in drawn})
 
 
-def _two_groups(effect: Effect, words: Words, ticks: Sequence[float], source: str) -> Chart:
+def _two_groups(
+    effect: Effect, words: Words, ticks: Sequence[float], source: str, significance: float
+) -> Chart:
     told = _told(effect, words)
+    interval = confidence(significance)
     shown = {name: _group_figures(effect, name, told) for name, _, _ in _GROUPS}
-    table = _group_table(effect, told, shown)
+    table = _group_table(effect, told, shown, interval)
     if not is_reported(effect):
         svg = _withheld(told.id)
         title = f"{MEASURES[effect.measure].label}: no result to show"
         alt: tuple[Part, ...] = ("No chart is drawn, because the result is withheld.",)
     else:
-        svg = _drawn_groups(effect, told, shown, ticks, words)
+        svg = _drawn_groups(effect, told, shown, ticks, words, interval)
         side = direction(effect)
         title = {"lower": told.fewer, "higher": told.more}.get(side or "", told.unclear)
         if side is None and not has_range(effect):
             title = f"{MEASURES[effect.measure].label}: no conclusion can be drawn"
-        alt = _group_alt(told, shown)
+        alt = _group_alt(effect, told, shown, interval)
     return Chart(told.id, Sentence.of(title), told.subtitle, Sentence(alt), svg, source, table)
 
 
@@ -512,42 +523,45 @@ def _group_figures(effect: Effect, name: str, told: _Told) -> tuple[Figure, Figu
     )
 
 
-def _size(effect: Effect, name: str) -> Figure:
-    unit = "people" if name == "treatment" else "disposals"
-    return counted(f"{name_of(effect)}.{name}_n", getattr(effect, name).n, unit)
-
-
 def _sized(effect: Effect, name: str, size: Figure, words: Words) -> str:
     if MEASURES[effect.measure].among == "reoffenders":
         return plural(size, "reoffender", "reoffenders")
     return words.count(size) if name == "treatment" else plural(size, "sentence", "sentences")
 
 
-def _group_table(effect: Effect, told: _Told, shown: Mapping[str, Sequence[Figure]]) -> Table:
+def _group_table(
+    effect: Effect, told: _Told, shown: Mapping[str, Sequence[Figure]], interval: str
+) -> Table:
     rows: tuple[tuple[Cell, ...], ...] = tuple(
-        (label, _size(effect, name), *shown[name]) for name, label, _ in _GROUPS
+        (label, group_size(effect, name), *shown[name]) for name, label, _ in _GROUPS
     )
     of = "people or sentences" if MEASURES[effect.measure].among == "everyone" else "reoffenders"
-    header = ("Group", f"Size, {of}", "Value", "Interval from", "Interval to")
+    header = ("Group", f"Size, {of}", "Value", f"{interval}, from", f"{interval}, to")
     return Table(f"{told.id}-data", told.subtitle, header, rows)
 
 
-def _group_alt(told: _Told, shown: Mapping[str, Sequence[Figure]]) -> tuple[Part, ...]:
+def _group_alt(
+    effect: Effect, told: _Told, shown: Mapping[str, Sequence[Figure]], interval: str
+) -> tuple[Part, ...]:
+    tested = "The difference could not be tested."
+    if has_range(effect):
+        verb = "is" if direction(effect) else "is not"
+        tested = f"The difference {verb} statistically significant."
     ours, theirs = shown["treatment"], shown["comparison"]
     return (
         f"Chart of the {told.what}: ",
         ours[0],
-        " in the treatment group (interval ",
+        f" in the treatment group ({interval} ",
         ours[1],
         " to ",
         ours[2],
         ") and ",
         theirs[0],
-        " in the comparison group (interval ",
+        f" in the comparison group ({interval} ",
         theirs[1],
         " to ",
         theirs[2],
-        ").",
+        f"). {tested}",
     )
 
 
@@ -560,6 +574,7 @@ def _drawn_groups(
     shown: Mapping[str, Sequence[Figure]],
     ticks: Sequence[float],
     words: Words,
+    interval: str,
 ) -> str:
     bottom = _ROW + 52
     canvas = Canvas(bottom + 42)
@@ -567,7 +582,7 @@ def _drawn_groups(
     for place, (name, label, colour) in enumerate(_GROUPS):
         top = place * _ROW + 2
         _grid(canvas, scale, ticks, top + 22, top + 48)
-        size = _size(effect, name)
+        size = group_size(effect, name)
         canvas.text(
             0, top + 13, f"{label} (", size, f" {_sized(effect, name, size, words)})", bold=True
         )
@@ -577,7 +592,7 @@ def _drawn_groups(
             _bar(canvas, scale, shown[name], top + 22, colour)
         _value(canvas, shown[name], top + 22)
     _axis(canvas, scale, ticks, bottom, told.axis)
-    canvas.text(WIDTH, 15, "Value, interval", size=11, align="right")
+    canvas.text(WIDTH, 15, interval, size=11, align="right")
     return canvas.svg(told.id)
 
 
@@ -740,49 +755,57 @@ def balance_chart(
 
     Notes
     -----
-    At most `MOST_VARIABLES` rows are drawn, those that differed most before matching; the table
-    behind the chart holds all.
+    At most `MOST_VARIABLES` rows are drawn, those that differed most before matching, and the title
+    counts those; the table behind the chart holds all.
     """
     base = f"{slug(analysis)}.balance"
     known = balance.dropna(subset=["smd_before", "smd_after"])
     size = known["smd_before"].abs()
     drawn = known.loc[size.sort_values(ascending=False, kind="stable").index[:MOST_VARIABLES]]
     green = counted(
-        f"{base}.shown_green", int((known["band_after"] == "green").sum()), "characteristics"
+        f"{base}.shown_green", int((drawn["band_after"] == "green").sum()), "characteristics"
     )
-    total = counted(f"{base}.shown", len(known), "characteristics")
+    total = counted(f"{base}.shown", len(drawn), "characteristics")
+    red = int((drawn["band_after"] == "red").sum())
     verb = plural(green, "is", "are")
     alt = Sentence.of(
         "Dot plot of the standardised difference of each characteristic before and after matching. "
         "After matching, ",
         green,
-        " of ",
+        " of the ",
         total,
-        f" {verb} within ",
+        f" {plural(total, 'characteristic', 'characteristics')} shown {verb} within ",
         percentage(f"{base}.green_to", GREEN),
         " and ",
-        counted(f"{base}.shown_red", int((known["band_after"] == "red").sum()), "characteristics"),
+        spelled(f"{base}.shown_red", red, "characteristics", none="none"),
         " beyond ",
         percentage(f"{base}.amber_to", AMBER),
         ".",
     )
     return Chart(
         "balance-chart",
-        Sentence.of(green, " of ", total, f" characteristics {verb} well matched"),
-        _balance_subtitle(len(drawn) < len(known)),
+        Sentence.of(
+            green,
+            " of the ",
+            total,
+            f" {plural(total, 'characteristic', 'characteristics')} shown {verb} well matched",
+        ),
+        _balance_subtitle(len(balance), len(known), len(drawn)),
         alt,
-        _drawn_balance(drawn, labels),
+        _drawn_balance(drawn, labels, base),
         source,
         replace(balance_table(balance, labels=labels, analysis=analysis), id="balance-chart-data"),
     )
 
 
-def _balance_subtitle(some: bool) -> str:
-    which = "those that differed most before matching" if some else "every characteristic"
+def _balance_subtitle(every: int, known: int, drawn: int) -> str:
+    which = "every characteristic" if known == every else "characteristics that are not withheld"
+    if drawn < known:
+        which = "those that differed most before matching"
     return f"Size of the standardised difference before and after matching, {which}"
 
 
-def _drawn_balance(drawn: pd.DataFrame, labels: Mapping[str, str]) -> str:
+def _drawn_balance(drawn: pd.DataFrame, labels: Mapping[str, str], base: str) -> str:
     names = [
         wrapped(_characteristic(row, labels), _LABELS - 8, 10) for row in drawn.to_dict("records")
     ]
@@ -793,7 +816,7 @@ def _drawn_balance(drawn: pd.DataFrame, labels: Mapping[str, str]) -> str:
     scale = Scale(0, 20 if high <= 20 else 30 if high <= 30 else 50, _LABELS, WIDTH - 14)
     ticks = [0, 5, *range(10, int(scale.high) + 1, 10)]
     _grid(canvas, scale, ticks, 40, bottom)
-    _bands(canvas, scale, bottom)
+    _bands(canvas, scale, bottom, base)
     top, ys = 48.0, []
     for lines in names:
         for place, line in enumerate(lines):
@@ -815,15 +838,23 @@ def _drawn_balance(drawn: pd.DataFrame, labels: Mapping[str, str]) -> str:
 
 def _characteristic(row: Mapping[Any, Any], labels: Mapping[str, str]) -> str:
     name = labels.get(row["variable"], capital(row["variable"].replace("_", " ")))
-    return f"{name}: {row['level']}" if row["level"] not in ("", "yes") else name
+    return f"{name}: {proper(str(row['level']))}" if row["level"] not in ("", "yes") else name
 
 
-def _bands(canvas: Canvas, scale: Scale, bottom: float) -> None:
-    for edge, label in ((GREEN, "good"), (AMBER, "fair")):
+def _bands(canvas: Canvas, scale: Scale, bottom: float, base: str) -> None:
+    for edge in (GREEN, AMBER):
         x = scale(100 * edge)
         canvas.line([x, x], [40, bottom], GREY, dashed=True)
-        canvas.text(x - 3, 34, label, size=10, align="right")
-    canvas.text(scale(100 * AMBER) + 3, 34, "poor", size=10)
+    canvas.text(
+        0,
+        33,
+        "Well matched up to ",
+        percentage(f"{base}.green_to", GREEN),
+        ", reasonably matched up to ",
+        percentage(f"{base}.amber_to", AMBER),
+        ", poorly matched beyond (dashed lines)",
+        size=10,
+    )
 
 
 def _legend(
@@ -871,23 +902,38 @@ def results_chart(every: pd.DataFrame, *, source: str) -> Chart:
         "Plot of ",
         total,
         f" {plural(total, 'result', 'results')}, each a line from the lower to the upper limit of "
-        "its interval, higher up for a larger treatment group: ",
-        shown["reduction"],
-        " significant reductions, ",
-        shown["inconclusive"],
-        " inconclusive, ",
-        shown["increase"],
-        " significant increases.",
+        f"its {confidence()}, higher up for a larger treatment group",
+        *((": ", *_conclusions(shown)) if len(drawn) else ()),
+        ".",
     )
     return Chart(
         "results-chart",
-        Sentence.of(shown["inconclusive"], " of ", total, " results drawn are inconclusive"),
-        "Effect on the one-year proven re-offending rate, by size of the treatment group",
+        Sentence.of(
+            shown["inconclusive"],
+            " of ",
+            total,
+            f" {plural(total, 'result', 'results')} {plural(shown['inconclusive'], 'is', 'are')} "
+            "inconclusive",
+        ),
+        f"Effect on the one-year proven reoffending rate ({confidence()}), by size of the "
+        "treatment group",
         alt,
         _drawn_results(drawn),
         source,
         _results_data(drawn),
     )
+
+
+def _conclusions(shown: Mapping[str, Figure]) -> list[Part]:
+    """Return the counts of the conclusions that occur, in words."""
+    told = {
+        which: plural(shown[which], f"significant {which}", f"significant {which}s")
+        for which in CONCLUSIONS
+    } | {"inconclusive": "inconclusive"}
+    parts: list[Part] = []
+    for which in (name for name in CONCLUSIONS if shown[name].value):
+        parts += [", ", shown[which], f" {told[which]}"]
+    return parts[1:]
 
 
 def _results_data(drawn: pd.DataFrame) -> Table:
@@ -925,12 +971,12 @@ def _drawn_results(drawn: pd.DataFrame) -> str:
     canvas.line([across(0)] * 2, [top, bottom], INK)
     _legend(canvas, list(_MARKS.values()), 0, 13, size=6)
     canvas.text(0, 34, "People in the treatment group", size=11)
-    canvas.text(across(0) - 6, 51, "Fewer re-offended", size=11, bold=True, align="right")
-    canvas.text(across(0) + 6, 51, "More re-offended", size=11, bold=True)
+    canvas.text(across(0) - 6, 51, "Fewer reoffended", size=11, bold=True, align="right")
+    canvas.text(across(0) + 6, 51, "More reoffended", size=11, bold=True)
     for name in ("inconclusive", "reduction", "increase"):
         _points(canvas, drawn.loc[drawn["rate_result"] == name], name, across, upward)
     ends = "; longer intervals are cut off" if longest > reach else ", with intervals"
-    label = f"Difference in the re-offending rate, percentage points{ends}"
+    label = f"Difference in the reoffending rate, percentage points{ends}"
     _axis(canvas, across, ticks, bottom, label)
     return canvas.svg("results-chart")
 
@@ -994,22 +1040,14 @@ def _by_chart(every: pd.DataFrame, column: str, name: str, table: Table, source:
     kind = "type of intervention" if column == "intervention_type" else "sector"
     alt: list[Part] = [f"Stacked bars of results by {kind}. "]
     for value, row in counts.iterrows():
-        parts = _row_figures(column, str(value), row)
-        alt += [
-            f"{capital(str(value))}: ",
-            parts["reduction"],
-            " significant reductions, ",
-            parts["inconclusive"],
-            " inconclusive, ",
-            parts["increase"],
-            " significant increases. ",
-        ]
+        figures = _row_figures(column, str(value), row)
+        alt += [f"{capital(proper(str(value)))}: ", *_conclusions(figures), ". "]
     if counts.empty:
         alt = [f"No result by {kind} can be drawn yet."]
     return Chart(
         name,
         _mostly(counts, column, kind),
-        f"Number of analyses by effect on the one-year proven re-offending rate and {kind}",
+        f"Number of analyses by effect on the one-year proven reoffending rate and {kind}",
         Sentence(tuple(alt)),
         _drawn_counts(counts, column, name),
         source,
@@ -1053,7 +1091,7 @@ def _drawn_counts(counts: pd.DataFrame, column: str, name: str) -> str:
     for place, (value, row) in enumerate(counts.iterrows()):
         _grid(canvas, scale, ticks, 50 + 44 * place, 68 + 44 * place)
         figures = _row_figures(column, str(value), row)
-        _counted_row(canvas, scale, capital(str(value)), figures, 30 + 44 * place)
+        _counted_row(canvas, scale, capital(proper(str(value))), figures, 30 + 44 * place)
     _axis(canvas, scale, ticks, bottom, "Number of analyses")
     return canvas.svg(name)
 

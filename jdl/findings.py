@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pandas as pd
 
 from jdl.balance import AMBER, GREEN, Verdict
+from jdl.disclosure import WITHHELD
 from jdl.effects import Effect
 from jdl.figures import Figure, Part, Sentence, Sentences
 from jdl.wording import (
@@ -23,6 +25,7 @@ from jdl.wording import (
     capital,
     counted,
     direction,
+    group_size,
     has_range,
     is_good,
     is_missing,
@@ -52,7 +55,7 @@ def _in_order(effects: Mapping[str, Effect]) -> list[Effect]:
 
 
 def _reason(effect: Effect) -> tuple[Part, ...]:
-    reason = (effect.reason or "too few people are concerned").rstrip(".")
+    reason = (effect.reason or WITHHELD).rstrip(".")
     return quoted(f"{name_of(effect)}.reason", f"{reason[:1].lower()}{reason[1:]}")
 
 
@@ -70,6 +73,9 @@ _HAPPENED = {
 
 def overall_result(effects: Mapping[str, Effect], *, words: Words, programme: str) -> Sentence:
     """Return the paragraph that opens a report.
+
+    Those who took part "reoffended less" or "more" only where the rate says so; any other measure
+    is told for itself.
 
     Parameters
     ----------
@@ -89,7 +95,9 @@ def overall_result(effects: Mapping[str, Effect], *, words: Words, programme: st
     found = [e for e in headline if direction(e)]
     unclear = [e for e in headline if is_reported(e) and not direction(e)]
     withheld = [e for e in headline if not is_reported(e)]
-    n = counted(f"{slug(headline[0].analysis)}.treatment_n", headline[0].treatment.n)
+    n = replace(
+        group_size(headline[0], "treatment"), id=f"{slug(headline[0].analysis)}.treatment_n"
+    )
     opening: tuple[Part, ...] = (
         "This analysis compared ",
         n,
@@ -107,16 +115,12 @@ def overall_result(effects: Mapping[str, Effect], *, words: Words, programme: st
 def _found(found: list[Effect]) -> str:
     good = [_happened(e) for e in found if is_good(e)]
     bad = [_happened(e) for e in found if not is_good(e)]
-    if good and bad:
+    if found[0].measure != "rate":
+        told = _without_the_rate(found)
+    elif good and bad:
         told = (
             "differences in both directions, compared with the comparison group: "
             f"{listed(good)}, but {listed(bad)}"
-        )
-    elif all(e.measure == "days_to_first" for e in found):
-        when = "later" if good else "sooner"
-        told = (
-            f"that those who took part and reoffended did so {when} than those in the comparison "
-            "group who reoffended"
         )
     else:
         amount = "less" if good else "more"
@@ -125,7 +129,36 @@ def _found(found: list[Effect]) -> str:
             f"{listed(good or bad)}"
         )
     end = "This result is" if len(found) == 1 else "These results are"
-    return f" The overall results show {told}. {end} statistically significant."
+    results = "overall results" if found[0].measure == "rate" else "results"
+    return f" The {results} show {told}. {end} statistically significant."
+
+
+_ALONE = {
+    ("frequency", "lower"): (
+        "that those who took part committed fewer proven reoffences per person than the "
+        "comparison group"
+    ),
+    ("frequency", "higher"): (
+        "that those who took part committed more proven reoffences per person than the "
+        "comparison group"
+    ),
+    ("days_to_first", "lower"): (
+        "that those who took part and reoffended did so sooner than those in the comparison group "
+        "who reoffended"
+    ),
+    ("days_to_first", "higher"): (
+        "that those who took part and reoffended did so later than those in the comparison group "
+        "who reoffended"
+    ),
+}
+
+
+def _without_the_rate(found: list[Effect]) -> str:
+    ordered = sorted(found, key=is_good, reverse=True)
+    both_ways = len({is_good(e) for e in found}) > 1
+    return (", but " if both_ways else ", and ").join(
+        _ALONE[e.measure, direction(e) or ""] for e in ordered
+    )
 
 
 def _happened(effect: Effect) -> str:
@@ -135,17 +168,18 @@ def _happened(effect: Effect) -> str:
 def _unclear(unclear: list[Effect], after_others: bool, words: Words) -> str:
     if not unclear:
         return ""
-    nouns, pronoun = listed([WORDING[e.measure].noun for e in unclear]), "them"
-    lead = ""
-    if not after_others:
-        lead = " The overall results do not show a statistically significant effect on "
-        nouns = f"a {words.person}'s reoffending behaviour"
-        lead += f"{nouns}."
-    if len(unclear) == 1 or not after_others:
-        pronoun = "it"
+    if after_others:
+        nouns = listed([WORDING[e.measure].noun for e in unclear], "or")
+        lead = f" They do not show a statistically significant difference in {nouns}."
+    else:
+        lead = (
+            " The overall results do not show a statistically significant effect on a "
+            f"{words.person}'s reoffending behaviour."
+        )
+    pronoun = "them" if after_others and len(unclear) > 1 else "it"
     return (
         f"{lead} More {words.people} would need to be analysed to determine the way in which the "
-        f"programme affects {nouns}, but this should not be taken to mean that the programme "
+        f"programme affects {pronoun}, but this should not be taken to mean that the programme "
         f"fails to affect {pronoun}."
     )
 
@@ -173,14 +207,14 @@ def headline_sentence(
     words : Words
     programme : str
     submitted : int
-        People whose details were submitted.
+        Distinct people whose details were submitted.
     index_from, index_to : date or ISO date
         First and last index date of the treatment group, printed as months: a day could be one
         person's.
     """
     base = slug(rate.analysis)
     n = counted(f"{base}.treatment_n", rate.treatment.n)
-    others = counted(f"{base}.not_analysed", submitted - rate.treatment.n)
+    others = counted(f"{base}.not_analysed", max(submitted - rate.treatment.n, 0))
     return Sentence.of(
         "The headline analysis measured proven reoffences in a one-year period for a treatment "
         "group of ",
@@ -194,7 +228,7 @@ def headline_sentence(
         counted(f"{base}.comparison_n", rate.comparison.n, "disposals"),
         " sentences of ",
         counted(f"{base}.comparison_people", rate.comparison.people),
-        f" {words.people}. ",
+        f" {words.people}.",
         *_left_out(others, words),
     )
 
@@ -206,9 +240,9 @@ def _comparison_size(rate: Effect) -> str:
 
 def _left_out(others: Figure, words: Words) -> tuple[Part, ...]:
     if others.value == 0:
-        return (f"All {words.people} whose details were submitted met the criteria for analysis.",)
+        return (f" All {words.people} whose details were submitted met the criteria for analysis.",)
     return (
-        "The results may be different for the ",
+        " The results may be different for the ",
         others,
         f" other {words.count(others)} whose details were submitted, who did not meet the "
         "criteria for analysis.",
@@ -239,7 +273,7 @@ def estimates(effects: Mapping[str, Effect], *, words: Words) -> Sentences:
     -------
     Sentences
         A significant difference lies "between a and b"; any other is "as many as a lower, or as
-        many as b higher". Bounds are whole, with decimals where they would round to nought.
+        many as b higher". Bounds are whole, and "less than 1" below that.
     """
     return Sentences(tuple(_estimate(e, words) for e in _in_order(effects)))
 
@@ -297,13 +331,11 @@ def _told_unit(effect: Effect) -> str:
 
 
 def _limit(effect: Effect, which: str, value: float) -> Figure:
-    """Return a limit's size as told: whole, one decimal near nought, then ``less than 0.1``."""
+    """Return a limit's size as told: whole, or ``less than 1``."""
     scale = _scale(effect)
     size = abs(value)
-    places = 0 if rounded(size, 0, scale) else 1
-    tiny = not rounded(size, places, scale)
-    text = "less than 0.1" if tiny else number(size, places, scale)
     exact = float(Decimal(repr(size)) * scale)
+    text = "less than 1" if exact < 1 else number(size, 0, scale)
     return Figure(f"{name_of(effect)}.estimate.{which}", exact, _told_unit(effect), text)
 
 
@@ -312,7 +344,7 @@ def _between(effect: Effect, words: Words) -> tuple[Part, ...]:
     least, most = _limit(effect, "least", near), _limit(effect, "most", far)
     unit = _unit(effect, most, words)
     if least.text == most.text:
-        return ("about ", most, f" {unit}")
+        return (*(() if _is_tiny(most) else ("about ",)), most, f" {unit}")
     return ("between ", least, " and ", most, f" {unit}")
 
 
@@ -335,8 +367,12 @@ def _either_way(effect: Effect, words: Words) -> tuple[Part, ...]:
     return tuple(parts)
 
 
+def _is_tiny(amount: Figure) -> bool:
+    return amount.text.startswith("less than")
+
+
 def _as_many(amount: Figure) -> str:
-    return "" if amount.text.startswith("less than") else "as many as "
+    return "" if _is_tiny(amount) else "as many as "
 
 
 def can_say(effects: Mapping[str, Effect], *, words: Words, programme: str) -> Sentences:
@@ -424,7 +460,7 @@ def _unsayable(effect: Effect, programme: str) -> str:
 def significant_results(
     effects: Iterable[Effect], *, labels: Mapping[str, str], significance: float = 0.05
 ) -> Sentences:
-    """Return the significant results, after their count out of the tests made.
+    """Return the significant results, after their count out of those that can be reported.
 
     Parameters
     ----------
@@ -445,13 +481,15 @@ def significant_results(
     found = [e for e in tests if direction(e)]
     return Sentences(
         (
-            _count_of_tests(len(found), len(tests), significance),
+            _count_of_tests(len(found), len(tests), every, significance),
             *(_result(e, labels) for e in found),
         )
     )
 
 
-def _count_of_tests(found: int, tests: int, significance: float) -> Sentence:
+def _count_of_tests(
+    found: int, tests: int, every: Sequence[Effect], significance: float
+) -> Sentence:
     if not tests:
         return Sentence.of("No test was made whose result can be reported.")
     made = counted("tests.made", tests, "tests")
@@ -459,16 +497,27 @@ def _count_of_tests(found: int, tests: int, significance: float) -> Sentence:
     expected = tests * significance
     text = "fewer than one" if rounded(expected) < 1 else f"about {number(expected)}"
     return Sentence.of(
-        "Of the ",
-        made,
-        f" {plural(made, 'test', 'tests')} made, ",
+        *_reportable(made, every),
         significant,
-        " gave a statistically significant result. If no programme had any effect, ",
+        f"{' of these' if tests > 1 else ''} gave a statistically significant result. If no "
+        "programme had any effect, ",
         Figure("tests.by_chance", expected, "tests", text),
         " of ",
         made,
         " would be expected to do so by chance alone.",
     )
+
+
+def _reportable(made: Figure, every: Sequence[Effect]) -> tuple[Part, ...]:
+    told = counted("tests.measures", len(every), "measures")
+    several = len({e.analysis for e in every}) > 1
+    nouns = ("result", "results") if several else ("measure", "measures")
+    can = "can be reported"
+    if sum(is_reported(e) for e in every) > int(made.value or 0):
+        can = "could be tested and can be reported"
+    if made.value == told.value != 1:
+        return ("All ", told, f" {plural(told, *nouns)} {can}; ")
+    return ("Of the ", told, f" {plural(told, *nouns)}, ", made, f" {can}; ")
 
 
 def _result(effect: Effect, labels: Mapping[str, str]) -> Sentence:
@@ -576,13 +625,20 @@ def balance_statement(
     verdict : Verdict
         From ``balance.gate``.
     table : DataFrame
-        The balance table the verdict was given on, whole.
+        The balance table the verdict was given on: every row, cleared or not.
     analysis : str
         First part of the figures' names.
+
+    Raises
+    ------
+    ValueError
+        If the verdict was given on a table of another length.
     """
     base = f"{slug(analysis)}.balance"
     if not len(table) or verdict.worst is None:
         return Sentence.of("The groups could not be matched, so they cannot be compared.")
+    if len(table) != verdict.greens + verdict.ambers + verdict.reds:
+        raise ValueError(f"{base}: the verdict was given on another table")
     total = counted(f"{base}.characteristics", len(table), "characteristics")
     return Sentence.of(
         f"The treatment and comparison groups were {_matched_how(verdict)} matched. Of the ",
@@ -602,24 +658,22 @@ def _matched_how(verdict: Verdict) -> str:
 
 
 def _bands(base: str, verdict: Verdict) -> tuple[Part, ...]:
+    """Tell the bands that hold a characteristic."""
     parts: list[Part] = []
-    told = (
-        (
-            "green",
-            verdict.greens,
-            "well matched (green, a standardised difference of up to ",
-            GREEN,
-        ),
-        ("amber", verdict.ambers, "reasonably matched (amber, up to ", AMBER),
-        ("red", verdict.reds, "poorly matched (red, more than ", AMBER),
+    every = (
+        ("green", verdict.greens, "well matched (green, ", "up to ", GREEN),
+        ("amber", verdict.ambers, "reasonably matched (amber, ", "up to ", AMBER),
+        ("red", verdict.reds, "poorly matched (red, ", "more than ", AMBER),
     )
-    for place, (name, many, text, edge) in enumerate(told):
-        figure_ = spelled(f"{base}.{name}", many, "characteristics", none="none")
-        joint = ("", ", ", " and ")[place]
+    told = [band for band in every if band[1]]
+    for place, (name, many, text, side, edge) in enumerate(told):
+        figure_ = spelled(f"{base}.{name}", many, "characteristics")
+        joint = " and " if place == len(told) - 1 else ", "
         limit = f"{base}.{'green_to' if name == 'green' else 'amber_to'}"
         verb = plural(figure_, "was", "were")
-        parts += [joint, figure_, f" {verb} {text}", percentage(limit, edge), ")"]
-    return tuple(parts)
+        of = "" if place else "a standardised difference of "
+        parts += [joint, figure_, f" {verb} {text}{of}{side}", percentage(limit, edge), ")"]
+    return tuple(parts[1:])
 
 
 def plan_sentence(plan_hash: str, *, significance: float = 0.05) -> Sentence:
@@ -642,28 +696,26 @@ def plan_sentence(plan_hash: str, *, significance: float = 0.05) -> Sentence:
 
 
 def outcome_notice(reasons: Sequence[Any], *, organisation: str) -> Sentences:
-    """Return why a request could not be processed, every reason.
+    """Return why a request could not be processed, every reason; or that it was withdrawn.
 
     Parameters
     ----------
     reasons : sequence of request.Reason
-        Each with code and public text.
+        Each with code and public text. A withdrawn request is not measured by the criteria.
     organisation : str
         Who asked.
     """
-    withdrawn = [r for r in reasons if r.code == "withdrawn"]
-    failed = [r for r in reasons if r.code != "withdrawn"]
+    if any(r.code == "withdrawn" for r in reasons):
+        return Sentences((Sentence.of(f"This request was withdrawn by {organisation}."),))
     items: list[Sentence] = []
-    if withdrawn:
-        items.append(Sentence.of(f"This request was withdrawn by {organisation}."))
-    if failed:
+    if reasons:
         items.append(
             Sentence.of(
                 f"This request from {organisation} could not be processed as the minimum criteria "
                 "for analyses through the Data Lab had not been met."
             )
         )
-    items += [Sentence.of(*quoted(f"reason.{slug(r.code)}", r.text)) for r in failed]
+    items += [Sentence.of(*quoted(f"reason.{slug(r.code)}", r.text)) for r in reasons]
     return Sentences(tuple(items))
 
 
@@ -681,6 +733,7 @@ def data_quality_note(notes: Sequence[Any], *, rows: int) -> Sentences:
     return Sentences(
         (
             Sentence.of(
+                "In all, ",
                 read,
                 f" {plural(read, 'row was', 'rows were')} read, with ",
                 seen,

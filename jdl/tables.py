@@ -14,6 +14,7 @@ import pandas as pd
 
 from jdl.balance import AMBER, GREEN
 from jdl.bulletin import CONCLUSIONS, count_of
+from jdl.disclosure import WITHHELD
 from jdl.effects import MEASURES, Effect, Measure
 from jdl.figures import Cell, Figure, Part, Sentence, Table, Tag
 from jdl.findings import HEADLINE
@@ -21,10 +22,12 @@ from jdl.wording import (
     Words,
     bound,
     capital,
+    confidence,
     counted,
     dated,
     direction,
     figure,
+    group_size,
     has_range,
     is_missing,
     is_reported,
@@ -34,6 +37,7 @@ from jdl.wording import (
     p_value,
     percentage,
     plural,
+    proper,
     quoted,
     rounded,
     scaled,
@@ -43,7 +47,7 @@ from jdl.wording import (
 
 NOT_APPLICABLE = "[z]"
 NOT_AVAILABLE = "[x]"
-SHORTHAND = "[c] withheld to protect confidentiality; [z] not applicable; [x] not available."
+SHORTHAND = f"[c] {WITHHELD}; [z] not applicable; [x] not available."
 BANDS = {"green": "Well matched", "amber": "Reasonably matched", "red": "Poorly matched"}
 ROUNDING = (
     "Differences are worked out before rounding, so a difference may not equal the one between the "
@@ -68,32 +72,41 @@ _FACTS = {
 }
 
 
-def request_facts(public: Mapping[str, Any]) -> Table:
+def request_facts(public: Mapping[str, Any], *, earlier: Mapping[str, str] | None = None) -> Table:
     """Return what the request is about.
 
     Parameters
     ----------
     public : mapping
         From ``Request.public``; a field that is absent or empty has no row.
+    earlier : mapping of str to str, optional
+        What each earlier request is called in print, such as its programme and release; one that
+        has no name is told by its id.
     """
     rows = [
-        (label, _fact(name, public[name])) for name, label in _FACTS.items() if public.get(name)
+        (label, _earlier(public[name], earlier or {}))
+        if name == "extends"
+        else (label, _fact(name, public[name]))
+        for name, label in _FACTS.items()
+        if public.get(name)
     ]
     return Table("request-facts", "About this request", ("Subject", "Detail"), tuple(rows))
 
 
+def _earlier(ids: Sequence[str], names: Mapping[str, str]) -> Sentence:
+    return Sentence(quoted("request.extends", "; ".join(names.get(id_, id_) for id_ in ids)))
+
+
 def _fact(name: str, value: Any) -> Cell:
-    if isinstance(value, (list, tuple)):
-        value = ", ".join(value)
     if name == "received":
         return dated("request.received", value)
     if name == "release":
         day = dt.date.fromisoformat(f"{value}-01")
         return Figure("request.release", str(value), "month", f"{day:%B %Y}")
-    if name in {"organisation", "programme", "extends"}:
+    if name in {"organisation", "programme"}:
         return str(value)
     if name in {"sector", "intervention_type", "setting"}:
-        return f"{str(value)[:1].upper()}{str(value)[1:]}"
+        return capital(proper(str(value)))
     return Sentence(quoted(f"request.{name}", str(value)))
 
 
@@ -103,7 +116,7 @@ def criteria_table(criteria: Sequence[Any]) -> Table:
     Parameters
     ----------
     criteria : sequence of request.Criterion
-        With code, text, required, actual and met.
+        With code, text, required, actual and met. That a request was withdrawn is no criterion.
     """
     rows = tuple(
         (
@@ -113,6 +126,7 @@ def criteria_table(criteria: Sequence[Any]) -> Table:
             Tag("Met", "green") if item.met else Tag("Not met", "red"),
         )
         for item in criteria
+        if item.code != "withdrawn"
     )
     return Table(
         "criteria",
@@ -184,7 +198,7 @@ def _choice(name: str, value: Any, unit: str, labels: Mapping[str, str]) -> Cell
     if isinstance(value, (int, float)):
         return Figure(name, value, unit, f"{value:g}")
     if isinstance(value[0], str):
-        return ", ".join(labels.get(part, part) for part in value)
+        return ", ".join(labels.get(part, proper(part)) for part in value)
     parts: list[Part] = []
     for place, part in enumerate(value, start=1):
         parts += [", ", Figure(f"{name}.{place}", part, unit, f"{part:g}")]
@@ -242,7 +256,7 @@ def _withheld_notes(effects: Iterable[Effect]) -> Iterator[str]:
     for effect in effects:
         if not is_reported(effect):
             label = MEASURES[effect.measure].label
-            by_reason.setdefault((effect.reason or "too few people").rstrip("."), []).append(label)
+            by_reason.setdefault((effect.reason or WITHHELD).rstrip("."), []).append(label)
     for reason, labels in by_reason.items():
         yield f"[c] {'; '.join(labels)}: {reason}."
 
@@ -327,7 +341,7 @@ def sizes_table(
     rows = tuple(
         (
             labels.get(e.analysis, e.analysis),
-            (regions or {}).get(e.analysis) or "No",
+            capital(proper((regions or {}).get(e.analysis) or "no")),
             counted(f"{slug(e.analysis)}.treatment_n", e.treatment.n),
             _sentences(e),
             _people(e),
@@ -349,7 +363,12 @@ def sizes_table(
             "Comparison group, reoffenders (weighted)",
         ),
         rows,
-        (SHORTHAND,) if any(not is_reported(e) for e in effects) else (),
+        (
+            "Reoffenders in the comparison group are its weighted share who reoffended times its "
+            "sentences. Where a result table counts reoffenders of the comparison group, it counts "
+            "their sentences without weights.",
+            *([SHORTHAND] if any(not is_reported(e) for e in effects) else []),
+        ),
     )
 
 
@@ -403,7 +422,13 @@ RESULT_TABLES = {
 }
 
 
-def result_table(name: str, effects: Iterable[Effect], *, labels: Mapping[str, str]) -> Table:
+def result_table(
+    name: str,
+    effects: Iterable[Effect],
+    *,
+    labels: Mapping[str, str],
+    significance: float = 0.05,
+) -> Table:
     """Return one of the seven result tables, a row an analysis and measure.
 
     Parameters
@@ -414,13 +439,15 @@ def result_table(name: str, effects: Iterable[Effect], *, labels: Mapping[str, s
         Cleared, of every analysis; those of other measures are left out.
     labels : mapping of str to str
         What each analysis is called in print.
+    significance : float
+        Of each test, and so of the interval.
 
     Returns
     -------
     Table
-        Sizes, values, the interval of the difference, whether it is significant, and p. Rates are
-        whole per cent, frequencies have two decimals, days are whole; a limit that would round to
-        nought has more decimals.
+        Sizes (of reoffenders: withheld with their result), values, the interval of the difference,
+        whether it is significant, and p. Rates are whole per cent, frequencies have two decimals,
+        days are whole; a limit that would round to nought has more decimals.
     """
     layout = RESULT_TABLES[name]
     chosen = [e for e in effects if e.measure in layout.measures]
@@ -432,13 +459,14 @@ def result_table(name: str, effects: Iterable[Effect], *, labels: Mapping[str, s
         f"Comparison group, {'sentences' if layout.among == 'people' else layout.among}",
         "Treatment group, value",
         "Comparison group, value",
-        f"Estimated difference ({_interval_unit(MEASURES[layout.measures[0]])})",
+        f"Estimated difference ({confidence(significance)}), "
+        f"{_interval_unit(MEASURES[layout.measures[0]])}",
         "Significant",
         "p-value",
     )
     rows = tuple(_result_row(e, labels, several) for e in chosen)
     notes = [
-        "The estimated difference is the confidence interval of treatment minus comparison.",
+        "The estimated difference is treatment minus comparison, given as its confidence interval.",
         *_withheld_notes(chosen),
     ]
     return Table(name, layout.caption, header, rows, tuple(notes))
@@ -449,13 +477,12 @@ def _interval_unit(measure: Measure) -> str:
 
 
 def _result_row(effect: Effect, labels: Mapping[str, str], several: bool) -> tuple[Cell, ...]:
-    base = name_of(effect)
     outcome = effect.measure.split("_", 1)[-1].replace("_", " ").capitalize()
     return (
         labels.get(effect.analysis, effect.analysis),
         *((outcome,) if several else ()),
-        counted(f"{base}.treatment_n", effect.treatment.n),
-        counted(f"{base}.comparison_n", effect.comparison.n, "disposals"),
+        group_size(effect, "treatment"),
+        group_size(effect, "comparison"),
         mean(effect, "treatment"),
         mean(effect, "comparison"),
         _interval(effect),
@@ -506,7 +533,8 @@ def balance_summary(balance: pd.DataFrame, *, analysis: str = "headline") -> Tab
     Parameters
     ----------
     balance : DataFrame
-        From ``balance.table``, whole.
+        From ``balance.table``, before any row is withheld: how many characteristics are alike
+        reveals nobody. The same rows as the verdict counts.
     analysis : str
         First part of the figures' names.
     """
@@ -608,7 +636,7 @@ def _balance_row(name: str, row: Mapping[Any, Any], labels: Mapping[str, str]) -
     band = row["band_after"]
     return (
         labels.get(row["variable"], capital(row["variable"].replace("_", " "))),
-        capital(str(row["level"])) if row["level"] else NOT_APPLICABLE,
+        capital(proper(str(row["level"]))) if row["level"] else NOT_APPLICABLE,
         value("treatment"),
         value("before"),
         value("after"),
@@ -643,7 +671,7 @@ def profile_table(
     rows = tuple(
         (
             labels.get(row["variable"], capital(row["variable"].replace("_", " "))),
-            capital(str(row["level"])) if row["level"] else "Average",
+            capital(proper(str(row["level"]))) if row["level"] else "Average",
             _profiled(f"{base}.{name}", row),
         )
         for name, row in zip(_row_names(balance), balance.to_dict("records"), strict=True)
@@ -652,14 +680,17 @@ def profile_table(
     if _off_a_hundred(balance):
         notes.append("Percentages may not add up, because of rounding.")
     if balance["mean_treatment"].isna().any():
-        notes.append("[c] withheld, because few people are in this category or in its complement.")
+        notes.append(f"[c] {WITHHELD}: few people are in this category or outside it.")
     return Table(
         "profile-table",
         f"Profile of the {words.people} in the treatment group",
-        ("Characteristic", "Category", "Share or average"),
+        ("Characteristic", "Category", "Share" if (balance["level"] != "").all() else _EITHER),
         rows,
         tuple(notes),
     )
+
+
+_EITHER = "Share or average"
 
 
 def _profiled(name: str, row: Mapping[Any, Any]) -> Figure:
@@ -829,9 +860,9 @@ def reconciliation(counts: Mapping[str, int]) -> Table:
 
 
 _RESULT_WORDS: dict[Any, Cell] = {
-    "reduction": Tag("Reduction", "green"),
+    "reduction": Tag("Significant reduction", "green"),
     "inconclusive": Tag("Inconclusive", "grey"),
-    "increase": Tag("Increase", "red"),
+    "increase": Tag("Significant increase", "red"),
     "suppressed": "[c]",
 }
 
@@ -854,9 +885,9 @@ def results_table(completed: pd.DataFrame) -> Table:
             "Type of intervention",
             "Release",
             "Treatment group, people",
-            "Estimated difference in the re-offending rate (percentage points)",
-            "Re-offending rate",
-            "Frequency of re-offending",
+            f"Estimated difference in the reoffending rate ({confidence()}), percentage points",
+            "Reoffending rate",
+            "Frequency of reoffending",
         ),
         rows,
         (SHORTHAND,),
@@ -871,7 +902,7 @@ def _completed_row(row: Mapping[Any, Any]) -> tuple[Cell, ...]:
     return (
         _known(row["programme"]),
         _known(row["organisation"]),
-        capital(_known(row["intervention_type"])),
+        capital(proper(_known(row["intervention_type"]))),
         NOT_AVAILABLE if is_missing(release) else _month(f"{name}.release", release),
         NOT_AVAILABLE if is_missing(size) else counted(f"{name}.treatment_n", size),
         "[c]" if withheld else _told_interval(name, row["ci_low"], row["ci_high"]),
@@ -976,7 +1007,7 @@ def _by(completed: pd.DataFrame, column: str, name: str, label: str) -> Table:
     counts = outcomes_by(completed, column)
     rows: list[tuple[Cell, ...]] = [
         (
-            capital(str(value)),
+            capital(proper(str(value))),
             *(by_figure(column, str(value), which, int(row[which])) for which in CONCLUSIONS),
             by_figure(column, str(value), "total", int(row.sum())),
         )
@@ -984,10 +1015,17 @@ def _by(completed: pd.DataFrame, column: str, name: str, label: str) -> Table:
     ]
     return Table(
         name,
-        f"Effect on the one-year proven re-offending rate, by {label[0].lower()}{label[1:]}",
+        f"Effect on the one-year proven reoffending rate, by {label[0].lower()}{label[1:]}",
         (label, "Significant reduction", "Inconclusive", "Significant increase", "Analyses"),
         tuple(rows) or (("None yet", *(NOT_APPLICABLE,) * 4),),
+        (
+            f"These are counts of conclusions, not evidence that one {_KINDS[column]} works better "
+            "than another; a re-analysis counts people again.",
+        ),
     )
+
+
+_KINDS = {"intervention_type": "type", "sector": "sector"}
 
 
 def release_facts(release: Any, *, synthetic: bool) -> Table:
@@ -1006,10 +1044,16 @@ def release_facts(release: Any, *, synthetic: bool) -> Table:
         ("Next release", _when("release.next_release", release.next_release)),
         ("Lead statistician", _known(release.lead_statistician)),
         ("Contact", Sentence(quoted("release.contact", _known(release.contact)))),
-        ("Pre-release access, up to one day before", "; ".join(release.pre_release) or "Nobody"),
+        (
+            Sentence.of("Pre-release access, up to ", _PRE_RELEASE, " hours before"),
+            "; ".join(release.pre_release) or "Nobody",
+        ),
     ]
     notes = () if release.stated else ("This release has no facts of its own: these are defaults.",)
     return Table("release-facts", "About this release", ("Subject", "Detail"), tuple(rows), notes)
+
+
+_PRE_RELEASE = Figure("release.pre_release_hours", 24, "hours", "24")
 
 
 def _label(synthetic: bool) -> str:

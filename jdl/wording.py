@@ -18,10 +18,36 @@ import pandas as pd
 from jdl.effects import MEASURES, Effect
 from jdl.figures import Figure, Part
 
-ALLOWED_DIGITS = ("For 100 typical", "with 100 similar", "of the 100", "out of 100", "per 100")
+ALLOWED_DIGITS = (
+    "For 100 typical",
+    "with 100 similar",
+    "of the 100",
+    "out of 100",
+    "per 100",
+    "95% confidence interval",
+)
 """Fixed words with a number in them: the scale on which results are told, not a result."""
 
-_NUMBER_WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_NUMBER_WORDS = (
+    *("one", "two", "three", "four", "five", "six"),
+    *("seven", "eight", "nine", "ten", "eleven", "twelve"),
+)
+_PROPER = {
+    **{name: name.title() for name in ("london", "wales", "asian", "black")},
+    **{
+        f"{side} {place}": f"{side} {place}".title()
+        for side, place in (
+            ("east", "midlands"),
+            ("west", "midlands"),
+            *((side, place) for side in ("north", "south") for place in ("east", "west")),
+        )
+    },
+    "east of england": "East of England",
+    "yorkshire and the humber": "Yorkshire and the Humber",
+    "chinese or other": "Chinese or other",
+    "uk": "UK",
+    "pnc id": "PNC ID",
+}
 _SIDE = Decimal("0.05")
 _NUMERAL = re.compile(r"\d[\d,.]*\d|\d")
 _SLUG = re.compile(r"[^a-z0-9]+")
@@ -82,7 +108,7 @@ WORDING = {
     "frequency_indictable": Wording("the number of indictable reoffences per reoffender"),
     "frequency_either_way": Wording("the number of either-way reoffences per reoffender"),
     "frequency_summary": Wording("the number of summary reoffences per reoffender"),
-    "first_custody": Wording("the share of reoffenders sentenced to custody for the first of them"),
+    "first_custody": Wording("the share of reoffenders whose first reoffence led to custody"),
     "frequency_custody": Wording("the number of custodial sentences per reoffender"),
 }
 
@@ -168,8 +194,18 @@ def month(name: str, day: dt.date | str) -> Figure:
     return Figure(name, f"{date:%Y-%m}", "month", f"{date:%B %Y}")
 
 
+def proper(code: str) -> str:
+    """Return a code as it stands within a sentence: names of places and peoples have capitals."""
+    return _PROPER.get(code, code)
+
+
+def confidence(significance: float = 0.05) -> str:
+    """Return what the interval of a test at this level is called: ``95% confidence interval``."""
+    return f"{100 * (1 - significance):g}% confidence interval"
+
+
 def spelled(name: str, value: int, unit: str, *, none: str = "no") -> Figure:
-    """Return a whole number, below ten in words as running text has it; nought is `none`."""
+    """Return a whole number, in words up to twelve as running text has it; nought is `none`."""
     words = (none, *_NUMBER_WORDS)
     return Figure(name, value, unit, words[value] if value < len(words) else number(value))
 
@@ -213,6 +249,15 @@ def plural(value: Figure, one: str, many: str) -> str:
 def is_reported(effect: Effect) -> bool:
     """Whether the effect has passed disclosure control."""
     return effect.conclusion != "suppressed"
+
+
+def group_size(effect: Effect, group: str) -> Figure:
+    """Return the size of an effect's group; a withheld number of reoffenders is no nought."""
+    unit = "people" if group == "treatment" else "disposals"
+    among = MEASURES[effect.measure].among
+    known = is_reported(effect) or among != "reoffenders"
+    value = getattr(effect, group).n if known else None
+    return counted(f"{name_of(effect)}.{group}_n", value, unit)
 
 
 def has_range(effect: Effect) -> bool:

@@ -119,10 +119,23 @@ def test_rate_chart_says_what_it_shows():
     chart = charts.chart_rate(effect(), words=Words.of("male"), source=SOURCE)
     assert chart.alt.text == (
         "Chart of the men out of 100 who committed a proven reoffence within one year: 38 in the "
-        "treatment group (interval 34 to 42) and 45 in the comparison group (interval 44 to 46)."
+        "treatment group (95% confidence interval 34 to 42) and 45 in the comparison group (95% "
+        "confidence interval 44 to 46). The difference is statistically significant."
     )
+    assert "95% confidence interval" in [box[4] for box in boxes(chart)]
     assert "number out of 100 men" in chart.subtitle
     assert chart.table.id == "chart-rate-data"
+
+
+@pytest.mark.parametrize(
+    ("one", "end"),
+    [
+        (effect("rate", -0.1, 0.2), "The difference is not statistically significant."),
+        (untested(), "The difference could not be tested."),
+    ],
+)
+def test_the_alternative_text_says_whether_the_difference_is_significant(one, end):
+    assert charts.chart_rate(one, words=PEOPLE, source=SOURCE).alt.text.endswith(end)
 
 
 def test_bars_begin_at_nought_and_end_at_the_value():
@@ -185,6 +198,11 @@ def test_a_withheld_result_draws_nothing():
     assert all(figure.suppressed or figure.unit != "people per 100" for figure in chart.figures())
 
 
+def test_the_chart_of_a_withheld_time_tells_no_number_of_reoffenders():
+    chart = charts.chart_time(suppressed("days_to_first"), words=PEOPLE, source=SOURCE)
+    assert all(figure.suppressed for figure in chart.figures())
+
+
 def test_the_same_chart_is_the_same_bytes():
     first, second = (charts.chart_rate(effect(), words=PEOPLE, source=SOURCE).svg for _ in range(2))
     assert first == second
@@ -244,11 +262,16 @@ def love(*differences):
 def test_balance_chart_counts_the_bands_and_leaves_out_what_is_withheld():
     chart = charts.balance_chart(SHARES, labels={"sex": "Sex"}, source=SOURCE)
     hold_chart(chart)
-    assert chart.title.text == "3 of 4 characteristics are well matched"
-    assert "3 of 4 are within 5% and 0 beyond 10%" in chart.alt.text
+    assert chart.title.text == "3 of the 4 characteristics shown are well matched"
+    assert "3 of the 4 characteristics shown are within 5% and none beyond 10%" in chart.alt.text
+    assert chart.subtitle.endswith("characteristics that are not withheld")
+    assert "Well matched up to 5%, reasonably matched up to 10%, poorly" in "".join(
+        root(chart).itertext()
+    )
     words = [box[4] for box in boxes(chart)]
     assert "Sex: male" in words
-    assert not any(word.startswith("Region: >1") for word in words)
+    assert "Region: Wales" in words
+    assert not any(word.startswith("Region: East") for word in words)
 
 
 @pytest.mark.parametrize("largest", [0.0, 0.04, 0.2, 0.29, 3.0])
@@ -266,6 +289,7 @@ def test_balance_chart_of_many_variables_stays_small_and_says_what_it_left_out()
     )
     hold_chart(chart)
     assert chart.subtitle.endswith("those that differed most before matching")
+    assert chart.title.text == "25 of the 25 characteristics shown are well matched"
     assert len(chart.table.rows) == 120
     assert "Variable 0:" not in chart.svg
 
@@ -292,7 +316,7 @@ def test_results_chart_counts_what_it_draws():
     chart = charts.results_chart(every(20, 0.3), source=SOURCE)
     hold_chart(chart)
     many = every(20, 0.3)["rate_result"].value_counts()
-    assert chart.title.text == f"{many['inconclusive']} of 20 results drawn are inconclusive"
+    assert chart.title.text == f"{many['inconclusive']} of 20 results are inconclusive"
     assert len(chart.table.rows) == 20
 
 
@@ -334,7 +358,7 @@ def test_counts_by_group_print_every_count_beside_its_name():
     words = [box[4] for box in boxes(chart)]
     assert "1 reduction, 0 inconclusive, 0 increases" in words
     assert chart.title.text == "Most results are inconclusive in 1 of 2 sectors"
-    assert "Voluntary: 1 significant reductions, 0 inconclusive" in chart.alt.text
+    assert chart.alt.text.endswith("Public: 1 inconclusive. Voluntary: 1 significant reduction. ")
 
 
 # --- One register ---------------------------------------------------------------------------------
@@ -360,7 +384,7 @@ def hold_register(published):
 )
 def test_the_parts_of_a_report_agree(effects):
     told = {"words": PEOPLE, "programme": "Harbour Mentoring"}
-    verdict = gate(SHARES.dropna(subset=["smd_after"]))
+    known = SHARES.dropna(subset=["smd_after"])
     hold_register(
         [
             findings.overall_result(effects, **told),
@@ -376,7 +400,7 @@ def test_the_parts_of_a_report_agree(effects):
             findings.estimates(effects, words=PEOPLE),
             findings.numbers_needed(effects, words=PEOPLE),
             findings.significant_results(effects.values(), labels={}),
-            findings.balance_statement(verdict, SHARES),
+            findings.balance_statement(gate(known), known),
             tables.measurements(effects, words=PEOPLE),
             tables.sizes_table([effects["rate"]], labels={}),
             *(

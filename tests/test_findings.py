@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jdl import bulletin, findings
-from jdl.balance import Verdict
+from jdl import bulletin, findings, tables
+from jdl.balance import Verdict, gate
 from jdl.effects import MEASURES, Effect, Group
 from jdl.figures import Figure, Sentence, Sentences
 from jdl.upload import Note
@@ -68,8 +68,8 @@ def effect(
 def suppressed(measure="rate", reason="withheld because fewer than 30 people were counted"):
     return replace(
         effect(measure),
-        treatment=Group(41),
-        comparison=Group(900),
+        treatment=Group(41 if measure in HEADLINE[:2] else 0),
+        comparison=Group(900 if measure in HEADLINE[:2] else 0),
         difference=None,
         ci_low=None,
         ci_high=None,
@@ -147,8 +147,8 @@ def test_overall_result_that_is_inconclusive():
     assert text.endswith(
         " The overall results do not show a statistically significant effect on a woman's "
         "reoffending behaviour. More women would need to be analysed to determine the way in which "
-        "the programme affects a woman's reoffending behaviour, but this should not be taken to "
-        "mean that the programme fails to affect it."
+        "the programme affects it, but this should not be taken to mean that the programme fails "
+        "to affect it."
     )
 
 
@@ -156,8 +156,32 @@ def test_overall_result_that_is_mixed_speaks_of_each_measure():
     text = overall(headline(effect("rate")))
     assert "a smaller share of them committed a proven reoffence within one year. This" in text
     assert (
-        "affects the frequency of reoffending and the time to the first proven reoffence, but this "
-        "should not be taken to mean that the programme fails to affect them."
+        "They do not show a statistically significant difference in the frequency of reoffending "
+        "or the time to the first proven reoffence. More people would need to be analysed to "
+        "determine the way in which the programme affects them, but this should not be taken to "
+        "mean that the programme fails to affect them."
+    ) in text
+
+
+def test_overall_result_whose_rate_is_unclear_does_not_say_reoffended_less():
+    text = overall(headline(None, effect("frequency", -0.5, -0.1)))
+    assert (
+        " The results show that those who took part committed fewer proven reoffences per person "
+        "than the comparison group. This result is statistically significant. They do not show a "
+        "statistically significant difference in the one-year proven reoffending rate or the time "
+        "to the first proven reoffence. More people would need to be analysed"
+    ) in text
+    assert not re.search("reoffended (less|more)", text)
+
+
+def test_overall_result_without_the_rate_in_both_directions_puts_good_before_bad():
+    text = overall(
+        headline(None, effect("frequency", 0.1, 0.5), effect("days_to_first", 2.0, 20.0))
+    )
+    assert (
+        "that those who took part and reoffended did so later than those in the comparison group "
+        "who reoffended, but that those who took part committed more proven reoffences per person "
+        "than the comparison group. These results are"
     ) in text
 
 
@@ -229,6 +253,10 @@ def test_headline_sentence_for_one_person_left_out():
     assert "the 1 other man whose details" in who(submitted=901, words=Words.of("male"))
 
 
+def test_headline_sentence_with_more_taking_part_than_people_leaves_nobody_out():
+    assert who(submitted=890).endswith("met the criteria for analysis.")
+
+
 def test_headline_sentence_for_nobody_left_out():
     assert who(submitted=900).endswith(
         "All people whose details were submitted met the criteria for analysis."
@@ -262,13 +290,13 @@ def estimate(one, words=PEOPLE):
             "The number of people who commit a proven reoffence within one year could be higher by "
             "between 2 and 13 people. This is a statistically significant result.",
         ),
-        (effect("rate", -0.13, -0.002), "lower by between 0.2 and 13 people. This"),
-        (effect("rate", -0.13, -0.0002), "lower by between less than 0.1 and 13 people. This"),
-        (effect("rate", -0.012, -0.002), "lower by between 0.2 and 1 person. This"),
+        (effect("rate", -0.13, -0.002), "lower by between less than 1 and 13 people. This"),
+        (effect("rate", -0.012, -0.002), "lower by between less than 1 and 1 person. This"),
+        (effect("rate", -0.009, -0.002), "lower by less than 1 person. This"),
         (effect("rate", -0.0304, -0.0296), "lower by about 3 people. This"),
         (effect("frequency", -0.6, -0.2), "lower by between 20 and 60 reoffences. This"),
         (effect("days_to_first", 2.0, 30.0), "longer by between 2 and 30 days. This"),
-        (effect("days_to_first", -30.0, -0.6), "shorter by between 1 and 30 days. This"),
+        (effect("days_to_first", -30.0, -0.6), "shorter by between less than 1 and 30 days. This"),
         (
             effect("rate", -0.09, 0.04),
             "could be lower by as many as 9 people, or higher by as many as 4 people, and there "
@@ -276,7 +304,8 @@ def estimate(one, words=PEOPLE):
             "direction of this difference.",
         ),
         (effect("rate", -0.09, 0.01), "or higher by as many as 1 person, and there may be"),
-        (effect("rate", -0.09, 0.0001), "or higher by less than 0.1 people, and there may be"),
+        (effect("rate", -0.09, 0.002), "or higher by less than 1 person, and there may be"),
+        (effect("frequency", -0.5, 0.009), "or higher by less than 1 reoffence, and there may be"),
         (effect("days_to_first", -1.0, 20.0), "shorter by as many as 1 day, or longer by as many"),
     ],
 )
@@ -360,24 +389,27 @@ def test_cannot_say_guards_each_case_and_relative_claims():
 # --- Tests made, people needed --------------------------------------------------------------------
 
 
-def test_significant_results_are_counted_out_of_the_tests_made():
-    effects = [effect(), effect("frequency", -0.5, 0.1), suppressed("days_to_first"), untested()]
+def test_significant_results_are_counted_out_of_those_that_can_be_reported():
+    effects = [effect(), effect("frequency", -0.5, 0.1), suppressed("days_to_first")]
     told = findings.significant_results(effects, labels={"headline": "National"})
     assert told.items[0].text == (
-        "Of the 2 tests made, one gave a statistically significant result. If no programme had any "
-        "effect, fewer than one of 2 would be expected to do so by chance alone."
+        "Of the 3 measures, 2 can be reported; one of these gave a statistically significant "
+        "result. If no programme had any effect, fewer than one of 2 would be expected to do so by "
+        "chance alone."
     )
     assert told.items[1].text == (
         "National: the one-year proven reoffending rate was lower in the treatment group (38%) "
         "than in the comparison group (45%), p < 0.01."
     )
     assert len(told.items) == 2
+    with_untested = findings.significant_results([*effects, untested("first_custody")], labels={})
+    assert "Of the 4 measures, 2 could be tested and can be reported;" in with_untested.text
 
 
 def test_significant_results_expected_by_chance_are_a_twentieth():
     effects = [effect("rate", -0.1, 0.1, analysis=f"site-{place}") for place in range(60)]
     told = findings.significant_results(effects, labels={}).text
-    assert "Of the 60 tests made, none gave" in told
+    assert "All 60 results can be reported; none of these gave" in told
     assert "about 3 of 60 would be expected" in told
 
 
@@ -427,9 +459,26 @@ def test_balance_statement_in_bands():
     assert matched(27, 1, 0, 0.0721).text == (
         "The treatment and comparison groups were reasonably matched. Of the 28 recorded "
         "characteristics compared, 27 were well matched (green, a standardised difference of up to "
-        "5%), one was reasonably matched (amber, up to 10%) and none were poorly matched (red, "
-        "more than 10%). The largest standardised difference left is 7.2%."
+        "5%) and one was reasonably matched (amber, up to 10%). The largest standardised "
+        "difference left is 7.2%."
     )
+
+
+def test_balance_statement_and_summary_count_the_same_rows():
+    balance = pd.DataFrame(
+        {
+            "band_before": ["red"] * 4,
+            "band_after": ["green", "green", "amber", "green"],
+            "smd_after": [0.01, 0.02, 0.06, 0.0],
+            "variable": list("abcd"),
+            "level": [""] * 4,
+        }
+    )
+    told = findings.balance_statement(gate(balance), balance).text
+    assert "Of the 4 recorded characteristics compared, three were well" in told
+    assert [row[3].text for row in tables.balance_summary(balance).rows] == ["3", "1", "0"]
+    with pytest.raises(ValueError, match="another table"):
+        findings.balance_statement(gate(balance), balance.head(2))
 
 
 def test_balance_statement_of_a_match_that_is_not_accepted():
@@ -439,7 +488,10 @@ def test_balance_statement_of_a_match_that_is_not_accepted():
 
 
 def test_balance_statement_all_well_matched():
-    assert "groups were well matched" in matched(4, 0, 0, 0.01).text
+    assert (
+        "groups were well matched. Of the 4 recorded characteristics compared, four were well "
+        "matched (green, a standardised difference of up to 5%). The"
+    ) in matched(4, 0, 0, 0.01).text
 
 
 def test_balance_statement_of_nobody():
@@ -475,7 +527,8 @@ def test_outcome_notice_gives_every_reason():
 
 def test_outcome_notice_of_a_withdrawn_request_does_not_blame_the_criteria():
     told = findings.outcome_notice(
-        [Criterion("withdrawn", "Withdrawn.")], organisation="North Star"
+        [Criterion("minimum_people", "Too few."), Criterion("withdrawn", "Withdrawn.")],
+        organisation="North Star",
     )
     assert told.text == "- This request was withdrawn by North Star."
 
@@ -483,7 +536,7 @@ def test_outcome_notice_of_a_withdrawn_request_does_not_blame_the_criteria():
 def test_data_quality_note_counts():
     one = findings.data_quality_note([Note("A blank row was skipped", 1)], rows=1).text
     none = findings.data_quality_note([], rows=1200).text
-    assert "1 row was read, with one observation on the data." in one
+    assert "In all, 1 row was read, with one observation on the data." in one
     assert "1,200 rows were read, with no observations on the data." in none
 
 
@@ -917,7 +970,7 @@ def test_no_claim_is_made_for_a_withheld_figure(measure, words):
     for sentence in every_sentence({measure: suppressed(measure)}, words):
         assert not CLAIMS.search(sentence.text.replace("fewer than 30", ""))
         values = [figure.value for figure in sentence.figures()]
-        assert all(value in (41, "30") for value in values)
+        assert all(value in (41, None, "30") for value in values)
 
 
 @settings(deadline=None, derandomize=True, max_examples=60)

@@ -158,10 +158,26 @@ def test_sizes():
     table = tables.sizes_table(
         [effect(), replace(suppressed(), analysis="site")],
         labels={"headline": "National", "site": "One site"},
-        regions={"site": "London"},
+        regions={"site": "london"},
     )
     assert texts(table)[0] == ["National", "No", "900", "17,000", "16,500", "342", "7,650"]
     assert texts(table)[1] == ["One site", "London", "41", "900", "[c]", "[c]", "[c]"]
+    assert "weighted share who reoffended times its sentences" in table.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("measure", "sizes"), [("days_to_first", ["[c]", "[c]"]), ("rate", ["41", "900"])]
+)
+def test_a_withheld_number_of_reoffenders_is_never_nought(measure, sizes):
+    name = {"days_to_first": "table-days", "rate": "table-rate"}[measure]
+    assert row_of(suppressed(measure), name)[1:3] == sizes
+
+
+def test_the_interval_is_called_by_its_level():
+    header = tables.result_table("table-rate", [effect()], labels={}).header
+    assert header[5] == "Estimated difference (95% confidence interval), percentage points"
+    strict = tables.result_table("table-days", [], labels={}, significance=0.01).header
+    assert strict[5] == "Estimated difference (99% confidence interval), days"
 
 
 # --- The request ----------------------------------------------------------------------------------
@@ -188,6 +204,15 @@ def test_request_facts_leave_out_what_is_empty_and_name_every_number():
     assert [f.text for f in table.figures()][:2] == ["6", "2005"]
 
 
+def test_earlier_requests_are_named_where_their_names_are_known():
+    public = {"extends": ["family-2012", "family-2013"]}
+    plain = tables.request_facts(public)
+    assert texts(plain) == [["Includes the people of earlier requests", "family-2012; family-2013"]]
+    named = tables.request_facts(public, earlier={"family-2012": "Family Man, October 2013"})
+    assert texts(named)[0][1] == "Family Man, October 2013; family-2013"
+    assert next(named.figures()).text == "2013"
+
+
 @dataclass
 class Criterion:
     code: str
@@ -203,6 +228,7 @@ def test_criteria_show_required_actual_and_whether_met():
             Criterion("minimum_people", "Enough people", "at least 60 people", "41 people", False),
             Criterion("data_sharing", "Signed off", True, dt.date(2013, 5, 1), True),
             Criterion("special_group", "Approved", "", None, True),
+            Criterion("withdrawn", "Withdrawn", "", None, False),
         ]
     )
     assert texts(table) == [
@@ -224,8 +250,8 @@ SHARES = balance(
     ("sex", "male", 0.804, 0.7, 0.79, 0.3, 0.02, "red", "green", 0.8),
     ("sex", "female", 0.196, 0.3, 0.21, -0.3, -0.02, "red", "green", 0.2),
     ("age", "", 31.26, 35.0, 31.5, -0.2, -0.0004, "red", "green", 31.0),
-    ("region", "<1 of 10", 0.5, 0.5, 0.5, 0.0, 0.07, "green", "amber", 0.5),
-    ("region", ">1 of 10", *(None,) * 8),
+    ("region", "wales", 0.5, 0.5, 0.5, 0.0, 0.07, "green", "amber", 0.5),
+    ("region", "east of england", *(None,) * 8),
 )
 
 
@@ -243,8 +269,10 @@ def test_balance_table_holds_every_row_and_withholds_the_cleared_ones():
     assert texts(table)[0][5:] == ["30.0%", "2.0%", "Well matched"]
     assert texts(table)[2][:5] == ["Age", "[z]", "31.26", "35.00", "31.50"]
     assert texts(table)[2][6] == "0.0%"
-    assert texts(table)[4][2:] == ["[c]"] * 6
-    ids = [figure.id for figure in table.figures()]
+    assert texts(table)[3][1] == "Wales"
+    assert texts(table)[4][1:] == ["East of England"] + ["[c]"] * 6
+    repeated = pd.concat([SHARES, SHARES], ignore_index=True)
+    ids = [figure.id for figure in tables.balance_table(repeated, labels={}).figures()]
     assert len(ids) == len(set(ids))
 
 
@@ -252,10 +280,13 @@ def test_profile_adds_a_note_only_where_rounding_does_not_add_up():
     table = tables.profile_table(SHARES, labels={}, words=Words.of("male"))
     assert [row[2] for row in texts(table)] == ["80%", "20%", "31.3", "50%", "[c]"]
     assert table.notes == (
-        "[c] withheld, because few people are in this category or in its complement.",
+        "[c] withheld to protect confidentiality or because too few people were counted: few "
+        "people are in this category or outside it.",
     )
+    assert table.header[2] == "Share or average"
     assert "men" in table.caption
     off = SHARES.head(2).assign(mean_treatment=[0.335, 0.335])
+    assert tables.profile_table(off, labels={}, words=PEOPLE).header[2] == "Share"
     assert "Percentages may not add up, because of rounding." in (
         tables.profile_table(off, labels={}, words=PEOPLE).notes
     )
@@ -328,7 +359,13 @@ def test_reconciliation_shows_every_status():
 
 def test_results_table_tells_withheld_from_unknown():
     rows = texts(tables.results_table(RESULTS))
-    assert rows[0][3:] == ["March 2014", "72", "-23 to -0.2", "Reduction", "Inconclusive"]
+    assert rows[0][3:] == [
+        "March 2014",
+        "72",
+        "-23 to -0.2",
+        "Significant reduction",
+        "Inconclusive",
+    ]
     assert rows[1][3:] == ["February 2014", "41", "[c]", "[c]", "[x]"]
     assert rows[2][3:] == ["[x]", "[x]", "[x]", "Inconclusive", "[x]"]
     assert rows[3][6:] == ["[x]", "[x]"]
@@ -341,6 +378,10 @@ def test_results_by_type_and_sector_count_only_results():
     ]
     assert [row[0] for row in texts(tables.by_sector_table(RESULTS))] == ["Public", "Voluntary"]
     assert texts(tables.by_type_table(RESULTS.iloc[:0]))[0][0] == "None yet"
+    assert tables.by_sector_table(RESULTS).notes == (
+        "These are counts of conclusions, not evidence that one sector works better than another; "
+        "a re-analysis counts people again.",
+    )
 
 
 def test_not_processed_by_reason_the_commonest_first():
@@ -372,7 +413,7 @@ def test_release_facts():
     told = dict(texts(table))
     assert told["Published"] == "13 March 2014 at 9:30"
     assert told["Status"] == "Synthetic demonstration, not Official Statistics"
-    assert told["Pre-release access, up to one day before"] == (
+    assert told["Pre-release access, up to 24 hours before"] == (
         "Secretary of State; Permanent Secretary"
     )
     assert table.notes
@@ -442,5 +483,6 @@ def test_method_table_states_every_choice():
     assert len(told) == len(tables._CHOICES) + 1
     assert told["Calipers tried in order"] == "0.2, 0.1"
     assert told["Matched exactly on"] == "Sex"
+    assert told["Passes tried before the probabilistic linkage"] == "PNC ID"
     assert told["Matched on"] == "Sex; age"
     assert told["Significance level"] == "0.25"
