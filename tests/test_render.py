@@ -452,7 +452,7 @@ def test_no_page_holds_only_a_heading_before_a_table_longer_than_a_page(tmp_path
     [start] = [page for page in pages if "A tall table" in page]
     assert "Profile of the treatment group" in start
     assert any("word word" in line for line in start)
-    assert min(map(len, pages)) > 5
+    assert min(map(len, pages[:-1])) > 5
 
 
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="poppler-utils is not installed")
