@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,7 @@ import pandas as pd
 from jdl.figures import Figure, Part, Sentence, Sentences
 from jdl.wording import (
     bound,
+    capital,
     counted,
     dated,
     is_missing,
@@ -32,6 +34,8 @@ _ABOUT = ("id", "organisation", "programme", "sector", "intervention_type", "rel
 _RATE = ("treatment_n", "difference", "ci_low", "ci_high")
 COLUMNS = (*_ABOUT, *_RATE, "rate_result", "frequency_result")
 _COMPLETE = ("published", "ready")
+SPELLED = 12
+"""The largest count that is written in words where it begins a sentence."""
 
 
 def completed(log: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
@@ -283,8 +287,7 @@ def _shows(result: Mapping[str, Any]) -> tuple[Part, ...]:
     if rate["conclusion"] == "suppressed":
         return ("No result of this analysis can be shown.",)
     if rate["conclusion"] == "inconclusive":
-        nothing = "the impact of this intervention on re-offending is currently inconclusive."
-        return (f"This analysis shows that {nothing}", *_also(frequency))
+        return (_without_the_rate(frequency),)
     amount, side = {"reduction": ("less", "lower"), "increase": ("more", "higher")}[
         rate["conclusion"]
     ]
@@ -308,13 +311,17 @@ def _points(result: Mapping[str, Any], rate: Mapping[str, Any]) -> tuple[Part, .
     return ("between ", least, " and ", most, end)
 
 
-def _also(frequency: Mapping[str, Any]) -> tuple[Part, ...]:
-    side = {"reduction": "lower", "increase": "higher"}.get(frequency["conclusion"])
-    if side is None:
-        return ()
+def _without_the_rate(frequency: Mapping[str, Any]) -> str:
+    amount = {"reduction": "fewer", "increase": "more"}.get(frequency["conclusion"])
+    if amount is None:
+        return (
+            "This analysis shows that the impact of this intervention on re-offending is currently "
+            "inconclusive."
+        )
     return (
-        f" The frequency of re-offending was {side} than in the comparison group, a statistically "
-        "significant result.",
+        f"This analysis shows that those who took part committed {amount} proven re-offences per "
+        "person than the comparison group, a statistically significant result. The impact of this "
+        "intervention on the one-year proven re-offending rate is currently inconclusive."
     )
 
 
@@ -337,14 +344,15 @@ def outcomes_to_date(every: pd.DataFrame, *, significance: float = 0.05) -> Sent
     if not total:
         return Sentences((Sentence.of("No analysis has yet given a result."),))
     also = int(((rate == "inconclusive") & (frequency == "reduction")).sum())
+    unknown = len(every) - total
     items = [
-        _first(many["reduction"], total),
+        _first(many["reduction"], total, unknown),
         _inconclusive(many["inconclusive"]),
         *([_fewer(also, many["inconclusive"])] if many["inconclusive"] else []),
         _increase(many["increase"]),
         _by_chance(total, significance),
     ]
-    if unknown := len(every) - total:
+    if unknown:
         items.append(_unknown(unknown))
     return Sentences(tuple(items))
 
@@ -358,7 +366,13 @@ def _analyses(value: Figure) -> str:
     return plural(value, "analysis", "analyses")
 
 
-def _first(reductions: int, total: int) -> Sentence:
+def _opening(name: str, value: int) -> Figure:
+    """Return a count that begins a sentence: in words, and with a capital."""
+    words = spelled(f"bulletin.outcomes.{name}.opening", value, "analyses")
+    return replace(words, text=capital(words.text))
+
+
+def _first(reductions: int, total: int, unknown: int) -> Sentence:
     every, found = outcome("total", total), outcome("reduction", reductions)
     result = plural(
         found, "a statistically significant reduction", "statistically significant reductions"
@@ -366,43 +380,58 @@ def _first(reductions: int, total: int) -> Sentence:
     return Sentence.of(
         "Of the ",
         every,
-        f" {_analyses(every)} completed so far, ",
+        f" {_analyses(every)} {'counted here' if unknown else 'completed so far'}, ",
         found,
-        f" {_analyses(found)} indicated {result} in re-offending on the one year proven "
+        f" {_analyses(found)} indicated {result} in re-offending on the one-year proven "
         "re-offending rate.",
     )
 
 
 def _inconclusive(value: int) -> Sentence:
+    if not value:
+        return Sentence.of("No analysis was inconclusive on the one-year proven re-offending rate.")
     told = outcome("inconclusive", value)
     return Sentence.of(
+        "In ",
         told,
-        f" {_analyses(told)} indicated insufficient evidence to draw a conclusion about the effect "
-        "on the one year proven re-offending rate.",
+        f" {_analyses(told)} there was insufficient evidence to draw a conclusion about the effect "
+        "on the one-year proven re-offending rate.",
     )
 
 
 def _fewer(value: int, of: int) -> Sentence:
-    told, every = outcome("inconclusive.frequency_reduction", value), outcome("inconclusive", of)
-    verb = plural(told, "details a", "detail")
-    noun = plural(told, "reduction", "reductions")
+    told = spelled("bulletin.outcomes.inconclusive.frequency_reduction", value, "analyses")
+    shows = plural(
+        told,
+        "shows a statistically significant reduction",
+        "show statistically significant reductions",
+    )
+    if of == 1:
+        lead: tuple[Part, ...] = ("That analysis ",) if value else ("That analysis does not ",)
+        shows = shows if value else "show a statistically significant reduction"
+        return Sentence.of(*lead, f"{shows} in the frequency of re-offending.")
     return Sentence.of(
-        f"Of {plural(every, 'this', 'these')} ",
-        every,
+        "Of these ",
+        outcome("inconclusive", of),
         ", ",
         told,
-        f" {_analyses(told)} {verb} statistically significant {noun} in the frequency of "
-        "re-offending.",
+        f" {_analyses(told)} {shows} in the frequency of re-offending.",
     )
 
 
 def _increase(value: int) -> Sentence:
-    told = outcome("increase", value)
-    return Sentence.of(
-        told,
-        f" {_analyses(told)} indicated a statistically significant increase in re-offending on the "
-        "one year proven re-offending rate.",
-    )
+    on = "in re-offending on the one-year proven re-offending rate."
+    if not value:
+        return Sentence.of(f"No analysis indicated a statistically significant increase {on}")
+    if value > SPELLED:
+        told = outcome("increase", value)
+        lead = f" analyses there were statistically significant increases {on}"
+        return Sentence.of("In ", told, lead)
+    told = _opening("increase", value)
+    found = "a statistically significant increase"
+    if value > 1:
+        found = "statistically significant increases"
+    return Sentence.of(told, f" {'analyses' if value > 1 else 'analysis'} indicated {found} {on}")
 
 
 def _by_chance(total: int, significance: float) -> Sentence:
@@ -420,11 +449,14 @@ def _by_chance(total: int, significance: float) -> Sentence:
 
 
 def _unknown(value: int) -> Sentence:
-    told = outcome("unknown", value)
-    verb = plural(told, "is", "are")
-    return Sentence.of(
-        told, f" further {_analyses(told)} {verb} not counted here, for want of a result to show."
-    )
+    lead: tuple[Part, ...] = ("Another ", outcome("unknown", value), " analyses")
+    if value <= SPELLED:
+        noun = "analysis" if value == 1 else "analyses"
+        lead = (_opening("unknown", value), f" further {noun}")
+    why = "are not counted here: their results are in earlier releases that were not at hand"
+    if value == 1:
+        why = "is not counted here: its result is in an earlier release that was not at hand"
+    return Sentence.of(*lead, f" {why}, or could not be shown.")
 
 
 def service_update(

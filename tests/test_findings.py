@@ -716,7 +716,11 @@ def test_this_month_by_conclusion(rate, expected):
 
 def test_this_month_adds_a_significant_frequency_to_an_inconclusive_rate():
     told = bulletin.this_month([result(frequency=effect("frequency", -0.5, -0.1))], LOG).text
-    assert "currently inconclusive. The frequency of re-offending was lower than" in told
+    assert told.endswith(
+        "This analysis shows that those who took part committed fewer proven re-offences per "
+        "person than the comparison group, a statistically significant result. The impact of this "
+        "intervention on the one-year proven re-offending rate is currently inconclusive."
+    )
 
 
 def test_this_month_refuses_a_conclusion_against_its_interval():
@@ -753,13 +757,13 @@ def outcomes(reductions, inconclusive, increases, fewer=0, unknown=0):
 def test_outcomes_of_september_2015_beside_chance():
     assert [item.text for item in outcomes(37, 90, 7, fewer=11).items] == [
         "Of the 134 analyses completed so far, 37 analyses indicated statistically significant "
-        "reductions in re-offending on the one year proven re-offending rate.",
-        "90 analyses indicated insufficient evidence to draw a conclusion about the effect on the "
-        "one year proven re-offending rate.",
-        "Of these 90, 11 analyses detail statistically significant reductions in the frequency of "
-        "re-offending.",
-        "7 analyses indicated a statistically significant increase in re-offending on the one year "
-        "proven re-offending rate.",
+        "reductions in re-offending on the one-year proven re-offending rate.",
+        "In 90 analyses there was insufficient evidence to draw a conclusion about the effect on "
+        "the one-year proven re-offending rate.",
+        "Of these 90, eleven analyses show statistically significant reductions in the frequency "
+        "of re-offending.",
+        "Seven analyses indicated statistically significant increases in re-offending on the "
+        "one-year proven re-offending rate.",
         "If no programme had any effect, about 3 of 134 analyses would be expected to give a "
         "significant result in each direction by chance alone.",
     ]
@@ -767,12 +771,35 @@ def test_outcomes_of_september_2015_beside_chance():
 
 def test_outcomes_in_the_singular():
     first, second, third, fourth, fifth, sixth = outcomes(1, 1, 1, fewer=1, unknown=1).items
-    assert "1 analysis indicated a statistically significant reduction in" in first.text
-    assert second.text.startswith("1 analysis indicated insufficient")
-    assert third.text.startswith("Of this 1, 1 analysis details a statistically significant reduct")
-    assert fourth.text.startswith("1 analysis indicated a statistically")
+    assert first.text.startswith("Of the 3 analyses counted here, 1 analysis indicated a stat")
+    assert second.text.startswith("In 1 analysis there was insufficient")
+    assert third.text.startswith("That analysis shows a statistically significant reduction in")
+    assert fourth.text.startswith("One analysis indicated a statistically significant increase in")
     assert "fewer than one of 3 analyses" in fifth.text
-    assert sixth.text.startswith("1 further analysis is not counted")
+    assert sixth.text == (
+        "One further analysis is not counted here: its result is in an earlier release that was "
+        "not at hand, or could not be shown."
+    )
+
+
+@pytest.mark.parametrize("many", [0, 1, 2, 12, 13, 40])
+def test_no_sentence_of_the_outcomes_begins_with_a_digit(many):
+    for item in outcomes(many, many, many, fewer=many, unknown=max(many, 1)).items:
+        assert not item.text[0].isdigit()
+        assert not re.search(r"\b(one|1) analyses|\bno analyses there", item.text)
+
+
+def test_outcomes_that_are_none_or_many():
+    none = [item.text for item in outcomes(3, 0, 0).items]
+    assert none[1] == "No analysis was inconclusive on the one-year proven re-offending rate."
+    assert none[2].startswith("No analysis indicated a statistically significant increase in")
+    alone = outcomes(0, 1, 15, unknown=38).text
+    assert "That analysis does not show a statistically significant reduction in" in alone
+    assert "In 15 analyses there were statistically significant increases in" in alone
+    assert (
+        "Another 38 analyses are not counted here: their results are in earlier releases that were "
+        "not at hand, or could not be shown."
+    ) in alone
 
 
 def test_outcomes_of_nothing():
