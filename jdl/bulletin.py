@@ -295,6 +295,7 @@ def _shows(result: Mapping[str, Any]) -> tuple[Part, ...]:
         f"This analysis shows that those who took part re-offended {amount} than the comparison "
         f"group: the one-year proven re-offending rate was {side} by ",
         *_points(result, rate),
+        _against(rate, frequency),
     )
 
 
@@ -309,6 +310,17 @@ def _points(result: Mapping[str, Any], rate: Mapping[str, Any]) -> tuple[Part, .
     )
     end = " percentage points, a statistically significant result."
     return ("between ", least, " and ", most, end)
+
+
+def _against(rate: Mapping[str, Any], frequency: Mapping[str, Any]) -> str:
+    """Tell a significant frequency that points the other way than the rate."""
+    amount = {"reduction": "fewer", "increase": "more"}.get(frequency["conclusion"])
+    if amount is None or frequency["conclusion"] == rate["conclusion"]:
+        return ""
+    return (
+        f" However, they committed {amount} proven re-offences per person, also a statistically "
+        "significant result."
+    )
 
 
 def _without_the_rate(frequency: Mapping[str, Any]) -> str:

@@ -1038,10 +1038,10 @@ def by_sector_chart(every: pd.DataFrame, *, source: str) -> Chart:
 def _by_chart(every: pd.DataFrame, column: str, name: str, table: Table, source: str) -> Chart:
     counts = outcomes_by(every, column)
     kind = "type of intervention" if column == "intervention_type" else "sector"
-    alt: list[Part] = [f"Stacked bars of results by {kind}. "]
+    alt: list[Part] = [f"Stacked bars of results by {kind}."]
     for value, row in counts.iterrows():
         figures = _row_figures(column, str(value), row)
-        alt += [f"{capital(proper(str(value)))}: ", *_conclusions(figures), ". "]
+        alt += [f" {capital(proper(str(value)))}: ", *_conclusions(figures), "."]
     if counts.empty:
         alt = [f"No result by {kind} can be drawn yet."]
     return Chart(

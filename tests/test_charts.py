@@ -358,7 +358,7 @@ def test_counts_by_group_print_every_count_beside_its_name():
     words = [box[4] for box in boxes(chart)]
     assert "1 reduction, 0 inconclusive, 0 increases" in words
     assert chart.title.text == "Most results are inconclusive in 1 of 2 sectors"
-    assert chart.alt.text.endswith("Public: 1 inconclusive. Voluntary: 1 significant reduction. ")
+    assert chart.alt.text.endswith("Public: 1 inconclusive. Voluntary: 1 significant reduction.")
 
 
 # --- One register ---------------------------------------------------------------------------------

@@ -723,6 +723,16 @@ def test_this_month_adds_a_significant_frequency_to_an_inconclusive_rate():
     )
 
 
+def test_this_month_tells_a_frequency_that_points_the_other_way():
+    both = result(rate=effect("rate", -0.1, -0.02), frequency=effect("frequency", 0.1, 0.5))
+    assert bulletin.this_month([both], LOG).text.endswith(
+        "However, they committed more proven re-offences per person, also a statistically "
+        "significant result."
+    )
+    alike = result(rate=effect("rate", -0.1, -0.02), frequency=effect("frequency", -0.5, -0.1))
+    assert "However" not in bulletin.this_month([alike], LOG).text
+
+
 def test_this_month_refuses_a_conclusion_against_its_interval():
     wrong = result(rate=replace(effect("rate", -0.1, -0.02), conclusion="increase"))
     with pytest.raises(ValueError, match="contradicts"):
