@@ -49,6 +49,8 @@ _MONTHS = [
 _LEADING_HEADING = re.compile(r"\A\s*#{1,6} [^\n]*\n?")
 _DRAWING = re.compile(r"<svg .*</svg>", re.DOTALL)
 _TABLE = re.compile(r'<div class="table"(?=[ >])(.*?</table>)', re.DOTALL)
+_PROSE = re.compile(r"<(p|li)>.*?</\1>", re.DOTALL)
+_MARKED = re.compile(r"</?data[^>]*>")
 _TAGS = re.compile(r"<[^>]*>")
 _CHART = re.compile(r'<svg role="img" aria-label="([^"]*)"([^>]*)>')
 _FONT = "JDL Sans"
@@ -440,7 +442,7 @@ def pdf(html: str) -> bytes:
     fonts = FontConfiguration()
     refuse = URLFetcher(allowed_protocols=["data"], fail_on_errors=True)
     style = CSS(string=_font_faces(), font_config=fonts, url_fetcher=refuse)
-    html = _TABLE.sub(_breakable, _CHART.sub(_titled, html))
+    html = _PROSE.sub(_unmarked, _TABLE.sub(_breakable, _CHART.sub(_titled, html)))
     page = HTML(string=html, url_fetcher=refuse)
     made = page.write_pdf(stylesheets=[style], font_config=fonts, pdf_variant="pdf/ua-1")
     return bytes(made)
@@ -450,6 +452,11 @@ def _titled(chart: re.Match[str]) -> str:
     """Give a drawing its description where WeasyPrint looks for it, and the project's font."""
     attributes = chart[2].replace('font-family="', f'font-family="{_FONT},')
     return f'<svg role="img"{attributes}><title>{chart[1]}</title>'
+
+
+def _unmarked(prose: re.Match[str]) -> str:
+    """Leave figures unmarked in running text: WeasyPrint breaks lines badly around an element."""
+    return _MARKED.sub("", prose[0])
 
 
 def _breakable(table: re.Match[str]) -> str:

@@ -456,14 +456,22 @@ def test_no_page_holds_only_a_heading_before_a_table_longer_than_a_page(tmp_path
 
 
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="poppler-utils is not installed")
-def test_a_fingerprint_wraps_with_the_words_before_it(tmp_path: Path) -> None:
+def test_no_word_of_the_plan_stands_alone_on_its_line(tmp_path: Path) -> None:
     executed = without(sample.report(), "plan")
-    plan = Sentence.of("The fingerprint is ", Figure("plan.hash", "a1" * 32, "", "a1" * 32), ".")
+    plan = Sentence.of(
+        "The primary analysis, the ways to match in the order tried, the rule for accepting one "
+        "and the significance level of ",
+        Figure("plan.significance", 0.05, "proportion", "5%"),
+        " were fixed before any outcome was loaded. The fingerprint of that plan is ",
+        Figure("plan.hash", "a1" * 32, "", "a1" * 32),
+        ".",
+    )
     executed.cells.append(sample.cell("plan", plan))
     lines = [
         line for page in pages_of(render.pdf(render.report(executed)), tmp_path) for line in page
     ]
-    assert any(re.match("The fingerprint is (a1)+", line) for line in lines)
+    start = next(i for i, line in enumerate(lines) if line.startswith("The primary analysis"))
+    assert lines[start + 2] == f"{'a1' * 32}."
 
 
 def test_a_request_stopped_after_linkage_keeps_what_was_found_in_its_data() -> None:
