@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -431,3 +431,27 @@ def was_withdrawn(log: pd.DataFrame, release: Release, request_id: str) -> bool:
     """Return whether a request counts as withdrawn at a release."""
     then = status_at(log, release)
     return bool(((then["id"] == request_id) & (then["status_then"] == "withdrawn")).any())
+
+
+def names_of(log: pd.DataFrame, ids: Iterable[str]) -> dict[str, str]:
+    """Name requests in print: the programme and the month of its report.
+
+    Parameters
+    ----------
+    log : DataFrame
+        From `read_log`.
+    ids : iterable of str
+        Those that the log does not hold are left out.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    held = log.loc[log["release"].notna()].set_index("id")
+    told = {
+        str(name): f"{programme} ({dt.date.fromisoformat(f'{month}-01'):%B %Y})"
+        for name, programme, month in zip(
+            held.index, held["programme"], held["release"], strict=True
+        )
+    }
+    return {name: told[name] for name in ids if name in told}

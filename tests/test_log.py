@@ -3,10 +3,11 @@
 import datetime as dt
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from jdl.faults import Unusable
-from jdl.log import LOG, counts_at, read_log, read_release, status_at, was_withdrawn
+from jdl.log import LOG, counts_at, names_of, read_log, read_release, status_at, was_withdrawn
 
 ROW = {
     "id": "one",
@@ -270,3 +271,10 @@ def test_a_bad_release_file_is_told(tmp_path, old, new, rule, column):
 def test_a_release_is_a_month(tmp_path, name):
     with pytest.raises(Unusable, match="a release is a month"):
         read_release(tmp_path, name)
+
+
+def test_requests_are_named_by_programme_and_month():
+    held = pd.DataFrame(
+        {"id": ["a", "b"], "programme": ["Arts", "Work"], "release": ["2014-01", None]}
+    )
+    assert names_of(held, ["a", "b", "c"]) == {"a": "Arts (January 2014)"}
