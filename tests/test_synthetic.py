@@ -268,6 +268,7 @@ def test_slips_and_strangers_are_as_many_as_described(links: pd.DataFrame) -> No
 
 def test_ids_are_given_as_often_as_described(synthetic_out: Path, links: pd.DataFrame) -> None:
     given = []
+    links = links.loc[links["request"] != "open-door"]  # not signed off, so never opened
     for request in links["request"].unique():
         people = _upload(synthetic_out, request)
         given.append(people.assign(request=request)[["request", "row", "pnc_id"]])
