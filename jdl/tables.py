@@ -462,7 +462,7 @@ def result_table(
         f"Estimated difference ({confidence(significance)}), "
         f"{_interval_unit(MEASURES[layout.measures[0]])}",
         "Significant",
-        "p-value",
+        "p\u2011value",
     )
     rows = tuple(_result_row(e, labels, several) for e in chosen)
     notes = [
