@@ -47,10 +47,9 @@ setup: .venv/.installed .venv/.pango
 # Requests that have not changed are not run again. The uploads in requests/ belong to the default
 # size; data of another size bring their own.
 release: setup
-	@ls data/vintage.toml data/*/vintage.toml >/dev/null 2>&1 \
+	@ls data/vintage.toml data/*/vintage.toml 2>/dev/null | grep -q . \
 		|| $(BIN)/jdl synth --offenders $(OFFENDERS) --out data
 	@$(BIN)/jdl release $(RELEASE) --replace $(if $(filter-out 200000,$(OFFENDERS)),--data data)
-	@echo "Done. Open outputs/$(RELEASE)/index.html"
 
 test: setup
 	@command -v chromium >/dev/null && command -v pdftotext >/dev/null \

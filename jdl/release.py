@@ -18,7 +18,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ import nbformat
 import pandas as pd
 
 from jdl import manifest, national, prepare, render, request
-from jdl.execute import parameters_of, peak_memory
+from jdl.execute import defaults_of, peak_memory
 from jdl.faults import Fault, Unusable
 from jdl.forms import ID
 from jdl.history import read_results
@@ -191,11 +191,11 @@ def open_month(name: str, places: Places, only: str | None = None) -> Month:
     if release is None:
         raise Unusable(faults)
     log = _gather(faults, request.read_log, places.requests)
-    if log is not None:
-        _gather(faults, request.counts_at, log, release)
+    if log is not None and _gather(faults, request.counts_at, log, release) is not None:
+        faults += [] if only else _strangers(log, release, places.requests)
     vintage = _gather(faults, national.open_vintage, places.data, release.vintage)
     folders = _gather(faults, request.requests_of, places.requests, name) or []
-    parameters = parameters_of(REPORT)
+    parameters = defaults_of(REPORT)
     entries = [
         _gather(faults, _read_entry, folder, places.requests, vintage, parameters)
         for folder in folders
@@ -212,6 +212,57 @@ def open_month(name: str, places: Places, only: str | None = None) -> Month:
     return Month(places, release, vintage, tuple(entries))
 
 
+def _strangers(log: pd.DataFrame, release: request.Release, requests: Path) -> list[Fault]:
+    """Hold the month's requests and the log's rows of that month against each other."""
+    then = request.status_at(log, release).set_index("id")
+    here = then.loc[then["release"].eq(release.name)]
+    folders = {path.name for path in request.request_folders(requests)}
+    awaited = here.index[here["status_then"].eq("ready") & here["rate_result"].isna()]
+    missing = [
+        Fault(
+            "log.csv",
+            f"the log says that {name} is reported in {release.name}, and there is no such request",
+            "Add its folder, or correct its status and release in the log",
+        )
+        for name in awaited
+        if name not in folders
+    ]
+    return missing + [
+        Fault(
+            f"{folder.name}/request.toml",
+            f"a request of {release.name} must have a row with that release in log.csv",
+            "Add the row, or correct the release in one of the two",
+        )
+        for folder in request.requests_of(requests, release.name)
+        if folder.name not in here.index
+    ]
+
+
+def _hold_to_log(month: Month) -> None:
+    """Refuse to publish where the log says another outcome than the run found."""
+    log = request.read_log(month.places.requests)
+    then = request.status_at(log, month.release).set_index("id")["status_then"]
+    found = {
+        entry.request.id: _status(month.work / entry.request.id).replace("reported", "ready")
+        for entry in month.entries
+    }
+    wrong = [
+        f"{name}: log.csv says {then[name]!r}, the run found {status!r}"
+        for name, status in found.items()
+        if name in then and then[name] != status
+    ]
+    if wrong:
+        raise Refused(
+            f"{month.name} is not published, because the log and the requests disagree. "
+            + "; ".join(wrong)
+            + ". Correct the status in log.csv, then run the same command again."
+        )
+
+
+def _status(folder: Path) -> str:
+    return str(json.loads((folder / "result.json").read_text(encoding="utf-8"))["status"])
+
+
 def _unusable(where: str, rule: str, remedy: str) -> Unusable:
     return Unusable([Fault(where, rule, remedy)])
 
@@ -226,7 +277,7 @@ def _gather(faults: list[Fault], read: Callable[..., Any], *arguments: Any) -> A
 
 
 def _read_entry(
-    folder: Path, requests: Path, vintage: Vintage | None, parameters: tuple[str, ...]
+    folder: Path, requests: Path, vintage: Vintage | None, parameters: Mapping[str, Any]
 ) -> Entry:
     try:
         read = request.read_request(folder)
@@ -245,9 +296,9 @@ def _read_entry(
     return Entry(read, hashes)
 
 
-def _unknown_overrides(read: request.Request, parameters: tuple[str, ...]) -> list[Fault]:
+def _unknown_overrides(read: request.Request, parameters: Mapping[str, Any]) -> list[Fault]:
     known = [name for name in parameters if name != _ID]
-    return [
+    unknown = [
         Fault(
             f"{read.id}/request.toml",
             "a method override must name a parameter of the report's notebook",
@@ -257,6 +308,33 @@ def _unknown_overrides(read: request.Request, parameters: tuple[str, ...]) -> li
         for name in read.overrides
         if name not in known
     ]
+    return unknown + [
+        Fault(
+            f"{read.id}/request.toml",
+            "the value of a method override must be of the kind that the notebook has: "
+            + _kind_of(parameters[name]),
+            "Write it so, or remove the override",
+            column=f"[method] {name}",
+        )
+        for name, value in read.overrides.items()
+        if name in known and not _same_kind(value, parameters[name])
+    ]
+
+
+def _kind_of(value: Any) -> str:
+    if isinstance(value, list):
+        return f"a list, each entry {_kind_of(value[0])}"
+    return {bool: "true or false", int: "a whole number", float: "a number"}.get(
+        type(value), "text"
+    )
+
+
+def _same_kind(value: Any, default: Any) -> bool:
+    if isinstance(default, list):
+        return isinstance(value, list) and all(_same_kind(one, default[0]) for one in value)
+    if isinstance(default, float):
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is type(default)
 
 
 def inputs_of(month: Month) -> dict[str, Any]:
@@ -374,6 +452,7 @@ def run_release(
         with crew(jobs or _cores()) as workers:
             outcomes = _run_requests(month, made_from, workers, tell, again=False)
             if not _failures(outcomes):
+                _hold_to_log(month)
                 outcomes.append(_assemble(month, made_from, outcomes, started, workers, tell))
         lines = _lines(month, outcomes)
         return Summary(month.folder / "index.html", lines, _failures(outcomes))
@@ -512,7 +591,7 @@ def _job(month: Month, entry: Entry, made_from: dict[str, Any]) -> Job:
             [
                 entry.hashes,
                 entry.parameters,
-                made_from["inputs"]["log.csv"],
+                _told_by_log(month, entry.request),
                 made_from["inputs"]["release"],
                 made_from["vintage"],
                 made_from["code"]["sha256"],
@@ -520,6 +599,13 @@ def _job(month: Month, entry: Entry, made_from: dict[str, Any]) -> Job:
             ]
         ),
     )
+
+
+def _told_by_log(month: Month, asked: request.Request) -> str:
+    """Hash what a request's notebook reads in the log: its own row and those it extends."""
+    log = request.read_log(month.places.requests)
+    rows = log.loc[log["id"].isin([asked.id, *asked.extends])]
+    return manifest.digest(rows.to_csv(index=False).encode())
 
 
 def _environment(month: Month, results: Path) -> dict[str, str]:

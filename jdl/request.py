@@ -717,19 +717,20 @@ def against(request: Request, upload: Upload, vintage: Vintage) -> list[Fault]:
     Returns
     -------
     list of Fault
-        One where every row with a date lies beyond; rows beyond among others are counted in the
-        funnel (see `beyond`).
+        One where every row with a date lies beyond, or so many do that fewer than the minimum are
+        left; rows beyond among others are counted in the funnel (see `beyond`).
     """
-    dated = _effective(upload.people).notna().sum()
-    if not dated or beyond(upload, vintage) < dated:
+    dated = int(_effective(upload.people).notna().sum())
+    late = beyond(upload, vintage)
+    if not late or (late < dated and (late < MINIMUM_PEOPLE or dated - late >= MINIMUM_PEOPLE)):
         return []
     return [
         Fault(
             f"{request.id}/{upload.name}",
             f"the vintage {vintage.name} follows up index dates to "
-            f"{vintage.last_index_date.isoformat()}, and every date of the upload lies after that",
+            f"{vintage.last_index_date.isoformat()}, and too many dates of the upload lie after",
             "Wait for a later vintage, or name one with --data",
-            rows=int(dated),
+            rows=late,
         )
     ]
 

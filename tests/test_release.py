@@ -20,17 +20,15 @@ import pytest
 from few_pages import pages, torn_pages
 from request_files import people, text, write_request
 
-from jdl import manifest, national, prepare, release, render, workers
+from jdl import execute, manifest, national, prepare, release, render, workers
 from jdl.faults import Unusable
 from jdl.release import Places, Refused, open_month, run_release, run_request
 from jdl.workers import STAGES, Done, News, fresh, swap
 
 NOTEBOOKS = Path(__file__).parent / "notebooks"
-LOG = (
-    "id,organisation,programme,sector,intervention_type,received,status,status_date,release\n"
-    "harbour,Harbour Trust,Harbour mentoring,voluntary,mentoring,2013-11-04,ready,2014-03-13,"
-    "2014-03\n"
-)
+HEADER = "id,organisation,programme,sector,intervention_type,received,status,status_date,release\n"
+ROW = "{},Harbour Trust,Harbour mentoring,voluntary,mentoring,2013-11-04,ready,2014-03-13,2014-03\n"
+LOG = HEADER + ROW.format("harbour")
 
 
 class Month:
@@ -41,8 +39,11 @@ class Month:
         self.news = []
 
     def add(self, *names, **written):
+        log = self.places.requests / "log.csv"
         for name in names:
             write_request(self.places.requests / name, **{"upload": text(people(3)), **written})
+            if f"\n{name}," not in log.read_text():
+                log.write_text(log.read_text() + ROW.format(name))
 
     def release(self, **options):
         return run_release("2014-03", self.places, tell=self.news.append, **{"jobs": 1, **options})
@@ -221,6 +222,8 @@ def test_after_mending_only_what_failed_is_run_again(month):
     month.add("dies", "zeal")
     month.release()
     (month.places.requests / "dies" / "request.toml").unlink()
+    log = month.places.requests / "log.csv"
+    log.write_text(log.read_text().replace(ROW.format("dies"), ""))
     month.add("lives")
     month.news.clear()
     summary = month.release()
@@ -539,3 +542,50 @@ def _end(processes, kind, number):
     for pid in processes:
         if kind in _command(pid):
             os.kill(pid, number)
+
+
+def test_the_month_and_the_log_name_the_same_requests(month):
+    log = month.places.requests / "log.csv"
+    log.write_text(HEADER + ROW.format("elsewhere"))
+    with pytest.raises(Unusable) as unusable:
+        month.release()
+    where = {fault.where for fault in unusable.value.faults}
+    assert where == {"log.csv", "harbour/request.toml"}
+    assert not month.places.outputs.exists()
+
+
+def test_a_month_is_not_published_against_its_log(month):
+    log = month.places.requests / "log.csv"
+    log.write_text(LOG.replace("ready", "not processed"))
+    with pytest.raises(release.Refused, match=r"harbour: log.csv says 'not processed'"):
+        month.release()
+    assert not month.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "default", "same"),
+    [
+        ("five", 0.05, False), (1, 0.05, True), (True, 0.05, False), (0.5, 14, False),
+        ([0.1, 0.2], [0.2], True), (["x"], [0.2], False), (0.2, [0.2], False), ("a", "b", True),
+    ],
+)  # fmt: skip
+def test_an_override_is_of_the_notebooks_kind(value, default, same):
+    assert release._same_kind(value, default) == same
+
+
+def test_an_override_of_the_wrong_kind_is_a_fault(month):
+    form = month.places.requests / "harbour" / "request.toml"
+    name = next(n for n, d in release.defaults_of(release.REPORT).items() if n != "request_id")
+    override = f'{name} = {{value = {{}}, reason = "wrong"}}'.replace("{}", "2013-01-01")
+    form.write_text(f"{form.read_text()}\n[method]\n{override}\n")
+    with pytest.raises(Unusable):
+        month.release()
+
+
+def test_the_masters_defaults_are_read():
+    root = Path(release.__file__).parent.parent
+    defaults = execute.defaults_of(root / "notebooks" / "tailored_report.ipynb")
+    assert defaults["link_threshold"] == 0.95 and defaults["calipers"] == [0.2, 0.1, 0.05]
+    assert list(defaults) == list(
+        execute.parameters_of(root / "notebooks" / "tailored_report.ipynb")
+    )

@@ -3,6 +3,7 @@
 import datetime as dt
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -572,3 +573,21 @@ def test_requests_with_equal_ids_or_no_release_are_told(tmp_path):
         ("c/request.toml", "release"),
         ("d/request.toml", None),
     ]
+
+
+@pytest.mark.parametrize(
+    ("late", "in_time", "faults"), [(60, 59, 1), (60, 60, 0), (59, 5, 0), (10, 0, 1)]
+)
+def test_a_vintage_too_old_for_nearly_all_is_a_fault(late, in_time, faults):
+    dates = ["2013-05-01"] * late + ["2005-05-01"] * in_time
+    absent = [pd.NaT] * len(dates)
+    people = pd.DataFrame(
+        {
+            "index_date": pd.to_datetime(absent),
+            "intervention_start": pd.to_datetime(dates),
+            "conviction_date": pd.to_datetime(absent),
+        }
+    )
+    upload = SimpleNamespace(people=people, name="upload.csv")
+    old = SimpleNamespace(name="old", last_index_date=dt.date(2011, 12, 31))
+    assert len(request.against(SimpleNamespace(id="a"), upload, old)) == faults
