@@ -59,7 +59,7 @@ Row = tuple[int, list[Cell]]
 
 
 class Findings:
-    """Faults as they are found, one for each rule and column, with the first row and a count.
+    """Faults as they are found, one for each rule and column, with every row number.
 
     Parameters
     ----------
@@ -89,9 +89,17 @@ class Findings:
     def faults(self) -> list[Fault]:
         """All faults, those of the whole file first, then by first row."""
         faults = [
-            Fault(self.where, rule, remedy, column, min(numbers, default=None), len(rows))
+            Fault(
+                self.where,
+                rule,
+                remedy,
+                column,
+                min(numbers, default=None),
+                len(rows),
+                tuple(numbers[1:]),
+            )
             for (rule, remedy, column), rows in self._seen.items()
-            for numbers in [[row for row in rows if row is not None]]
+            for numbers in [sorted({row for row in rows if row is not None})]
         ]
         return sorted(faults, key=lambda fault: fault.row or 0)
 

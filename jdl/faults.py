@@ -24,6 +24,8 @@ class Fault:
         The first row concerned, counted as a spreadsheet does (the header is row 1).
     rows : int
         How many rows break the rule.
+    others : tuple of int
+        The numbers of the further rows, where they are known.
     """
 
     where: str
@@ -32,6 +34,7 @@ class Fault:
     column: str | None = None
     row: int | None = None
     rows: int = 1
+    others: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         place = [self.where]
@@ -39,8 +42,24 @@ class Fault:
             place.append(f"row {self.row}")
         if self.column is not None:
             place.append(f"column {self.column}" if self.row is not None else self.column)
-        more = f" ({self.rows - 1} more rows like this.)" if self.rows > 1 else ""
-        return f"{', '.join(place)}: {self.rule}. {self.remedy}.{more}"
+        return f"{', '.join(place)}: {self.rule}. {self.remedy}.{self._more()}"
+
+    def _more(self) -> str:
+        if self.others:
+            return f" Also in row{'s' if len(self.others) > 1 else ''} {_ranges(self.others)}."
+        count = self.rows - 1
+        return f" ({count} more row{'s' if count > 1 else ''} like this.)" if count > 0 else ""
+
+
+def _ranges(numbers: Iterable[int]) -> str:
+    """Write ``3 to 5, 9`` for 3, 4, 5 and 9."""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(f"{a}" if a == b else f"{a} to {b}" for a, b in runs)
 
 
 class Unusable(Exception):  # noqa: N818
