@@ -9,6 +9,7 @@ import re
 import tomllib
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -194,8 +195,8 @@ def _row(rng: np.random.Generator, name: str, person: dict[Any, Any]) -> dict[st
     }
     if layout.group:
         row[f"group_{layout.group[0]}"] = str(rng.choice(layout.group[1]))
-    _slips(rng, row, person)
-    _ids(rng, row, person)
+    slip(rng, row, person)
+    give_ids(rng, row, person)
     return row
 
 
@@ -207,8 +208,25 @@ def _date(days: Any) -> dt.date | None:
     return None if days is None else dt.date(1970, 1, 1) + dt.timedelta(days=int(days))
 
 
-def _slips(rng: np.random.Generator, row: dict[str, Any], person: dict[str, Any]) -> None:
-    """Put in the slips of section 3 of the linkage notes, each with its own chance."""
+def slip(
+    rng: np.random.Generator,
+    row: dict[str, Any],
+    person: dict[str, Any],
+    often: Mapping[str, float] | None = None,
+) -> None:
+    """Put in the slips of section 3 of the linkage notes, each with its own chance.
+
+    Parameters
+    ----------
+    rng : numpy Generator
+    row : dict
+        forename, surname, date_of_birth as the register has them, and ``_errors``, a list that
+        receives the kinds of slip; changed in place.
+    person : dict
+        female, culture, middle, alias_forename and alias_surname.
+    often : mapping of kind to factor, optional
+        By how much a kind of slip is more frequent than here.
+    """
     slips = {
         "alias": (0.055, _use_alias),
         "changed surname": (0.11 if person["female"] else 0.0, _changed_surname),
@@ -224,10 +242,10 @@ def _slips(rng: np.random.Generator, row: dict[str, Any], person: dict[str, Any]
         "first of January": (0.009, _january),
         "no date of birth": (0.02, _no_birth),
     }
-    for kind, (chance, slip) in slips.items():
+    for kind, (chance, make) in slips.items():
         before = (row["forename"], row["surname"], row["date_of_birth"])
-        if rng.random() < chance:
-            slip(rng, row, person)
+        if rng.random() < chance * (often or {}).get(kind, 1.0):
+            make(rng, row, person)
         if (row["forename"], row["surname"], row["date_of_birth"]) != before:
             row["_errors"].append(kind)
 
@@ -320,7 +338,17 @@ def _no_birth(rng: np.random.Generator, row: dict[str, Any], person: dict[str, A
     row["date_of_birth"] = None
 
 
-def _ids(rng: np.random.Generator, row: dict[str, Any], person: dict[str, Any]) -> None:
+def give_ids(rng: np.random.Generator, row: dict[str, Any], person: dict[str, Any]) -> None:
+    """Give some rows a PNC id or prison number, now and then a wrong one.
+
+    Parameters
+    ----------
+    rng : numpy Generator
+    row : dict
+        Receives pnc_id and prison_number, and kinds of slip in ``_errors``; changed in place.
+    person : dict
+        pnc_id and prison_number of the register.
+    """
     pnc = person.get("pnc_id")
     if pnc and rng.random() < PNC_GIVEN:
         u = rng.random()
