@@ -83,7 +83,10 @@ def definitions_hash() -> str:
     """Return the hash of the code that defines what is prepared."""
     digest = hashlib.sha256()
     for module in _DEFINED_IN:
-        digest.update(Path(str(module.__file__)).read_bytes())
+        file = Path(str(module.__file__))
+        parts = sorted(file.parent.glob("*.py")) if file.stem == "__init__" else [file]
+        for part in parts:
+            digest.update(part.read_bytes())
     return digest.hexdigest()
 
 

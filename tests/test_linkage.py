@@ -16,7 +16,9 @@ import pandas as pd
 import pytest
 from linkage_world import World, pnc
 
-from jdl import linkage
+from jdl import linkage, national
+from jdl.linkage import decisions, scores, training
+from jdl.linkage import model as modelling
 from jdl.national import open_vintage
 from jdl.request import read_request, read_upload
 
@@ -36,7 +38,7 @@ def upload(*rows: dict[str, Any]) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def few_pairs() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(linkage, "SAMPLED_PAIRS", 3e5)
+        patch.setattr(training, "SAMPLED_PAIRS", 3e5)
         yield
 
 
@@ -54,8 +56,14 @@ def register(world: World, few_pairs: None) -> linkage.Register:
 
 def located(rows: pd.DataFrame, register: linkage.Register, **choices: float) -> linkage.Links:
     cleaned = linkage.clean(rows)
-    by_pass = linkage.deterministic(cleaned, register)
-    return linkage.decide(by_pass, linkage.score(cleaned, register), **choices)
+    found = linkage.candidates(cleaned, register)
+    by_pass = linkage.deterministic(found)
+    return linkage.decide(by_pass, linkage.score(found, by_pass), **choices)
+
+
+def scored_of(rows: pd.DataFrame, register: linkage.Register) -> linkage.Scored:
+    found = linkage.candidates(linkage.clean(rows), register)
+    return linkage.score(found, linkage.deterministic(found))
 
 
 def quality(links: linkage.Links, truth: pd.Series) -> tuple[float, float]:
@@ -80,7 +88,7 @@ def small(offenders: list[dict[str, Any]], aliases: list[dict[str, Any]] | None 
 
 
 def register_of(world: World) -> linkage.Register:
-    settings = linkage._settings(linkage._start_m(), linkage._START_U, 1e-4)
+    settings = modelling.settings_of(modelling.start_m(), modelling.START_U, 1e-4)
     return linkage.Register(world.connect(), settings, 200_000)
 
 
@@ -258,7 +266,7 @@ def test_rows_of_one_person_are_grouped_unless_an_identifier_differs() -> None:
 
 
 def test_kept_nicknames_are_plain_and_stand_once() -> None:
-    text = Path(linkage.__file__).with_name("nicknames.toml").read_text(encoding="utf-8")
+    text = Path(national.__file__).with_name("nicknames.toml").read_text(encoding="utf-8")
     for roots in tomllib.loads(text).values():
         forms = [form for kept in roots.values() for form in kept]
         assert len(forms) == len(set(forms))
@@ -328,15 +336,15 @@ def test_a_shuffled_upload_and_register_give_the_same_model_and_links(few_pairs:
 def test_posteriors_of_a_person_never_exceed_certainty(
     world: World, register: linkage.Register
 ) -> None:
-    pairs = linkage.score(linkage.clean(world.upload), register).pairs
+    pairs = scored_of(world.upload, register).pairs
     assert pairs.groupby("person")["posterior"].sum().max() <= 1 + 1e-5
     assert pairs["posterior"].between(0, 1).all()
     assert not pairs.duplicated(["person", "offender_id"]).any()
 
 
 def test_the_posterior_is_bayes_rule() -> None:
-    bits, owner = np.array([20.0, 17.0, 5.0]), np.array([0, 0, 1])
-    share, posterior = linkage._shared_out(bits, owner, 2, 2**18)
+    bits, person = np.array([20.0, 17.0, 5.0]), pd.Series([0, 0, 1])
+    share, posterior = scores.shared_out(bits, person, pd.Series([False, False]), 2**18)
     odds = np.array([2.0**2, 2.0**-1, 2.0**-13]) * share
     none = 1 - share
     expected = [
@@ -345,13 +353,15 @@ def test_the_posterior_is_bayes_rule() -> None:
         odds[2] / (none + odds[2]),
     ]
     assert posterior == pytest.approx(expected, rel=1e-12)
-    weight = linkage.START_WEIGHT
+    weight = modelling.START_WEIGHT
     assert share == pytest.approx((sum(expected) + weight * 0.9) / (2 + weight), abs=1e-8)
 
 
 def test_a_bigger_register_makes_the_same_agreement_worth_less() -> None:
-    bits, owner = np.array([20.0]), np.array([0])
-    near, far = (linkage._shared_out(bits, owner, 1, size)[1][0] for size in (1_000, 10_000_000))
+    one, nobody = pd.Series([0]), pd.Series([False])
+    near, far = (
+        scores.shared_out(np.array([20.0]), one, nobody, size)[1][0] for size in (1_000, 10_000_000)
+    )
     assert near > 0.99
     assert far < 0.5
 
@@ -362,8 +372,8 @@ def test_a_bigger_register_makes_the_same_agreement_worth_less() -> None:
 def test_somebody_elses_identifier_never_links(world: World, register: linkage.Register) -> None:
     rows = world.upload.copy()
     rows["pnc_id"] = np.roll(world.offenders["pnc_id"].sample(len(rows), random_state=1), 1)
-    cleaned = linkage.clean(rows)
-    by_pass = linkage.deterministic(cleaned, register, ["pnc id"])
+    found = linkage.candidates(linkage.clean(rows), register)
+    by_pass = linkage.deterministic(found, ["pnc id"])
     assert len(by_pass) <= 1
     precision, _ = quality(located(rows, register), world.truth)
     assert precision >= 0.995
@@ -387,7 +397,7 @@ def test_an_identifier_settles_only_with_two_more(
 ) -> None:
     rows = upload({**ROW, **change, identifier: PERSON[identifier]})
     register = register_of(small([PERSON]))
-    found = linkage.deterministic(linkage.clean(rows), register)
+    found = linkage.deterministic(linkage.candidates(linkage.clean(rows), register))
     assert (list(found["offender_id"]) == ["N1"]) is settled
     decision = located(rows, register).table["decision"][0]
     assert (decision == "linked") is settled
@@ -463,7 +473,7 @@ def test_equal_claims_on_one_person_go_to_review() -> None:
             "reason": None,
         }
     )
-    assert list(linkage._each_once(best)["decision"]) == ["review", "review", "linked"]
+    assert list(decisions._each_once(best)["decision"]) == ["review", "review", "linked"]
 
 
 def test_repeated_rows_are_linked_once(world: World, register: linkage.Register) -> None:
@@ -476,18 +486,19 @@ def test_repeated_rows_are_linked_once(world: World, register: linkage.Register)
 def test_rows_without_name_or_birth_date_and_identifier_are_incomplete() -> None:
     rows = upload(
         {**ROW, "date_of_birth": None},
+        {**ROW, "date_of_birth": None, "forename": "Zebedee"},
         {**ROW, "surname": None},
         {**ROW, "forename": "unknown"},
         {**ROW, "forename": None, "pnc_id": PERSON["pnc_id"]},
     )
-    decisions = list(located(rows, register_of(small([PERSON]))).table["decision"])
-    assert decisions == ["incomplete", "incomplete", "incomplete", "linked"]
+    decided = list(located(rows, register_of(small([PERSON]))).table["decision"])
+    assert decided == ["review", "incomplete", "incomplete", "incomplete", "linked"]
 
 
 def test_thresholds_move_decisions_the_right_way(world: World, register: linkage.Register) -> None:
-    cleaned = linkage.clean(world.upload)
-    by_pass = linkage.deterministic(cleaned, register)
-    scored = linkage.score(cleaned, register)
+    found = linkage.candidates(linkage.clean(world.upload), register)
+    by_pass = linkage.deterministic(found)
+    scored = linkage.score(found, by_pass)
     linked = [
         linkage.decide(by_pass, scored, threshold=threshold).linked
         for threshold in (0.5, 0.95, 0.999, 1.1)
@@ -515,7 +526,7 @@ def test_every_row_gets_one_decision_and_counts_add_up(
 
 def test_an_unknown_pass_is_refused(register: linkage.Register) -> None:
     with pytest.raises(ValueError, match="no such pass"):
-        linkage.deterministic(linkage.clean(upload(ROW)), register, ["by eye"])
+        linkage.deterministic(linkage.candidates(linkage.clean(upload(ROW)), register), ["by eye"])
 
 
 def test_nobody_at_all_is_no_trouble(register: linkage.Register) -> None:
@@ -532,7 +543,7 @@ def test_few_uploads_leave_the_starting_values(few_pairs: None) -> None:
     model = linkage.train(con, world.upload, SEED)
     assert model == linkage.train(con, None, SEED)
     m = linkage.weights(model).groupby("field", sort=False)["m"].agg(tuple).to_dict()
-    assert m == linkage._start_m()
+    assert m == modelling.start_m()
 
 
 def test_training_learns_how_people_are_written(world: World, register: linkage.Register) -> None:
@@ -542,7 +553,7 @@ def test_training_learns_how_people_are_written(world: World, register: linkage.
     same = women**2 + (1 - women) ** 2
     assert found.loc[("sex", "same"), "u"] == pytest.approx(same, abs=0.03)
     assert found.loc[("forename", "nickname"), "m"] == pytest.approx(0.06, abs=0.03)
-    start = [m for values in linkage._start_m().values() for m in values]
+    start = [m for values in modelling.start_m().values() for m in values]
     assert (found["m"] != start).all()
     sums = found.groupby("field")["m"].sum()
     assert np.allclose(sums, 1, atol=1e-4)
@@ -573,7 +584,7 @@ def values_of(world: World) -> set[str]:
     texts = pd.concat(
         [world.offenders[key] for key in ("forename", "surname", "pnc_id", "prison_number")]
     ).dropna()
-    known = {level[0] for levels in linkage._LEVELS.values() for level in levels}
+    known = {level[0] for levels in modelling.LEVELS.values() for level in levels}
     return {text for text in texts.str.lower() if len(text) > 4} - known
 
 
@@ -594,7 +605,7 @@ def test_nothing_is_printed_logged_or_shown(
     model = linkage.train(con, world.upload, SEED)
     register = linkage.Register(con, model, len(world.offenders))
     links = located(world.upload, register)
-    scored = linkage.score(linkage.clean(world.upload), register)
+    scored = scored_of(world.upload, register)
     for made in (links, scored, register):
         assert not set(re.findall(r"[a-z']+", repr(made).lower())) & values_of(world)
         assert not re.search(r"N\d{7}", repr(made))
@@ -610,10 +621,8 @@ def test_a_failure_names_the_step_and_nobody(table: str) -> None:
     register.con.execute(f"""
         CREATE VIEW {table} AS SELECT * REPLACE (error('{CANARY}: ' || {column}) AS {column})
         FROM spoilt""").fetchall()
-    cleaned = linkage.clean(upload(ROW))
     with pytest.raises(linkage.LinkageFailed) as caught:
-        linkage.deterministic(cleaned, register)
-        linkage.score(cleaned, register)
+        located(upload(ROW), register)
     assert CANARY not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None

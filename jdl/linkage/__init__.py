@@ -1,0 +1,36 @@
+"""Locate the person: clean names and identifiers, guarded passes, Splink's weights, decisions.
+
+Of a person's candidates in the register, and of 'not in the register', each has one posterior.
+"""
+
+from jdl.linkage.blocking import PASSES, Candidates, candidates, deterministic
+from jdl.linkage.decisions import DECISIONS, STAGES, Links, decide
+from jdl.linkage.model import FIELDS, weights
+from jdl.linkage.names import CHECK_LETTERS, clean, nicknames
+from jdl.linkage.private import LinkageFailed
+from jdl.linkage.register import PREPARED, Register
+from jdl.linkage.scores import Scored, corroborate, score
+from jdl.linkage.training import train
+
+__all__ = [
+    "CHECK_LETTERS",
+    "DECISIONS",
+    "FIELDS",
+    "PASSES",
+    "PREPARED",
+    "STAGES",
+    "Candidates",
+    "LinkageFailed",
+    "Links",
+    "Register",
+    "Scored",
+    "candidates",
+    "clean",
+    "corroborate",
+    "decide",
+    "deterministic",
+    "nicknames",
+    "score",
+    "train",
+    "weights",
+]

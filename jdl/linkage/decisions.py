@@ -1,0 +1,190 @@
+"""Decide who is who: linked, left to review, not found; each register person once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from jdl.linkage.blocking import PASSES
+from jdl.linkage.model import AGREES
+from jdl.linkage.scores import Scored
+
+STAGES = (*PASSES, "probabilistic")
+DECISIONS = ("linked", "review", "not found", "incomplete", "duplicate")
+
+
+@dataclass(frozen=True, eq=False)
+class Links:
+    """Who is who, for every upload row.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row an upload row, by source and row: row, source, person, offender_id (only where
+        linked), stage (a pass, or 'probabilistic'), weight (bits), posterior, gap (bits to the
+        second candidate), candidates (register people weighed), decision ('linked', 'review',
+        'not found', 'incomplete', 'duplicate') and reason (why a review).
+    near : Series
+        Register people who are, or might be, in the upload: settled by a pass or with a posterior
+        at or above the review threshold. None of them belongs in a comparison pool.
+    share_found : float
+        The estimated share of the upload's people who are in the register.
+    model_hash : str
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    near: pd.Series[str] = field(repr=False)
+    share_found: float
+    model_hash: str
+
+    @property
+    def linked(self) -> int:
+        """How many people were linked."""
+        return int(self.table["decision"].eq("linked").sum())
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows were linked at each stage, then how many had each other decision.
+
+        Together they are the rows of the upload.
+        """
+        linked = self.table["decision"] == "linked"
+        ends = self.table["stage"].where(linked, self.table["decision"]).value_counts()
+        return {name: int(ends.get(name, 0)) for name in (*STAGES, *DECISIONS[1:])}
+
+
+def decide(
+    by_pass: pd.DataFrame,
+    scored: Scored,
+    threshold: float = 0.95,
+    review: float = 0.05,
+    gap_bits: float = 4,
+) -> Links:
+    """Link, leave to review, or give up.
+
+    Parameters
+    ----------
+    by_pass : DataFrame
+        What ``deterministic`` settled.
+    scored : Scored
+    threshold : float
+        The posterior from which a link is made without review.
+    review : float
+        The posterior from which a person is worth a clerical look.
+    gap_bits : float
+        How far the second candidate must be behind.
+
+    Returns
+    -------
+    Links
+
+    Notes
+    -----
+    Whatever its posterior, a link goes to review where the second candidate is close; where a pass
+    and the weights name different people; where an identifier agrees but fewer than two of
+    forename, surname and date of birth, or somebody else fits all three (twins); and where no
+    identifier agrees and forename or date of birth does not (twins, fathers and sons). A register
+    person claimed twice goes to the heavier claim, the other is a duplicate; of equal claims none
+    is taken.
+    """
+    best = _best(by_pass, scored.pairs)
+    best["reason"] = _objections(best, threshold, gap_bits)
+    worth = (best["posterior"] >= review) | best["stage"].ne("probabilistic")
+    linked = best["reason"].isna()
+    best["decision"] = np.select([linked, worth], ["linked", "review"], "not found")
+    best.loc[best["decision"] == "not found", "reason"] = None
+    possible = scored.pairs.loc[scored.pairs["posterior"] >= review, "offender_id"]
+    near = pd.concat([by_pass["offender_id"], possible]).drop_duplicates().sort_values()
+    table = _by_row(scored.rows, _each_once(best))
+    return Links(table, near, scored.share_found, scored.model_hash)
+
+
+def _best(by_pass: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """One row a person with candidates: the heaviest one, and what speaks for and against it."""
+    agrees = {name: pairs[f"level_{name}"].isin(levels) for name, levels in AGREES.items()}
+    agrees["surname"] |= pairs["level_forename"].eq("swapped")
+    marked = pairs[["person", "offender_id", "match_weight", "posterior"]].assign(
+        forename_agrees=agrees["forename"],
+        birth_agrees=agrees["date_of_birth"],
+        fields=sum(column.astype(int) for column in agrees.values()),
+        id_agrees=pairs["level_pnc_key"].eq("exact") | pairs["level_prison_key"].eq("exact"),
+    )
+    marked["all_agree"] = marked["fields"].eq(len(agrees))
+    by_person = marked.groupby("person", sort=True)
+    best = by_person.first().join(by_person.size().rename("candidates"))
+    best["other_fits"] = by_person["all_agree"].any() & ~best["all_agree"]
+    second = by_person["match_weight"].nth(1)
+    second.index = marked.loc[second.index, "person"]
+    best["gap"] = (best["match_weight"] - second).round(6)
+    settled = by_pass.set_index("person")
+    best["stage"] = settled["stage"].reindex(best.index).fillna("probabilistic")
+    best["passed"] = settled["offender_id"].reindex(best.index)
+    return best.reset_index()
+
+
+def _objections(best: pd.DataFrame, threshold: float, gap_bits: float) -> pd.Series:
+    """Say why a person's best candidate may not be linked unseen; missing where nothing does."""
+    by_id = best["id_agrees"]
+    by_pass = best["passed"].notna()
+    rules = {
+        "pass and weights differ": by_pass & best["passed"].ne(best["offender_id"]),
+        "close second": best["gap"].lt(gap_bits),
+        "another person fits the name": by_id & ~best["forename_agrees"] & best["other_fits"],
+        "fewer than two fields agree": by_id & best["fields"].lt(2),
+        "forename differs": ~by_id & ~best["forename_agrees"],
+        "date of birth differs": ~by_id & ~best["birth_agrees"],
+        "below the threshold": ~by_pass & best["posterior"].lt(threshold),
+    }
+    return pd.Series(
+        np.select(list(rules.values()), list(rules), default=""), index=best.index, dtype="str"
+    ).replace("", None)
+
+
+def _each_once(best: pd.DataFrame) -> pd.DataFrame:
+    """Give each register person to the heaviest claim; lighter ones are duplicates of it."""
+    best = best.assign(counted_as=best["person"])
+    claims = best.loc[best["decision"] == "linked"].sort_values(
+        ["offender_id", "match_weight", "person"], ascending=[True, False, True]
+    )
+    winner = claims.groupby("offender_id")[["person", "match_weight"]].transform("first")
+    lighter = claims["match_weight"] < winner["match_weight"]
+    equals = claims.assign(top=~lighter).groupby("offender_id")["top"].transform("sum")
+    tied = claims.index[equals > 1]
+    lost = claims.index[lighter & (equals == 1)]
+    best.loc[tied, ["decision", "reason"]] = ["review", "claimed twice"]
+    best.loc[lost, "decision"] = "duplicate"
+    best.loc[lost, "counted_as"] = winner.loc[lost, "person"]
+    return best
+
+
+def _by_row(rows: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
+    """One row an upload row; the first row of a person carries the decision."""
+    known = ["offender_id", "stage", "match_weight", "posterior", "gap", "candidates", "reason"]
+    table = rows.merge(
+        best[["person", "counted_as", "decision", *known]], on="person", how="left"
+    ).sort_values(["source", "row"], ignore_index=True)
+    table["decision"] = table["decision"].fillna("not found")
+    lacking = table["decision"].eq("not found") & ~table["complete"]
+    table["decision"] = table["decision"].mask(lacking, "incomplete")
+    table["decision"] = table["decision"].mask(table.duplicated("person"), "duplicate")
+    table["person"] = table["counted_as"].fillna(table["person"]).astype("int64")
+    again = table["decision"].isin(["duplicate", "incomplete"])
+    table.loc[again, known] = None
+    table.loc[table["decision"] != "linked", ["offender_id", "stage"]] = None
+    table["candidates"] = table["candidates"].astype("Int64").fillna(0).mask(again)
+    table = table.rename(columns={"match_weight": "weight"})
+    order = [
+        "row",
+        "source",
+        "person",
+        "offender_id",
+        "stage",
+        "weight",
+        "posterior",
+        "gap",
+        "candidates",
+        "decision",
+        "reason",
+    ]
+    return table[order]

@@ -1,0 +1,144 @@
+"""The register as it is prepared once a vintage: names, how frequent they are, blocking keys."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+
+from jdl.linkage.names import PERSON, cleaned_sql
+
+
+def _names() -> str:
+    """SQL: every name anybody in the register has gone by, numbered by content."""
+    kept = f"offender_id, {', '.join(PERSON)}"
+    return f"""
+        WITH written AS (
+            SELECT offender_id, 0 AS is_alias, forename, middle_names, surname, date_of_birth, sex,
+                pnc_id, prison_number
+            FROM offenders
+            UNION ALL
+            SELECT offender_id, 1, coalesce(a.forename, o.forename), o.middle_names,
+                coalesce(a.surname, o.surname), coalesce(a.date_of_birth, o.date_of_birth), o.sex,
+                o.pnc_id, o.prison_number
+            FROM aliases a JOIN offenders o USING (offender_id)
+        ), distinct_names AS (
+            SELECT {kept}, min(is_alias) AS is_alias
+            FROM ({cleaned_sql("written", "offender_id, is_alias")}) GROUP BY {kept}
+        )
+        SELECT row_number() OVER (ORDER BY offender_id, is_alias, surname, forename,
+                date_of_birth, middle, parts, root, sex)::INTEGER AS name_id,
+            {kept}, is_alias::INTEGER AS is_alias,
+            sum(is_alias) OVER (PARTITION BY offender_id)::INTEGER AS aliases
+        FROM distinct_names ORDER BY name_id"""
+
+
+_FORENAMES = """
+    SELECT forename, sex, (year(date_of_birth) // 10)::INTEGER AS decade,
+        count(*)::INTEGER AS people
+    FROM names WHERE is_alias = 0 AND forename IS NOT NULL
+    GROUP BY ALL ORDER BY forename, sex, decade"""
+
+
+def _frequencies(*columns: str, least: int = 1) -> str:
+    """SQL: how many people of the register have this as their own."""
+    given = " AND ".join(f"{column} IS NOT NULL" for column in columns)
+    listed = ", ".join(columns)
+    return f"""
+        SELECT {listed}, count(*)::INTEGER AS people FROM names WHERE is_alias = 0 AND {given}
+        GROUP BY {listed} HAVING count(*) >= {least} ORDER BY {listed}"""
+
+
+_BOTH = "least(root, form) || '|' || greatest(root, form)"
+_DAY = "month(date_of_birth) || '|' || day(date_of_birth)"
+_YEAR = "year(date_of_birth)"
+Rules = tuple[tuple[str, str], ...]
+# (tag, what two records must share): rules of one tag meet each other.
+TIGHT: Rules = (
+    ("pnc", "pnc_key"),
+    ("prison", "prison_key"),
+    ("born-forename", "date_of_birth || '|' || left(forename, 1)"),
+    ("born-forename", "date_of_birth || '|' || left(root, 1)"),
+    ("born-surname", "date_of_birth || '|' || left(form, 1)"),
+    ("names-year", f"{_BOTH} || '|' || {_YEAR}"),
+)
+WIDE: Rules = (
+    ("names-day", f"{_BOTH} || '|' || {_DAY}"),
+    ("initial-surname-year", f"left(forename, 1) || '|' || form || '|' || {_YEAR}"),
+    ("initial-surname-day", f"left(forename, 1) || '|' || form || '|' || {_DAY}"),
+    (
+        "root-initial-month",
+        f"root || '|' || left(form, 1) || '|' || {_YEAR} || '|' || month(date_of_birth)",
+    ),
+    ("root-three-year", f"root || '|' || left(form, 3) || '|' || {_YEAR}"),
+    ("root-three-day", f"root || '|' || left(form, 3) || '|' || {_DAY}"),
+)
+# Only the upload's side: forename and surname written in each other's place.
+CROSSED: Rules = (
+    ("born-forename", "date_of_birth || '|' || left(form, 1)"),
+    ("born-surname", "date_of_birth || '|' || left(forename, 1)"),
+)
+NAMES: Rules = (("names", _BOTH),)
+
+
+def keys(rules: Rules, relation: str, identity: str) -> str:
+    """SQL: the blocking keys of the people of `relation`, as numbers.
+
+    A key is a number that two records share if they agree on what a rule names. A surname of
+    several words gives each rule one key for the whole and one for each word.
+    """
+    spread = f"""
+        SELECT {identity}, forename, root, form, date_of_birth, pnc_key, prison_key FROM (
+            SELECT *, unnest(list_distinct(list_append(
+                string_split(trim(coalesce(parts, surname, '')), ' '), surname))) AS form
+            FROM {relation})"""
+    keys = " UNION ALL ".join(
+        f"SELECT {identity}, md5_number_lower('{tag}|' || ({shared})) AS key FROM spread"
+        for tag, shared in rules
+    )
+    return f"""
+        WITH spread AS ({spread}), keys AS ({keys})
+        SELECT DISTINCT key, {identity} FROM keys WHERE key IS NOT NULL ORDER BY key, {identity}"""
+
+
+_UNDATED = "(SELECT * FROM names WHERE date_of_birth IS NULL)"
+PREPARED: dict[str, str] = {
+    "names": _names(),
+    "term_frequencies_forename": _FORENAMES,
+    "term_frequencies_surname": _frequencies("surname"),
+    "term_frequencies_full_name": _frequencies("surname", "forename", least=2),
+    "term_frequencies_date_of_birth": _frequencies("date_of_birth"),
+    "term_frequencies_sex": _frequencies("sex"),
+    "tight_keys": keys(TIGHT, "names", "name_id"),
+    "wide_keys": keys(WIDE, "names", "name_id"),
+    "name_keys": keys(NAMES, "names", "name_id"),
+    "undated_keys": keys(NAMES, _UNDATED, "name_id"),
+}
+
+
+@dataclass(frozen=True)
+class Register:
+    """The people who can be found, open for one request.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+        Holds a view for each of ``PREPARED``.
+    model : dict
+        Splink's settings as returned by ``train``.
+    size : int
+        How many people there are in the register.
+    """
+
+    con: duckdb.DuckDBPyConnection = field(repr=False)
+    model: Mapping[str, Any] = field(repr=False)
+    size: int
+
+    @property
+    def model_hash(self) -> str:
+        """SHA-256 of the model in one fixed way of writing."""
+        return hashlib.sha256(json.dumps(self.model, sort_keys=True).encode()).hexdigest()
