@@ -12,7 +12,7 @@ import pandas as pd
 from jdl import linkage
 
 OFFENDERS = """offender_id VARCHAR, pnc_id VARCHAR, prison_number VARCHAR, forename VARCHAR,
-    middle_names VARCHAR, surname VARCHAR, date_of_birth DATE, sex VARCHAR"""
+    middle_names VARCHAR, surname VARCHAR, date_of_birth DATE, sex VARCHAR, ethnicity VARCHAR"""
 ALIASES = "offender_id VARCHAR, forename VARCHAR, surname VARCHAR, date_of_birth DATE"
 UPLOAD = [
     "row", "source", "forename", "surname", "date_of_birth", "gender", "pnc_id", "prison_number",
@@ -103,6 +103,7 @@ def _offenders(rng: np.random.Generator, n: int) -> pd.DataFrame:
             "surname": surname,
             "date_of_birth": born.astype("datetime64[s]"),
             "sex": np.where(woman, "female", "male"),
+            "ethnicity": np.where(rng.random(n) < 0.9, "white", "mixed"),
             "inside": rng.random(n) > 0.1,
         }
     )

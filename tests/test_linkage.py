@@ -54,7 +54,7 @@ def register(world: World, few_pairs: None) -> linkage.Register:
     return linkage.Register(con, model, len(world.offenders))
 
 
-def located(rows: pd.DataFrame, register: linkage.Register, **choices: float) -> linkage.Links:
+def located(rows: pd.DataFrame, register: linkage.Register, **choices: Any) -> linkage.Links:
     cleaned = linkage.clean(rows)
     found = linkage.candidates(cleaned, register)
     by_pass = linkage.deterministic(found)
@@ -471,9 +471,174 @@ def test_equal_claims_on_one_person_go_to_review() -> None:
             "match_weight": [12.0, 12.0, 9.0],
             "decision": "linked",
             "reason": None,
+            "confirmed": False,
         }
     )
     assert list(decisions._each_once(best)["decision"]) == ["review", "review", "linked"]
+
+
+def judged(row: int, offender_id: str, same: bool) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"source": "made-up-request", "row": [row], "offender_id": offender_id, "same": same}
+    )
+
+
+UNDATED = {**ROW, "date_of_birth": None}
+
+
+def test_what_a_reviewer_confirms_is_linked_whatever_the_weights() -> None:
+    register = register_of(small([PERSON]))
+    assert located(upload(UNDATED), register).table["decision"][0] == "review"
+    links = located(upload(UNDATED), register, reviewed=judged(2, "N1", True))
+    first = links.table.iloc[0]
+    assert (first["decision"], first["stage"]) == ("linked", "clerical review")
+    assert first["offender_id"] == "N1"
+    assert links.counts()["clerical review"] == 1
+    assert links.expected_false == 0
+    assert "N1" in set(links.near)
+
+
+def test_what_a_reviewer_strikes_out_is_no_candidate_even_by_a_pass() -> None:
+    register = register_of(small([PERSON]))
+    assert located(upload(ROW), register).table["decision"][0] == "linked"
+    links = located(upload(ROW), register, reviewed=judged(2, "N1", False))
+    assert links.table["decision"][0] == "not found"
+    assert links.linked == 0
+
+
+def test_striking_one_out_leaves_its_certainty_to_the_others() -> None:
+    people = [PERSON, {**PERSON, "offender_id": "N2", "pnc_id": pnc(2002, 456)}]
+    register = register_of(small(people))
+    before = located(upload(ROW), register).table.iloc[0]
+    assert (before["decision"], before["reason"]) == ("review", "close second")
+    assert before["posterior"] == pytest.approx(0.5, abs=0.01)
+    after = located(upload(ROW), register, reviewed=judged(2, "N1", False)).table.iloc[0]
+    assert (after["decision"], after["offender_id"]) == ("linked", "N2")
+    assert after["posterior"] > 0.95
+
+
+def test_a_confirmed_claim_beats_a_heavier_one() -> None:
+    register = register_of(small([PERSON]))
+    rows = upload(ROW, {**UNDATED, "forename": "Bill"})
+    links = located(rows, register, reviewed=judged(3, "N1", True))
+    assert list(links.table["decision"]) == ["duplicate", "linked"]
+
+
+def test_decisions_on_other_rows_change_nothing(world: World, register: linkage.Register) -> None:
+    elsewhere = judged(99_999, "N1", True)
+    links = located(world.upload, register, reviewed=elsewhere)
+    pd.testing.assert_frame_equal(links.table, located(world.upload, register).table)
+
+
+def test_alternatives_hold_the_choice_itself_and_only_grow(
+    world: World, register: linkage.Register
+) -> None:
+    found = linkage.candidates(linkage.clean(world.upload), register)
+    by_pass = linkage.deterministic(found)
+    scored = linkage.score(found, by_pass)
+    made = linkage.alternatives(by_pass, scored, [0.99, 0.95, 0.8], review=0.05, gap_bits=4)
+    assert list(made) == ["deterministic passes only", "0.99", "0.95", "0.8"]
+    assert [links.linked for links in made.values()] == sorted(
+        links.linked for links in made.values()
+    )
+    assert made["deterministic passes only"].counts()["probabilistic"] == 0
+    chosen = linkage.decide(by_pass, scored)
+    pd.testing.assert_frame_equal(made["0.95"].table, chosen.table)
+
+
+def corroborated(fits: bool | None, chance: float = 0.02) -> tuple[linkage.Scored, linkage.Scored]:
+    before = scored_of(upload(UNDATED), register_of(small([PERSON])))
+    sentences = before.pairs[["person", "offender_id"]].assign(fits=fits, chance=chance)
+    return before, linkage.corroborate(before, sentences)
+
+
+def test_a_sentence_at_the_time_speaks_for_a_candidate_and_none_against() -> None:
+    before, fitting = corroborated(True)
+    _, failing = corroborated(False)
+    sure = before.pairs["posterior"].ge(scores.SURE).sum()
+    m = (20 * scores.START_FITS + sure) / (20 + sure)
+    weight = np.log2(m / 0.02)
+    assert fitting.pairs["weight_sentence"][0] == pytest.approx(weight, abs=1e-6)
+    gained = fitting.pairs["match_weight"] - before.pairs["match_weight"]
+    assert gained[0] == pytest.approx(weight, abs=1e-5)
+    assert failing.pairs["weight_sentence"][0] < -3
+    assert fitting.pairs["posterior"][0] > before.pairs["posterior"][0]
+    assert failing.pairs["posterior"][0] < before.pairs["posterior"][0]
+
+
+def test_without_a_birth_date_only_a_sentence_at_the_time_links_unseen() -> None:
+    for fits, decision in ((True, "linked"), (False, "review"), (None, "review")):
+        _, scored = corroborated(fits)
+        nobody = pd.DataFrame({"person": [], "stage": [], "offender_id": []}, dtype="object")
+        links = linkage.decide(nobody.astype({"person": "int64"}), scored, threshold=0.5)
+        assert links.table["decision"][0] == decision
+
+
+def test_dates_that_say_nothing_change_nothing() -> None:
+    before, after = corroborated(None)
+    assert after.pairs["level_sentence"][0] == "missing"
+    columns = before.pairs.columns
+    pd.testing.assert_frame_equal(after.pairs[columns], before.pairs, check_dtype=False)
+
+
+def test_a_providers_bad_dates_lose_their_weight(world: World, register: linkage.Register) -> None:
+    scored = scored_of(world.upload, register)
+    rng = np.random.default_rng(1)
+    at_random = scored.pairs[["person", "offender_id"]].assign(
+        fits=rng.random(len(scored.pairs)) < 0.3, chance=0.3
+    )
+    weighed = linkage.corroborate(scored, at_random).pairs
+    assert weighed["weight_sentence"].abs().max() < 0.5
+
+
+def test_every_decision_has_its_account_and_nobodys_name(
+    world: World, register: linkage.Register
+) -> None:
+    cleaned = linkage.clean(world.upload)
+    found = linkage.candidates(cleaned, register)
+    by_pass = linkage.deterministic(found)
+    scored = linkage.score(found, by_pass)
+    links = linkage.decide(by_pass, scored)
+    rows = linkage.audit(links, scored, cleaned, review=0.05, register="v1")
+    assert len(rows) == links.table["decision"].ne("duplicate").sum()
+    weights = [f"weight_{name}" for name in linkage.FIELDS]
+    one_name = rows["is_alias"].eq(0) & rows["stage"].notna() & rows["weight"].gt(0)
+    added = rows.loc[one_name, weights].sum(axis=1) + scored.prior
+    # One register person's other names add to the evidence, never take away more than their share.
+    assert (rows.loc[one_name, "weight"] - added).median() == pytest.approx(0, abs=0.1)
+    text = rows.to_csv()
+    assert not re.search(r"N\d{7}", text)
+    assert not set(re.findall(r"[a-z']+", text.lower())) & values_of(world)
+
+
+def test_rates_count_each_person_once_in_every_group(
+    world: World, register: linkage.Register
+) -> None:
+    people = world.upload.assign(
+        intervention_start=pd.Timestamp("2009-05-01"), index_date=pd.NaT, conviction_date=pd.NaT
+    )
+    links = located(world.upload, register)
+    rates = linkage.rates(links, linkage.clean(world.upload), people, register)
+    persons = links.table["decision"].ne("duplicate").sum()
+    assert (rates.groupby("group")["people"].sum() == persons).all()
+    assert (rates.groupby("group")["linked"].sum() == links.linked).all()
+    assert (rates[["linked", "review", "not_found"]].sum(axis=1) == rates["people"]).all()
+    ages = rates.loc[rates["group"] == "age", "level"]
+    assert list(ages)[:3] == ["under 25", "25 to 34", "35 to 49"]
+    assert "white" in set(rates.loc[rates["group"] == "name group", "level"])
+
+
+def test_gains_count_people_whom_better_data_would_find() -> None:
+    register = register_of(small([PERSON]))
+    rows = upload(UNDATED, {**UNDATED, "surname": "Zzyzx"})
+    links = located(rows, register)
+    gains = linkage.gains(links, linkage.clean(rows)).set_index("field")
+    assert gains.loc["date of birth", "people_lacking"] == 2
+    assert gains.loc["date of birth", "gain"] == pytest.approx(
+        links.table["in_register"].fillna(0).sum(), abs=1e-5
+    )
+    assert 0 < gains.loc["date of birth", "gain"] <= 1
+    assert gains.loc["surname", "people_lacking"] == 0
 
 
 def test_repeated_rows_are_linked_once(world: World, register: linkage.Register) -> None:
@@ -491,8 +656,8 @@ def test_rows_without_name_or_birth_date_and_identifier_are_incomplete() -> None
         {**ROW, "forename": "unknown"},
         {**ROW, "forename": None, "pnc_id": PERSON["pnc_id"]},
     )
-    decided = list(located(rows, register_of(small([PERSON]))).table["decision"])
-    assert decided == ["review", "incomplete", "incomplete", "incomplete", "linked"]
+    ends = list(located(rows, register_of(small([PERSON]))).table["decision"])
+    assert ends == ["review", "incomplete", "incomplete", "incomplete", "linked"]
 
 
 def test_thresholds_move_decisions_the_right_way(world: World, register: linkage.Register) -> None:

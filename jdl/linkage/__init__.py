@@ -3,8 +3,9 @@
 Of a person's candidates in the register, and of 'not in the register', each has one posterior.
 """
 
+from jdl.linkage.accounts import audit, gains, rates
 from jdl.linkage.blocking import PASSES, Candidates, candidates, deterministic
-from jdl.linkage.decisions import DECISIONS, STAGES, Links, decide
+from jdl.linkage.decisions import DECISIONS, STAGES, Links, alternatives, decide
 from jdl.linkage.model import FIELDS, weights
 from jdl.linkage.names import CHECK_LETTERS, clean, nicknames
 from jdl.linkage.private import LinkageFailed
@@ -24,12 +25,16 @@ __all__ = [
     "Links",
     "Register",
     "Scored",
+    "alternatives",
+    "audit",
     "candidates",
     "clean",
     "corroborate",
     "decide",
     "deterministic",
+    "gains",
     "nicknames",
+    "rates",
     "score",
     "train",
     "weights",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,8 @@ from jdl.linkage.blocking import PASSES
 from jdl.linkage.model import AGREES
 from jdl.linkage.scores import Scored
 
-STAGES = (*PASSES, "probabilistic")
+CLERICAL = "clerical review"
+STAGES = (*PASSES, "probabilistic", CLERICAL)
 DECISIONS = ("linked", "review", "not found", "incomplete", "duplicate")
 
 
@@ -23,9 +26,10 @@ class Links:
     ----------
     table : DataFrame
         One row an upload row, by source and row: row, source, person, offender_id (only where
-        linked), stage (a pass, or 'probabilistic'), weight (bits), posterior, gap (bits to the
-        second candidate), candidates (register people weighed), decision ('linked', 'review',
-        'not found', 'incomplete', 'duplicate') and reason (why a review).
+        linked), stage (a pass, 'probabilistic' or 'clerical review'), weight (bits), posterior (of
+        the best candidate), in_register (of all candidates together), gap (bits to the second
+        candidate), candidates (register people weighed), decision ('linked', 'review', 'not found',
+        'incomplete', 'duplicate') and reason (why a review).
     near : Series
         Register people who are, or might be, in the upload: settled by a pass or with a posterior
         at or above the review threshold. None of them belongs in a comparison pool.
@@ -44,6 +48,17 @@ class Links:
         """How many people were linked."""
         return int(self.table["decision"].eq("linked").sum())
 
+    @property
+    def expected_false(self) -> float:
+        """How many of the links made without a review are false, by their posteriors."""
+        automatic = self.table["decision"].eq("linked") & self.table["stage"].ne(CLERICAL)
+        return float((1 - self.table.loc[automatic, "posterior"]).sum())
+
+    @property
+    def expected_from_review(self) -> float:
+        """How many people left to review are in the register, by their posteriors."""
+        return float(self.table.loc[self.table["decision"] == "review", "in_register"].sum())
+
     def counts(self) -> dict[str, int]:
         """Return how many rows were linked at each stage, then how many had each other decision.
 
@@ -60,6 +75,7 @@ def decide(
     threshold: float = 0.95,
     review: float = 0.05,
     gap_bits: float = 4,
+    reviewed: pd.DataFrame | None = None,
 ) -> Links:
     """Link, leave to review, or give up.
 
@@ -74,6 +90,9 @@ def decide(
         The posterior from which a person is worth a clerical look.
     gap_bits : float
         How far the second candidate must be behind.
+    reviewed : DataFrame or None
+        What reviewers have decided: source, row, offender_id and same. A person found to be the
+        same is linked; one found to be another is no candidate any more.
 
     Returns
     -------
@@ -84,20 +103,86 @@ def decide(
     Whatever its posterior, a link goes to review where the second candidate is close; where a pass
     and the weights name different people; where an identifier agrees but fewer than two of
     forename, surname and date of birth, or somebody else fits all three (twins); and where no
-    identifier agrees and forename or date of birth does not (twins, fathers and sons). A register
-    person claimed twice goes to the heavier claim, the other is a duplicate; of equal claims none
+    identifier agrees and forename or date of birth does not (twins, fathers and sons), unless there
+    is no date of birth to compare and a sentence at the time stands in for it. A register person claimed twice goes to the heavier claim, the other is a duplicate; of equal claims none
     is taken.
     """
-    best = _best(by_pass, scored.pairs)
+    same, pairs = _seen_by_eye(scored, reviewed)
+    by_pass = by_pass.merge(pairs[["person", "offender_id"]], on=["person", "offender_id"])
+    best = _best(by_pass, pairs)
     best["reason"] = _objections(best, threshold, gap_bits)
+    best = _confirmed(best, same, pairs)
     worth = (best["posterior"] >= review) | best["stage"].ne("probabilistic")
     linked = best["reason"].isna()
     best["decision"] = np.select([linked, worth], ["linked", "review"], "not found")
     best.loc[best["decision"] == "not found", "reason"] = None
-    possible = scored.pairs.loc[scored.pairs["posterior"] >= review, "offender_id"]
-    near = pd.concat([by_pass["offender_id"], possible]).drop_duplicates().sort_values()
+    possible = pairs.loc[pairs["posterior"] >= review, "offender_id"]
+    near = (
+        pd.concat([by_pass["offender_id"], same["offender_id"], possible])
+        .drop_duplicates()
+        .sort_values()
+    )
     table = _by_row(scored.rows, _each_once(best))
     return Links(table, near, scored.share_found, scored.model_hash)
+
+
+def alternatives(
+    by_pass: pd.DataFrame,
+    scored: Scored,
+    thresholds: Sequence[float],
+    *,
+    review: float,
+    gap_bits: float,
+    reviewed: pd.DataFrame | None = None,
+) -> dict[str, Links]:
+    """Decide again at other thresholds, to see what hangs on the choice.
+
+    Parameters
+    ----------
+    by_pass, scored, review, gap_bits, reviewed
+        As for ``decide``.
+    thresholds : sequence of float
+
+    Returns
+    -------
+    dict of str to Links
+        'deterministic passes only', then each threshold as written.
+    """
+    chosen = {"deterministic passes only": inf} | {f"{value:g}": value for value in thresholds}
+    return {
+        name: decide(by_pass, scored, value, review, gap_bits, reviewed)
+        for name, value in chosen.items()
+    }
+
+
+def _seen_by_eye(
+    scored: Scored, reviewed: pd.DataFrame | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return who was found to be whom, and the pairs without those struck out."""
+    if reviewed is None:
+        return scored.pairs[["person", "offender_id"]].head(0), scored.pairs
+    keys = ["person", "offender_id"]
+    judged = scored.rows.merge(reviewed, on=["source", "row"])[[*keys, "same"]]
+    judged = judged.drop_duplicates(keys)
+    pairs = scored.pairs.merge(judged, on=keys, how="left")
+    struck = pairs["same"].eq(False).fillna(False).astype(bool)
+    gone = pairs["posterior"].where(struck, 0.0).groupby(pairs["person"]).transform("sum")
+    left = (pairs["posterior"] / (1 - gone.clip(upper=1 - 1e-6))).clip(upper=1.0)
+    pairs = pairs.assign(posterior=left.round(6)).loc[~struck].drop(columns="same")
+    same = judged.loc[judged["same"].eq(True).fillna(False).astype(bool), keys]
+    return same.drop_duplicates("person"), pairs.reset_index(drop=True)
+
+
+def _confirmed(best: pd.DataFrame, same: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Put the people confirmed by eye in their places."""
+    shown = ["offender_id", "match_weight", "posterior"]
+    found = pairs.merge(same, on=["person", "offender_id"]).set_index("person")[shown]
+    best = best.set_index("person")
+    best["confirmed"] = best.index.isin(found.index)
+    best.loc[found.index, shown] = found
+    best.loc[best["confirmed"], "stage"] = CLERICAL
+    best.loc[best["confirmed"], "reason"] = None
+    return best.reset_index()
 
 
 def _best(by_pass: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
@@ -106,7 +191,7 @@ def _best(by_pass: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
     agrees["surname"] |= pairs["level_forename"].eq("swapped")
     marked = pairs[["person", "offender_id", "match_weight", "posterior"]].assign(
         forename_agrees=agrees["forename"],
-        birth_agrees=agrees["date_of_birth"],
+        birth_agrees=agrees["date_of_birth"] | _at_the_time(pairs),
         fields=sum(column.astype(int) for column in agrees.values()),
         id_agrees=pairs["level_pnc_key"].eq("exact") | pairs["level_prison_key"].eq("exact"),
     )
@@ -117,10 +202,18 @@ def _best(by_pass: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
     second = by_person["match_weight"].nth(1)
     second.index = marked.loc[second.index, "person"]
     best["gap"] = (best["match_weight"] - second).round(6)
+    best["in_register"] = by_person["posterior"].sum().clip(upper=1).round(6)
     settled = by_pass.set_index("person")
     best["stage"] = settled["stage"].reindex(best.index).fillna("probabilistic")
     best["passed"] = settled["offender_id"].reindex(best.index)
     return best.reset_index()
+
+
+def _at_the_time(pairs: pd.DataFrame) -> pd.Series[bool]:
+    """Whether, with no date of birth to compare, a sentence at the time stands in for it."""
+    if "level_sentence" not in pairs:
+        return pd.Series(False, index=pairs.index)
+    return pairs["level_date_of_birth"].eq("missing") & pairs["level_sentence"].eq("at the time")
 
 
 def _objections(best: pd.DataFrame, threshold: float, gap_bits: float) -> pd.Series:
@@ -145,8 +238,10 @@ def _each_once(best: pd.DataFrame) -> pd.DataFrame:
     """Give each register person to the heaviest claim; lighter ones are duplicates of it."""
     best = best.assign(counted_as=best["person"])
     claims = best.loc[best["decision"] == "linked"].sort_values(
-        ["offender_id", "match_weight", "person"], ascending=[True, False, True]
+        ["offender_id", "confirmed", "match_weight", "person"],
+        ascending=[True, False, False, True],
     )
+    claims["match_weight"] += 1000.0 * claims["confirmed"]
     winner = claims.groupby("offender_id")[["person", "match_weight"]].transform("first")
     lighter = claims["match_weight"] < winner["match_weight"]
     equals = claims.assign(top=~lighter).groupby("offender_id")["top"].transform("sum")
@@ -160,7 +255,8 @@ def _each_once(best: pd.DataFrame) -> pd.DataFrame:
 
 def _by_row(rows: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
     """One row an upload row; the first row of a person carries the decision."""
-    known = ["offender_id", "stage", "match_weight", "posterior", "gap", "candidates", "reason"]
+    known = ["offender_id", "stage", "match_weight", "posterior", "in_register", "gap"]
+    known += ["candidates", "reason"]
     table = rows.merge(
         best[["person", "counted_as", "decision", *known]], on="person", how="left"
     ).sort_values(["source", "row"], ignore_index=True)
@@ -169,7 +265,7 @@ def _by_row(rows: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
     table["decision"] = table["decision"].mask(lacking, "incomplete")
     table["decision"] = table["decision"].mask(table.duplicated("person"), "duplicate")
     table["person"] = table["counted_as"].fillna(table["person"]).astype("int64")
-    again = table["decision"].isin(["duplicate", "incomplete"])
+    again = table["decision"] == "duplicate"
     table.loc[again, known] = None
     table.loc[table["decision"] != "linked", ["offender_id", "stage"]] = None
     table["candidates"] = table["candidates"].astype("Int64").fillna(0).mask(again)
@@ -182,6 +278,7 @@ def _by_row(rows: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
         "stage",
         "weight",
         "posterior",
+        "in_register",
         "gap",
         "candidates",
         "decision",

@@ -105,6 +105,15 @@ def keys(rules: Rules, relation: str, identity: str) -> str:
         SELECT DISTINCT key, {identity} FROM keys WHERE key IS NOT NULL ORDER BY key, {identity}"""
 
 
+_SURNAME_GROUPS = """
+    SELECT surname, arg_max(ethnicity, (people, ethnicity)) AS ethnicity,
+        sum(people)::INTEGER AS people
+    FROM (
+        SELECT surname, ethnicity, count(*) AS people FROM names JOIN (
+            SELECT offender_id, ethnicity FROM offenders) USING (offender_id)
+        WHERE is_alias = 0 AND surname IS NOT NULL AND ethnicity <> 'not recorded'
+        GROUP BY surname, ethnicity)
+    GROUP BY surname HAVING 2 * max(people) >= sum(people) ORDER BY surname"""
 _UNDATED = "(SELECT * FROM names WHERE date_of_birth IS NULL)"
 PREPARED: dict[str, str] = {
     "names": _names(),
@@ -113,6 +122,7 @@ PREPARED: dict[str, str] = {
     "term_frequencies_full_name": _frequencies("surname", "forename", least=2),
     "term_frequencies_date_of_birth": _frequencies("date_of_birth"),
     "term_frequencies_sex": _frequencies("sex"),
+    "surname_groups": _SURNAME_GROUPS,
     "tight_keys": keys(TIGHT, "names", "name_id"),
     "wide_keys": keys(WIDE, "names", "name_id"),
     "name_keys": keys(NAMES, "names", "name_id"),

@@ -1,0 +1,183 @@
+"""Account for the decisions: one row each, how they fell on different people, what would help."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from jdl.linkage.decisions import Links
+from jdl.linkage.private import scrubbed
+from jdl.linkage.register import Register
+from jdl.linkage.scores import Scored
+
+AGE_BANDS = ((0, "under 25"), (25, "25 to 34"), (35, "35 to 49"), (50, "50 and over"))
+FEWEST_WITH_SURNAME = 10
+NO_GROUP = "no group clear from the surname"
+
+_KEPT = ("stage", "decision", "reason", "weight", "posterior", "gap", "candidates")
+
+
+def audit(
+    links: Links, scored: Scored, cleaned: pd.DataFrame, *, review: float, register: str
+) -> pd.DataFrame:
+    """Account for each decision, with nothing about who the person is.
+
+    Parameters
+    ----------
+    links : Links
+    scored : Scored
+    cleaned : DataFrame
+        As ``clean`` returns it.
+    review : float
+        The posterior from which a candidate counts as possible.
+    register : str
+        The version of the register, such as the hash of a prepared vintage.
+
+    Returns
+    -------
+    DataFrame
+        One row a decision: source and row of the upload; stage (pass, or 'probabilistic'),
+        decision and reason; level_<field> and weight_<field> (bits) of the best candidate, missing
+        without one; prior and weight (bits), posterior, second_posterior and gap (bits);
+        candidates weighed and possible ones; whether a name on record as an alias agreed; what
+        became of the identifiers; model_hash and register.
+    """
+    decided = links.table.loc[links.table["decision"] != "duplicate"]
+    pairs = scored.pairs
+    evidence = [name for name in pairs if str(name).startswith(("level_", "weight_"))]
+    by_person = pairs.groupby("person", sort=True)
+    first = by_person[[*evidence, "is_alias"]].first()
+    first["second_posterior"] = (
+        by_person["posterior"]
+        .nth(1)
+        .set_axis(pairs.loc[by_person["posterior"].nth(1).index, "person"])
+    )
+    first["possible"] = pairs["posterior"].ge(review).groupby(pairs["person"]).sum()
+    states = cleaned[["source", "row", "pnc_state", "prison_state"]]
+    rows = decided[["source", "row", "person", *_KEPT]].merge(states, on=["source", "row"])
+    rows = rows.merge(first, left_on="person", right_index=True, how="left")
+    return rows.drop(columns="person").assign(
+        prior=round(scored.prior, 6), model_hash=links.model_hash, register=register
+    )
+
+
+@scrubbed("counting who was found")
+def rates(
+    links: Links, cleaned: pd.DataFrame, people: pd.DataFrame, register: Register
+) -> pd.DataFrame:
+    """Count who was found among different people, to show whom the linkage may lose.
+
+    Parameters
+    ----------
+    links : Links
+    cleaned : DataFrame
+        As ``clean`` returns it.
+    people : DataFrame
+        The upload rows: row, source, intervention_start, index_date, conviction_date.
+    register : Register
+
+    Returns
+    -------
+    DataFrame
+        One row a level: group ('sex', 'age', 'name group', 'identifier'), level, people, linked,
+        review and not_found (people with incomplete rows among them).
+
+    Notes
+    -----
+    Age is at the first date that is given of intervention, sentence and conviction. The name group
+    is the ethnicity recorded for at least half of the register people with the surname, where
+    there are ``FEWEST_WITH_SURNAME`` of them: it tells of names, not of the person.
+    """
+    decided = links.table.loc[links.table["decision"] != "duplicate", ["source", "row", "decision"]]
+    dates = people[["intervention_start", "index_date", "conviction_date"]]
+    when = people[["source", "row"]].assign(when=dates.bfill(axis=1).iloc[:, 0])
+    rows = decided.merge(cleaned, on=["source", "row"]).merge(when, on=["source", "row"])
+    born = pd.to_datetime(rows["date_of_birth"])
+    years = (pd.to_datetime(rows["when"]) - born).dt.days / 365.25
+    bounds = [float(bound) for bound, _ in AGE_BANDS] + [np.inf]
+    age = pd.cut(years, bounds, right=False, labels=[label for _, label in AGE_BANDS])
+    by_id = rows["pnc_key"].notna() | rows["prison_key"].notna()
+    groups = {
+        "sex": rows["sex"].fillna("not given"),
+        "age": age.astype("object").fillna("not known"),
+        "name group": _name_groups(rows["surname"], register),
+        "identifier": by_id.map({True: "PNC id or prison number given", False: "none given"}),
+    }
+    outcome = rows["decision"].replace({"incomplete": "not found"})
+    return pd.concat(
+        [_counted(name, values, outcome) for name, values in groups.items()], ignore_index=True
+    )
+
+
+def _counted(group: str, level: pd.Series, outcome: pd.Series) -> pd.DataFrame:
+    counts = pd.crosstab(level, outcome).reindex(
+        columns=["linked", "review", "not found"], fill_value=0
+    )
+    counts = counts.rename(columns={"not found": "not_found"}).rename_axis(columns=None)
+    counts.insert(0, "people", counts.sum(axis=1))
+    order = [label for _, label in AGE_BANDS] if group == "age" else []
+    last = [name for name in ("not given", "not known", NO_GROUP) if name in counts.index]
+    middle = sorted(set(counts.index) - set(order) - set(last))
+    counts = counts.reindex([*(name for name in order if name in counts.index), *middle, *last])
+    return (
+        counts.rename_axis("level")
+        .reset_index()
+        .assign(group=group)[["group", "level", "people", "linked", "review", "not_found"]]
+    )
+
+
+def _name_groups(surnames: pd.Series, register: Register) -> pd.Series:
+    """Give each surname the ethnicity that most register people with it have on record."""
+    con = register.con
+    con.register("looked_for", surnames.dropna().drop_duplicates().to_frame("surname"))
+    known = con.execute(f"""
+        SELECT surname, ethnicity FROM surname_groups SEMI JOIN looked_for USING (surname)
+        WHERE people >= {FEWEST_WITH_SURNAME} ORDER BY surname""").df()
+    con.unregister("looked_for")
+    return surnames.map(known.set_index("surname")["ethnicity"]).fillna(NO_GROUP)
+
+
+def gains(links: Links, cleaned: pd.DataFrame) -> pd.DataFrame:
+    """Say how many more people better data might have linked.
+
+    Parameters
+    ----------
+    links : Links
+    cleaned : DataFrame
+        As ``clean`` returns it.
+
+    Returns
+    -------
+    DataFrame
+        One row a thing that rows lack: field, rows_lacking, people_lacking, rate_with and
+        rate_without (share linked of the people who have it, and who lack it) and gain: how many
+        people who lack it and were not linked are in the register, by the posteriors of their
+        candidates. What no candidate suggests is not in it, so it is at least that.
+    """
+    rows = cleaned.merge(
+        links.table[["source", "row", "decision", "in_register"]], on=["source", "row"]
+    )
+    initial = rows["forename"].str.len().eq(1).fillna(False).astype(bool)
+    lacking = {
+        "date of birth": rows["date_of_birth"].isna(),
+        "PNC id or prison number": rows["pnc_key"].isna() & rows["prison_key"].isna(),
+        "forename in full": rows["forename"].isna() | initial,
+        "surname": rows["surname"].isna(),
+        "gender": rows["sex"].isna(),
+    }
+    once = rows["decision"] != "duplicate"
+    linked = rows["decision"] == "linked"
+    found = []
+    for name, lacks in lacking.items():
+        missed = rows.loc[once & lacks & ~linked, "in_register"]
+        found.append(
+            {
+                "field": name,
+                "rows_lacking": int(lacks.sum()),
+                "people_lacking": int((once & lacks).sum()),
+                "rate_with": float(linked[once & ~lacks].mean()),
+                "rate_without": float(linked[once & lacks].mean()),
+                "gain": round(float(missed.fillna(0).sum()), 6),
+            }
+        )
+    return pd.DataFrame(found)
