@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import importlib.metadata
 import signal
 import sys
@@ -10,11 +11,12 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
@@ -22,8 +24,12 @@ from jdl.faults import Fault, Unusable
 
 if TYPE_CHECKING:
     from jdl.release import Places, Summary
+    from jdl.sitting import Desk
     from jdl.workers import News
 
+_WIPE = "\x1b[H\x1b[2J\x1b[3J"
+"""Clears a terminal with what had scrolled out of it."""
+_ROLE_RULE = "it must be a post, 3 to 60 letters and digits, such as: statistician 1"
 _STAGES = {"notebook overhead": "opening and closing the notebook"}
 DONE, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 
@@ -83,7 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     version = f"jdl {importlib.metadata.version('jdl')}"
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(title="commands", metavar="")
-    for add in (_add_release, _add_run, _add_prepare, _add_check, _add_synth, _add_template):
+    adders = (_add_release, _add_run, _add_prepare, _add_review, _add_check)
+    for add in (*adders, _add_synth, _add_template):
         add(commands)
     return parser
 
@@ -137,6 +144,49 @@ def _add_prepare(commands: _Commands[argparse.ArgumentParser]) -> None:
     )
     _add_folders(parser, outputs=False)
     parser.set_defaults(do=_prepare)
+
+
+def _add_review(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _described(
+        commands.add_parser("review", help="decide by eye who is who"),
+        "Show the people of a request whose links are in doubt, one after the other, beside those\n"
+        "of the register who could be the same. Each answer is kept at once, in a file that only\n"
+        "its owner can read; `jdl run` and `jdl release` use it. Cases on which two reviewers\n"
+        "disagree come first, and count again once they are resolved.",
+        "examples:\n"
+        '  jdl review green-shoots --role "statistician 1"\n'
+        '  jdl review green-shoots --role "statistician 2" --second\n'
+        "  jdl review green-shoots --status",
+    )
+    parser.add_argument("id", help="the request's id, which is the name of its folder")
+    parser.add_argument(
+        "--role",
+        type=_role,
+        metavar="POST",
+        help="the post of the reviewer, never a name; each reviewer has one of their own",
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--sample",
+        type=_count,
+        metavar="N",
+        help="check N links that are made without review, drawn at random: this measures how many "
+        "are right",
+    )
+    what.add_argument(
+        "--second",
+        action="store_true",
+        help="answer again, without seeing the first answer, a random part of what others answered",
+    )
+    what.add_argument("--status", action="store_true", help="say in counts how far it has come")
+    what.add_argument(
+        "--audit",
+        type=Path,
+        metavar="FILE",
+        help="write one row a decision, with weights and without names, to a new CSV file",
+    )
+    _add_folders(parser)
+    parser.set_defaults(do=_review)
 
 
 def _add_check(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -237,6 +287,14 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _role(text: str) -> str:
+    from jdl.review import is_role
+
+    if not is_role(text):
+        raise argparse.ArgumentTypeError(_ROLE_RULE)
+    return text
+
+
 # The deeds
 
 
@@ -272,6 +330,100 @@ def _prepare(given: argparse.Namespace) -> int:
     with _display() as display:
         summary = _or_refusal(lambda: run_prepare(_places(given), tell=display.tell))
     return _conclude(summary, "The national data", "are not prepared")
+
+
+def _review(given: argparse.Namespace) -> int:
+    from jdl.release import Refused, open_desk
+
+    if problem := _unfit_to_review(given):
+        _warn(problem)
+        return FAILED
+    with ExitStack() as opened:
+        try:
+            with _display() as display:
+                desk = opened.enter_context(open_desk(given.id, _places(given), tell=display.tell))
+        except Refused as refused:
+            _warn(str(refused))
+            return FAILED
+        return _at_desk(desk, given)
+
+
+def _unfit_to_review(given: argparse.Namespace) -> str:
+    """Return why there is no review as things stand, or nothing."""
+    if given.status:
+        return ""
+    if given.audit is None:
+        seen = sys.stdin.isatty() and sys.stdout.isatty()
+        return "" if seen else "A review shows people and needs a terminal. --status tells counts."
+    return _unfit_for_audit(given.audit, given.outputs)
+
+
+def _unfit_for_audit(file: Path, outputs: Path) -> str:
+    if file.exists():
+        return f"{file} is there already and stays as it is. Name another file."
+    if not file.parent.is_dir():
+        return f"There is no folder {file.parent}. Name a file in a folder that is there."
+    place, releases = file.resolve(), outputs.resolve()
+    if place.is_relative_to(releases) and not place.is_relative_to(releases / ".restricted"):
+        return f"{file} is in the folder of releases, which is to be published. Name another file."
+    return ""
+
+
+def _at_desk(desk: Desk, given: argparse.Namespace) -> int:
+    from jdl import review, sitting
+
+    if given.audit:
+        review.write_private(desk.audit().to_csv(index=False), given.audit)
+        _say(f"Done. The audit rows, which name nobody, are in {given.audit}")
+        return DONE
+    if not given.status:
+        _sit(desk, given)
+    for line in sitting.status(desk):
+        _say(line)
+    return DONE
+
+
+def _sit(desk: Desk, given: argparse.Namespace) -> None:
+    """Lead a reviewer through the cases, each on a cleared screen."""
+    from jdl import sitting
+
+    console = Console(highlight=False)
+    role = given.role or _asked_role(console)
+    agenda = sitting.agenda(desk, role, checked=given.sample, again=given.second)
+    if not agenda:
+        _say("There is nothing to answer now.")
+        return
+
+    def show(sheet: RenderableType) -> None:
+        sys.stdout.write(_WIPE)
+        console.print(sheet)
+
+    try:
+        answered = sitting.sit(
+            agenda,
+            role=role,
+            model=desk.scored.model_hash,
+            on=dt.date.today(),
+            ask=lambda question: console.input(question, markup=False),
+            show=show,
+            keep=desk.keep,
+        )
+    finally:
+        sys.stdout.write(_WIPE)
+    kept = "1 answer is kept" if answered == 1 else f"{answered:,} answers are kept"
+    _say(f"{kept}. `jdl run {desk.request_id}` uses what is decided.")
+
+
+def _asked_role(console: Console) -> str:
+    from jdl.review import is_role
+
+    while True:
+        role = console.input(
+            "Your post, never your name (such as: statistician 1)\n> ", markup=False
+        )
+        if is_role(role):
+            return role
+        console.print(f"{_ROLE_RULE[0].upper()}{_ROLE_RULE[1:]}")
 
 
 def _check(given: argparse.Namespace) -> int:

@@ -351,12 +351,15 @@ class Workplace:
         The folder of finished reports of this release.
     outputs : Path
         The folder of releases, for the results of earlier ones.
+    restricted : Path
+        The folder of what only its owner may read, such as clerical decisions.
     """
 
     data: Path
     requests: Path
     results: Path
     outputs: Path
+    restricted: Path
 
 
 def workplace(release: str = "") -> Workplace:
@@ -370,18 +373,21 @@ def workplace(release: str = "") -> Workplace:
     Returns
     -------
     Workplace
-        From JDL_VINTAGE, JDL_REQUESTS, JDL_RESULTS and JDL_OUTPUTS.
+        From JDL_VINTAGE, JDL_REQUESTS, JDL_RESULTS, JDL_OUTPUTS and JDL_RESTRICTED; without the
+        last, ``.restricted`` in the folder of releases.
     """
     root = Path(__file__).resolve().parent.parent
 
     def folder(variable: str, default: str) -> Path:
         return Path(os.environ.get(variable, root / default))
 
+    outputs = folder("JDL_OUTPUTS", "outputs")
     return Workplace(
         data=folder("JDL_VINTAGE", "data"),
         requests=folder("JDL_REQUESTS", "requests"),
         results=folder("JDL_RESULTS", f"outputs/{release}/reports"),
-        outputs=folder("JDL_OUTPUTS", "outputs"),
+        outputs=outputs,
+        restricted=Path(os.environ.get("JDL_RESTRICTED", outputs / ".restricted")),
     )
 
 

@@ -19,21 +19,23 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pandas as pd
 
-from jdl import manifest, national, prepare, render, request
+from jdl import linkage, manifest, national, prepare, render, request, review
 from jdl.execute import defaults_of, peak_memory
 from jdl.faults import Fault, Unusable
 from jdl.forms import ID
 from jdl.history import read_results
 from jdl.manifest import MANIFEST, ROOT
 from jdl.national import Vintage
+from jdl.sitting import Desk
 from jdl.workers import (
     RUN,
     Crew,
@@ -80,9 +82,14 @@ class Places:
         """Return the folder of a month's finished requests."""
         return self.outputs / ".work" / release
 
+    @property
+    def restricted(self) -> Path:
+        """The folder of what only its owner may read."""
+        return self.outputs / ".restricted"
+
     def logs(self, release: str, name: str) -> Path:
         """Return the restricted folder of one notebook's logs."""
-        return self.outputs / ".restricted" / "logs" / release / name
+        return self.restricted / "logs" / release / name
 
 
 @dataclass(frozen=True)
@@ -95,15 +102,30 @@ class Entry:
     hashes : dict of str to str
         Of its inputs by content: ``request.toml``, and ``upload`` with the people of the requests
         that it extends.
+    reviewed_as : str
+        The key of its people, as the review of their links has it.
+    decisions : review.Decisions
+        What was ever decided of their links.
     """
 
     request: request.Request
     hashes: dict[str, str]
+    reviewed_as: str
+    decisions: review.Decisions = field(repr=False)
 
     @property
     def parameters(self) -> dict[str, Any]:
         """What papermill puts into the notebook."""
         return {_ID: self.request.id, **self.request.overrides}
+
+    def basis(self, tables: Mapping[str, str]) -> review.Basis:
+        """Return what decisions must have been made on to hold, given the hashes of the tables."""
+        return review.Basis(self.reviewed_as, review.register_key(tables))
+
+    def inputs(self, tables: Mapping[str, str]) -> dict[str, str]:
+        """Return the hashes of its inputs, with ``review`` where decisions hold."""
+        decided = self.decisions.hash(self.basis(tables))
+        return self.hashes if decided is None else {**self.hashes, "review": decided}
 
 
 @dataclass(frozen=True)
@@ -197,7 +219,7 @@ def open_month(name: str, places: Places, only: str | None = None) -> Month:
     folders = _gather(faults, request.requests_of, places.requests, name) or []
     parameters = defaults_of(REPORT)
     entries = [
-        _gather(faults, _read_entry, folder, places.requests, vintage, parameters)
+        _gather(faults, _read_entry, folder, places, vintage, parameters)
         for folder in folders
         if only in (None, folder.name)
     ]
@@ -277,14 +299,15 @@ def _gather(faults: list[Fault], read: Callable[..., Any], *arguments: Any) -> A
 
 
 def _read_entry(
-    folder: Path, requests: Path, vintage: Vintage | None, parameters: Mapping[str, Any]
+    folder: Path, places: Places, vintage: Vintage | None, parameters: Mapping[str, Any]
 ) -> Entry:
     try:
         read = request.read_request(folder)
     except Unusable:
         raise Unusable(request.check(folder)) from None
     faults = _unknown_overrides(read, parameters)
-    upload = _gather(faults, request.pooled_upload, read, requests)
+    upload = _gather(faults, request.pooled_upload, read, places.requests)
+    decisions = _gather(faults, review.open_decisions, places.restricted, read.id)
     if upload is not None and vintage is not None:
         faults += request.against(read, upload, vintage)
     if faults:
@@ -293,7 +316,7 @@ def _read_entry(
         "request.toml": manifest.digest((folder / "request.toml").read_bytes()),
         "upload": manifest.digest_people(upload.people),
     }
-    return Entry(read, hashes)
+    return Entry(read, hashes, review.upload_key(upload.people), decisions)
 
 
 def _unknown_overrides(read: request.Request, parameters: Mapping[str, Any]) -> list[Fault]:
@@ -351,17 +374,20 @@ def inputs_of(month: Month) -> dict[str, Any]:
         ``inputs``, ``vintage``, ``code``, ``environment``, ``parameters`` and ``seed``.
     """
     folder = month.places.requests
+    vintage = _vintage(month.vintage)
     files = {"log.csv": folder / "log.csv", "release": folder / "releases" / f"{month.name}.toml"}
     return {
         "inputs": {
-            "requests": {entry.request.id: entry.hashes for entry in month.entries},
+            "requests": {
+                entry.request.id: entry.inputs(vintage["tables"]) for entry in month.entries
+            },
             **{
                 name: manifest.digest(path.read_bytes()) if path.exists() else None
                 for name, path in files.items()
             },
             "earlier": _earlier_results(month),
         },
-        "vintage": _vintage(month.vintage),
+        "vintage": vintage,
         "code": manifest.code(),
         "environment": manifest.environment(),
         "parameters": {
@@ -454,7 +480,7 @@ def run_release(
             if not _failures(outcomes):
                 _hold_to_log(month)
                 outcomes.append(_assemble(month, made_from, outcomes, started, workers, tell))
-        lines = _lines(month, outcomes)
+        lines = _lines(month, made_from, outcomes)
         return Summary(month.folder / "index.html", lines, _failures(outcomes))
 
 
@@ -484,9 +510,10 @@ def run_request(name: str, places: Places, *, again: bool = False, tell: Tell) -
         month.work.mkdir(parents=True, exist_ok=True)
         with _lock(month.work / f".{name}.lock", exclusive=True):
             _prepare(month.vintage, places, tell)
+            made_from = inputs_of(month)
             with crew(1) as workers:
-                outcomes = _run_requests(month, inputs_of(month), workers, tell, again=again)
-    lines = _lines(month, outcomes)
+                outcomes = _run_requests(month, made_from, workers, tell, again=again)
+    lines = _lines(month, made_from, outcomes)
     if month.folder.exists():
         lines += (f"{month.folder} is finished and stays as it is; --replace makes it again.",)
     return Summary(month.work / name / "report.html", lines, _failures(outcomes))
@@ -508,6 +535,99 @@ def run_prepare(places: Places, *, tell: Tell) -> Summary:
         made = _prepare(vintage, places, tell)
         lines.append(f"{vintage.name}: {'prepared' if made else 'already prepared'}")
     return Summary(latest.prepared, tuple(lines))
+
+
+@contextmanager
+def open_desk(name: str, places: Places, *, tell: Tell) -> Iterator[Desk]:
+    """Link the people of a request as its notebook does, for a reviewer to look at.
+
+    Parameters
+    ----------
+    name : str
+        The request's id.
+    places, tell
+        As for `run_release`.
+
+    Yields
+    ------
+    Desk
+        Nothing has been written but the prepared vintage.
+
+    Raises
+    ------
+    Unusable
+        As `run_release`.
+    Refused
+        If the request does not meet the criteria, so that nobody in it may be looked for.
+    """
+    month = open_month(_release_of(name, places), places, only=name)
+    [entry] = month.entries
+    method = {**defaults_of(REPORT), **entry.parameters}
+    upload = request.pooled_upload(entry.request, places.requests)
+    withdrawn = request.was_withdrawn(request.read_log(places.requests), month.release, name)
+    asked = request.criteria(entry.request, upload.people, withdrawn, method["minimum_people"])
+    if unmet := request.unmet(asked):
+        reasons = " ".join(criterion.text for criterion in unmet)
+        raise Refused(f"{name} cannot be processed, so nobody in it is looked for. {reasons}")
+    with _private():
+        _prepare(month.vintage, places, tell)
+    tell(News(name, "linkage"))
+    ready = prepare.open_prepared(month.vintage)
+    with closing(ready.con):
+        cleaned = linkage.clean(upload.people)
+        found = linkage.candidates(cleaned, ready.register)
+        certain = linkage.deterministic(found, method["link_passes"])
+        scored = linkage.score(found, certain)
+        tell(News(name, "done", 1.0))
+        yield Desk(
+            name,
+            upload.people,
+            scored,
+            partial(_decided, certain, scored, method),
+            partial(_audited, scored, cleaned, method, ready.hash),
+            ready.con,
+            places.restricted,
+            entry.basis(ready.record["inputs"]),
+            prepare.SEED,
+            partial(_alone, month, name),
+        )
+
+
+def _decided(
+    certain: pd.DataFrame,
+    scored: linkage.Scored,
+    method: Mapping[str, Any],
+    reviewed: pd.DataFrame | None,
+) -> linkage.Links:
+    return linkage.decide(
+        certain,
+        scored,
+        threshold=method["link_threshold"],
+        review=method["review_threshold"],
+        gap_bits=method["gap_bits"],
+        reviewed=reviewed,
+    )
+
+
+def _audited(
+    scored: linkage.Scored,
+    cleaned: pd.DataFrame,
+    method: Mapping[str, Any],
+    register: str,
+    links: linkage.Links,
+) -> pd.DataFrame:
+    return linkage.audit(
+        links, scored, cleaned, review=method["review_threshold"], register=register
+    )
+
+
+@contextmanager
+def _alone(month: Month, name: str) -> Iterator[None]:
+    """Hold a request until nothing else reads its inputs: a moment, or as long as a run takes."""
+    with _private(), _outputs(month.places.outputs, exclusive=False, patient=True):
+        month.work.mkdir(parents=True, exist_ok=True)
+        with _lock(month.work / f".{name}.lock", exclusive=True, patient=True):
+            yield
 
 
 def _release_of(name: str, places: Places) -> str:
@@ -589,7 +709,7 @@ def _job(month: Month, entry: Entry, made_from: dict[str, Any]) -> Job:
         logs=month.places.logs(month.name, name),
         key=manifest.digest_json(
             [
-                entry.hashes,
+                made_from["inputs"]["requests"][name],
                 entry.parameters,
                 _told_by_log(month, entry.request),
                 made_from["inputs"]["release"],
@@ -614,6 +734,7 @@ def _environment(month: Month, results: Path) -> dict[str, str]:
         "JDL_REQUESTS": month.places.requests,
         "JDL_RESULTS": results,
         "JDL_OUTPUTS": month.places.outputs,
+        "JDL_RESTRICTED": month.places.restricted,
     }
     return {
         "JDL_RELEASE": month.name,
@@ -695,7 +816,7 @@ def _run_record(month: Month, outcomes: list[Outcome], started: float) -> dict[s
     }
 
 
-def _lines(month: Month, outcomes: list[Outcome]) -> tuple[str, ...]:
+def _lines(month: Month, made_from: dict[str, Any], outcomes: list[Outcome]) -> tuple[str, ...]:
     """One line a request that is finished, and what else is worth knowing."""
     lines = [
         f"{done.name}: {_verdict(month.work / done.name)}"
@@ -703,6 +824,9 @@ def _lines(month: Month, outcomes: list[Outcome]) -> tuple[str, ...]:
         for done in outcomes
         if isinstance(done, Done) and done.name != BULLETIN.stem
     ]
+    for entry in month.entries:
+        told = entry.decisions.told(entry.basis(made_from["vintage"]["tables"]))
+        lines += [f"{entry.request.id}: {told}"] if told else []
     if not month.release.stated:
         lines.append(f"There is no releases/{month.name}.toml: plain defaults were used.")
     return (*lines, *filter(None, [render.pdf_obstacle()]))
@@ -741,7 +865,7 @@ def _private() -> Iterator[None]:
 
 
 @contextmanager
-def _outputs(outputs: Path, *, exclusive: bool) -> Iterator[None]:
+def _outputs(outputs: Path, *, exclusive: bool, patient: bool = False) -> Iterator[None]:
     """Hold the outputs folder: a release has it to itself, single requests share it."""
     work = outputs / ".work"
     try:
@@ -752,7 +876,7 @@ def _outputs(outputs: Path, *, exclusive: bool) -> Iterator[None]:
         raise _unusable(
             str(outputs), "the outputs folder must be writable", "Name another with --outputs"
         )
-    with _lock(work / ".lock", exclusive=exclusive):
+    with _lock(work / ".lock", exclusive=exclusive, patient=patient):
         yield
 
 

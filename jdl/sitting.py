@@ -143,6 +143,8 @@ class Desk:
     scored : Scored
     decide : callable
         From the judgements that count, or None, to links: ``linkage.decide`` with all else given.
+    account : callable
+        From links to their audit rows: ``linkage.audit`` with all else given.
     con : duckdb.DuckDBPyConnection
         Views of the national tables offenders and aliases.
     restricted : Path
@@ -158,6 +160,7 @@ class Desk:
     people: pd.DataFrame = field(repr=False)
     scored: Scored = field(repr=False)
     decide: Callable[[pd.DataFrame | None], Links] = field(repr=False)
+    account: Callable[[Links], pd.DataFrame] = field(repr=False)
     con: duckdb.DuckDBPyConnection = field(repr=False)
     restricted: Path
     basis: Basis
@@ -183,6 +186,10 @@ class Desk:
         """Return the links as a run makes them with the answers that count."""
         table = review.judgements(self.answers, self.people)
         return self.decide(table if len(table) else None)
+
+    def audit(self) -> pd.DataFrame:
+        """Return the audit rows of those links; they name nobody."""
+        return self.account(self.reviewed())
 
     def keep(self, answer: Answer) -> None:
         """Write an answer into the file of the request."""

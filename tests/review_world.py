@@ -170,6 +170,7 @@ def desk(folder: Path, upload: pd.DataFrame, seed: int = 7) -> sitting.Desk:
         people=upload,
         scored=scored,
         decide=lambda reviewed: links(upload, reviewed),
+        account=lambda found: found.audit,
         con=register(),
         restricted=folder,
         basis=basis(upload),

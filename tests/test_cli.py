@@ -1,14 +1,19 @@
 """What a person at the terminal sees, and the exit status."""
 
+import builtins
 import io
 import re
 import signal
 import stat
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import openpyxl
 import pytest
 from request_files import PERSON, people, text, write_request
+from review_world import SURNAMES, answer, desk
+from review_world import people as reviewed_people
 from rich.console import Console
 
 from jdl import cli, release, synthetic
@@ -16,7 +21,7 @@ from jdl.faults import Fault, Unusable
 from jdl.release import Refused, Summary
 from jdl.workers import Failure, News
 
-COMMANDS = ("release", "run", "prepare", "check", "synth", "template")
+COMMANDS = ("release", "run", "prepare", "review", "check", "synth", "template")
 
 
 @pytest.fixture(autouse=True)
@@ -151,6 +156,10 @@ def test_stopping_it_is_told_plainly(monkeypatch, capsys, number):
         ["release", "2014-03", "--jobs", "two"],
         ["release", "2014-03", "--engine", "abacus"],
         ["synth", "--offenders", "-5"],
+        ["review", "harbour", "--role", "<b>"],
+        ["review", "harbour", "--sample", "0"],
+        ["review", "harbour", "--sample", "5", "--second"],
+        ["review", "harbour", "--status", "--audit", "a.csv"],
         ["nonsense"],
     ],
 )
@@ -202,6 +211,164 @@ def test_synth_passes_on_what_is_asked(monkeypatch, capsys, tmp_path):
     assert cli.main(["synth", "--offenders", "5000", "--seed", "7", "--out", str(out)]) == 0
     assert asked == [(out, 5000, 7)]
     assert f"are in {out}." in capsys.readouterr().out
+
+
+@pytest.fixture
+def terminal(monkeypatch, tmp_path):
+    """Return what types at a terminal in front of a desk, and that desk."""
+    upload = reviewed_people()
+    here = desk(tmp_path / "outputs" / ".restricted", upload)
+    asked = []
+
+    @contextmanager
+    def open_desk(name, places, *, tell):
+        asked.append((name, places))
+        tell(News(name, "linkage"))
+        yield here
+
+    monkeypatch.setattr(release, "open_desk", open_desk)
+
+    def type_in(*typed):
+        lines = list(typed)
+
+        def read(prompt=""):
+            if not lines:
+                raise EOFError
+            return lines.pop(0)
+
+        monkeypatch.setattr(builtins, "input", read)
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+        return SimpleNamespace(desk=here, upload=upload, asked=asked, left=lines)
+
+    return type_in
+
+
+def test_a_review_shows_case_after_case_and_keeps_each_answer(terminal, capsys):
+    at = terminal("1", "1", "n", "2", "q")
+    assert cli.main(["review", "harbour", "--role", "statistician 1", "--data", "d"]) == 0
+    out = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    screens = out.split(cli._WIPE)
+    assert len(screens) == 5
+    assert screens[0] == ""
+    assert [screen.partition(":")[0] for screen in screens[1:4]] == [
+        "For review, 1 of 7", "For review, 2 of 7", "For review, 3 of 7",
+    ]  # fmt: skip
+    kept, status = screens[4].splitlines()[:2]
+    assert kept == "2 answers are kept. `jdl run harbour` uses what is decided."
+    assert status.startswith("Left for review: 7. Decided: 2, of whom found: 1.")
+    assert [one.role for one in at.desk.answers] == ["statistician 1"] * 2
+    name, places = at.asked[0]
+    assert (name, places.data) == ("harbour", Path("d"))
+
+
+def test_the_screen_is_cleared_whatever_ends_a_review(terminal, capsys, monkeypatch):
+    for end in (EOFError, KeyboardInterrupt, RuntimeError):
+        at = terminal("1", "1")
+
+        def stop(prompt="", end=end, lines=at.left):
+            if lines:
+                return lines.pop(0)
+            raise end("Zanthrop")
+
+        monkeypatch.setattr(builtins, "input", stop)
+        arguments = ["review", "harbour", "--role", "a post", "--outputs", str(at.desk.restricted)]
+        assert cli.main(arguments) == (1 if end is RuntimeError else 0)
+        out, err = capsys.readouterr()
+        last = out.rpartition(cli._WIPE)[2]
+        assert not any(name in last + err for name in SURNAMES)
+        assert ("1 answer is kept." in last) == (end is not RuntimeError)
+
+
+def test_a_review_asks_for_a_post_until_there_is_one(terminal, capsys):
+    at = terminal("", "x", "statistician 2", "t", "1", "q")
+    assert cli.main(["review", "harbour"]) == 0
+    assert at.desk.answers[0].role == "statistician 2"
+    assert capsys.readouterr().out.count("It must be a post, 3 to 60 letters") == 2
+
+
+def test_a_sample_and_a_second_answer_are_asked_for_by_name(terminal, capsys):
+    at = terminal("1", "1", "1", "1")
+    assert cli.main(["review", "harbour", "--role", "a post", "--sample", "2"]) == 0
+    assert "Check of a link, 2 of 2" in capsys.readouterr().out
+    assert {one.purpose for one in at.desk.answers} == {"sample"}
+    terminal("1", "1", "1", "1")
+    assert cli.main(["review", "harbour", "--role", "a post", "--second"]) == 0
+    assert capsys.readouterr().out.startswith(
+        "There is nothing to answer now.\nLeft for review: 7."
+    )
+    assert cli.main(["review", "harbour", "--role", "other post", "--second"]) == 0
+    out = capsys.readouterr().out
+    assert "Second answer, 2 of 2" in out
+    assert "Second answers: 2. Equal to the first: 2." in out
+
+
+def test_without_a_terminal_nobody_is_shown(terminal, capsys, monkeypatch):
+    for stream in ("stdin", "stdout"):
+        at = terminal()
+        with monkeypatch.context() as patched:
+            patched.setattr(f"sys.{stream}.isatty", lambda: False)
+            assert cli.main(["review", "harbour", "--role", "a post"]) == 1
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err == "A review shows people and needs a terminal. --status tells counts.\n"
+        assert at.asked == []
+
+
+def test_the_status_of_a_review_is_counts_and_needs_no_terminal(terminal, capsys, monkeypatch):
+    at = terminal()
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False)
+    at.desk.keep(answer(at.upload, 1, "P1C0", listed=("P1C0",), reason="Wilhelmina"))
+    assert cli.main(["review", "harbour", "--status"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("Left for review: 7. Decided: 1, of whom found: 1.")
+    assert not any(name in out + err for name in (*SURNAMES, "Wilhelmina", "P1C0", "Ottolin"))
+
+
+def test_audit_rows_are_written_for_their_owner_with_what_was_decided(terminal, capsys, tmp_path):
+    at = terminal()
+    at.desk.keep(answer(at.upload, 1, "P1C0", listed=("P1C0",)))
+    file = tmp_path / "audit.csv"
+    assert cli.main(["review", "harbour", "--audit", str(file)]) == 0
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert file.read_text().splitlines()[:2] == ["row,decision,reviewed", "2,linked,1"]
+    assert str(file) in capsys.readouterr().out
+
+
+def test_audit_rows_are_never_put_where_they_could_be_published(terminal, capsys, tmp_path):
+    at = terminal()
+    outputs = tmp_path / "outputs"
+    kept = outputs / ".restricted" / "audit.csv"
+    for folder in (outputs / "2014-03" / "reports", outputs / ".work", kept.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "link").symlink_to(outputs / "2014-03")
+    there = tmp_path / "there.csv"
+    there.write_text("stays")
+    for file, said in {
+        outputs / "2014-03" / "reports" / "a.csv": "is in the folder of releases",
+        outputs / ".work" / "a.csv": "is in the folder of releases",
+        outputs / ".restricted" / ".." / "a.csv": "is in the folder of releases",
+        tmp_path / "link" / "a.csv": "is in the folder of releases",
+        there: "is there already and stays as it is",
+        tmp_path / "nowhere" / "a.csv": "There is no folder",
+    }.items():
+        arguments = ["review", "harbour", "--audit", str(file), "--outputs", str(outputs)]
+        assert cli.main(arguments) == 1, file
+        assert said in capsys.readouterr().err
+    assert at.asked == []
+    assert there.read_text() == "stays"
+    arguments = ["review", "harbour", "--audit", str(kept), "--outputs", str(outputs)]
+    assert cli.main(arguments) == 0
+    assert kept.exists()
+
+
+def test_a_review_that_cannot_be_says_why(monkeypatch, capsys):
+    def refuse(*arguments, **options):
+        raise Refused("harbour cannot be processed.")
+
+    monkeypatch.setattr(release, "open_desk", refuse)
+    assert cli.main(["review", "harbour", "--status"]) == 1
+    assert capsys.readouterr().err == "harbour cannot be processed.\n"
 
 
 def test_the_template_is_written_once(tmp_path, capsys):

@@ -10,6 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -20,12 +21,13 @@ import pytest
 from few_pages import pages, torn_pages
 from request_files import people, text, write_request
 
-from jdl import execute, manifest, national, prepare, release, render, workers
+from jdl import execute, manifest, national, prepare, release, render, request, review, workers
 from jdl.faults import Unusable
 from jdl.release import Places, Refused, open_month, run_release, run_request
 from jdl.workers import STAGES, Done, News, fresh, swap
 
 NOTEBOOKS = Path(__file__).parent / "notebooks"
+MASTER = manifest.ROOT / "notebooks" / "tailored_report.ipynb"
 HEADER = "id,organisation,programme,sector,intervention_type,received,status,status_date,release\n"
 ROW = "{},Harbour Trust,Harbour mentoring,voluntary,mentoring,2013-11-04,ready,2014-03-13,2014-03\n"
 LOG = HEADER + ROW.format("harbour")
@@ -583,9 +585,125 @@ def test_an_override_of_the_wrong_kind_is_a_fault(month):
 
 
 def test_the_masters_defaults_are_read():
-    root = Path(release.__file__).parent.parent
-    defaults = execute.defaults_of(root / "notebooks" / "tailored_report.ipynb")
+    defaults = execute.defaults_of(MASTER)
     assert defaults["link_threshold"] == 0.95 and defaults["calipers"] == [0.2, 0.1, 0.05]
-    assert list(defaults) == list(
-        execute.parameters_of(root / "notebooks" / "tailored_report.ipynb")
+    assert list(defaults) == list(execute.parameters_of(MASTER))
+
+
+def _decide(month, judgement=review.SAME, register=None):
+    """Keep one clerical decision on the request harbour."""
+    asked = request.read_request(month.places.requests / "harbour")
+    people_ = request.pooled_upload(asked, month.places.requests).people
+    tables = {"offenders": register or "o" * 64}
+    basis = review.Basis(review.upload_key(people_), review.register_key(tables))
+    answer = review.Answer(
+        case=review.row_keys(people_).iloc[0],
+        source="harbour",
+        row=2,
+        purpose="doubtful",
+        role="statistician 1",
+        reason="rare names agree",
+        model="m" * 64,
+        on="2014-03-03",
+        pairs=(review.Pair("offender-17", judgement, 0.5, False),),
     )
+    review.keep(month.places.restricted, "harbour", basis, answer)
+
+
+def test_a_request_is_run_again_after_its_review(month):
+    month.add("zeal")
+    month.release()
+    _decide(month)
+    with pytest.raises(Refused, match="--replace"):
+        month.release()
+    month.news.clear()
+    month.release(again=True)
+    assert month.ran() == ["harbour", "counts_results"]
+    month.run("harbour")
+    _decide(month, review.DIFFERENT)
+    month.run("harbour")
+    assert month.ran() == ["harbour", "counts_results", "harbour"]
+
+
+def test_the_manifest_holds_the_hash_of_a_review_and_nothing_else_of_it(month):
+    month.add("zeal")
+    _decide(month)
+    month.release()
+    inputs = month.manifest()["inputs"]["requests"]
+    assert set(inputs["harbour"]) == {"request.toml", "upload", "review"}
+    assert set(inputs["zeal"]) == {"request.toml", "upload"}
+    assert len(inputs["harbour"]["review"]) == 64
+    published = b"".join(_files(month.folder).values())
+    for told in (b"offender-17", b"statistician 1", b"rare names"):
+        assert told not in published
+    assert not any("review" in name for name in _files(month.folder))
+
+
+def test_a_review_of_another_register_is_told_and_changes_nothing(month):
+    month.release()
+    _decide(month, register="x" * 64)
+    assert "already there" in month.release().lines[0]
+    month.news.clear()
+    lines = month.run("harbour").lines
+    assert month.ran() == []
+    assert [line for line in lines if "Clerical" in line] == [
+        "harbour: Clerical decisions on 1 person were made on another upload or another extract of "
+        "the national data; they are kept and not used."
+    ]
+
+
+def test_a_damaged_review_is_a_fault_before_anything_is_made(month):
+    _decide(month)
+    file = review.file_of(month.places.restricted, "harbour")
+    file.write_text('{"Wilhelmina": 1}')
+    month.add("short", upload="forename,surname\nQuillon,Zanthrop\n")
+    with pytest.raises(Unusable) as refused:
+        month.release()
+    where = {fault.where for fault in refused.value.faults}
+    assert where == {"short/upload.csv", "review/harbour.json"}
+    assert "Wilhelmina" not in str(refused.value)
+    assert not month.folder.exists()
+    assert not month.places.work("2014-03").exists()
+
+
+def test_a_notebook_is_told_where_decisions_lie(month, monkeypatch, tmp_path):
+    opened = open_month("2014-03", month.places)
+    for name, folder in release._environment(opened, month.work).items():
+        monkeypatch.setenv(name, folder)
+    assert national.workplace().restricted == month.places.restricted.resolve()
+    monkeypatch.delenv("JDL_RESTRICTED")
+    assert national.workplace().restricted == month.places.outputs.resolve() / ".restricted"
+
+
+def test_an_answer_waits_until_no_run_reads_what_it_changes(month):
+    opened = open_month("2014-03", month.places)
+    kept = threading.Event()
+
+    def answer():
+        with release._alone(opened, "harbour"):
+            kept.set()
+
+    month.work.mkdir(parents=True)
+    for hold in (
+        release._outputs(month.places.outputs, exclusive=True),
+        release._lock(month.work / ".harbour.lock", exclusive=True),
+    ):
+        kept.clear()
+        writer = threading.Thread(target=answer)
+        with hold:
+            writer.start()
+            assert not kept.wait(0.3)
+        writer.join(30)
+        assert kept.is_set()
+    with release._outputs(month.places.outputs, exclusive=False):
+        answer()
+
+
+def test_nobody_is_looked_for_whose_request_cannot_be_processed(month, monkeypatch):
+    monkeypatch.setattr(release, "REPORT", MASTER)
+    form = month.places.requests / "harbour" / "request.toml"
+    unsigned = form.read_text().partition("[data_sharing]")[0]
+    form.write_text(unsigned)
+    with pytest.raises(Refused, match=r"harbour cannot be processed.*has not signed off"):
+        release.open_desk("harbour", month.places, tell=month.news.append).__enter__()
+    assert month.news == []

@@ -475,7 +475,7 @@ def test_the_status_tells_of_decisions_that_cannot_be_used(tmp_path, upload, her
 
 
 def test_the_links_of_a_run_are_made_with_what_counts(here, upload):
-    assert here.reviewed().audit["reviewed"].eq(0).all()
+    assert here.audit()["reviewed"].eq(0).all()
     here.keep(answer(upload, 1, "P1C0", listed=("P1C0", "P1C1")))
-    assert here.reviewed().audit["reviewed"].eq(2).all()
+    assert here.audit()["reviewed"].eq(2).all()
     assert here.links.audit["reviewed"].eq(0).all()
