@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import duckdb
 import pandas as pd
 
+from jdl.linkage.lookup import look_up
 from jdl.linkage.names import PERSON, hand_over, people_of
 from jdl.linkage.private import private_engine, scrubbed
 from jdl.linkage.register import CROSSED, NAMES, TIGHT, WIDE, Register, Rules, keys
@@ -19,8 +20,7 @@ _TIGHT: dict[str, tuple[Rules, str]] = {
     "undated_keys": (NAMES, "true"),
 }
 _WIDE: dict[str, tuple[Rules, str]] = {
-    "tight_keys": (CROSSED, "true"),
-    "wide_keys": (WIDE, "true"),
+    "wide_keys": (WIDE + CROSSED, "true"),
     "name_keys": (NAMES, "date_of_birth IS NULL"),
 }
 
@@ -102,41 +102,24 @@ def _bring(
     found: Candidates, lookups: dict[str, tuple[Rules, str]], people: list[int], owners: str
 ) -> None:
     """Bring the pairs that share a key, and the names in them, out of the register."""
-    con, own = found.register.con, found.own
+    own = found.own
     own.register("wanted", pd.DataFrame({"person": people}, dtype="int32"))
-    ours = " UNION ALL ".join(
-        f"SELECT '{table}' AS lookup, * FROM ("
-        + keys(
-            rules,
-            f"(SELECT * FROM upload_people SEMI JOIN wanted USING (person) WHERE {whose})",
-            "person",
-        )
-        + ")"
-        for table, (rules, whose) in lookups.items()
-    )
-    con.register("our_keys", own.sql(ours).to_arrow_table())
+    ours = {}
+    for table, (rules, whose) in lookups.items():
+        some = f"(SELECT * FROM upload_people SEMI JOIN wanted USING (person) WHERE {whose})"
+        ours[table] = own.sql(keys(rules, some, "person")).to_arrow_table()
     own.unregister("wanted")
-    joined = " UNION ".join(
-        f"SELECT person, name_id FROM {table} JOIN our_keys USING (key) WHERE lookup = '{table}'"
-        for table in lookups
-    )
-    con.execute(f"CREATE OR REPLACE TEMP TABLE found_pairs AS {joined}").fetchall()
-    con.unregister("our_keys")
-    columns = ", ".join(PERSON)
-    names = con.sql(f"""
-        SELECT name_id AS unique_id, {columns}, offender_id, is_alias, aliases FROM names
-        WHERE name_id IN (SELECT name_id FROM found_pairs) ORDER BY name_id""").to_arrow_table()
-    pairs = con.sql("SELECT * FROM found_pairs").to_arrow_table()
-    con.execute("DROP TABLE found_pairs").fetchall()
-    own.register("brought", names)
-    own.execute(f"CREATE OR REPLACE TABLE {owners} AS SELECT * FROM brought").fetchall()
-    own.unregister("brought")
-    own.register("brought", pairs)
-    own.execute("""
-        CREATE OR REPLACE TABLE pairs AS
-        SELECT person, name_id FROM pairs UNION SELECT person, name_id FROM brought
+    for table, brought in zip(
+        (f"{owners}_pairs", owners), look_up(found.register, ours), strict=True
+    ):
+        own.register("brought", brought)
+        own.execute(f"CREATE OR REPLACE TABLE {table} AS FROM brought").fetchall()
+        own.unregister("brought")
+    own.execute(f"""
+        CREATE OR REPLACE TABLE pairs AS FROM pairs UNION FROM {owners}_pairs
         ORDER BY person, name_id""").fetchall()
-    own.unregister("brought")
+    own.execute(f"DROP TABLE {owners}_pairs").fetchall()
+    own.execute(f"ALTER TABLE {owners} RENAME name_id TO unique_id").fetchall()
 
 
 TYPICAL = 1000

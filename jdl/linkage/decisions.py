@@ -104,8 +104,9 @@ def decide(
     and the weights name different people; where an identifier agrees but fewer than two of
     forename, surname and date of birth, or somebody else fits all three (twins); and where no
     identifier agrees and forename or date of birth does not (twins, fathers and sons), unless there
-    is no date of birth to compare and a sentence at the time stands in for it. A register person claimed twice goes to the heavier claim, the other is a duplicate; of equal claims none
-    is taken.
+    is no date of birth to compare and a sentence at the time stands in for it. A register person
+    claimed twice goes to the heavier claim, the other is a duplicate; of equal claims none is
+    taken.
     """
     same, pairs = _seen_by_eye(scored, reviewed)
     by_pass = by_pass.merge(pairs[["person", "offender_id"]], on=["person", "offender_id"])

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -14,7 +15,7 @@ from jdl.linkage.names import PERSON, cleaned_sql
 
 
 def _names() -> str:
-    """SQL: every name anybody in the register has gone by, numbered by content."""
+    """SQL: every name anybody in the register has gone by, numbered by birth date and content."""
     kept = f"offender_id, {', '.join(PERSON)}"
     return f"""
         WITH written AS (
@@ -30,8 +31,8 @@ def _names() -> str:
             SELECT {kept}, min(is_alias) AS is_alias
             FROM ({cleaned_sql("written", "offender_id, is_alias")}) GROUP BY {kept}
         )
-        SELECT row_number() OVER (ORDER BY offender_id, is_alias, surname, forename,
-                date_of_birth, middle, parts, root, sex)::INTEGER AS name_id,
+        SELECT (row_number() OVER (ORDER BY date_of_birth, surname, forename, offender_id,
+                is_alias, middle, parts, root, sex) - 1)::INTEGER AS name_id,
             {kept}, is_alias::INTEGER AS is_alias,
             sum(is_alias) OVER (PARTITION BY offender_id)::INTEGER AS aliases
         FROM distinct_names ORDER BY name_id"""
@@ -61,12 +62,15 @@ Rules = tuple[tuple[str, str], ...]
 TIGHT: Rules = (
     ("pnc", "pnc_key"),
     ("prison", "prison_key"),
-    ("born-forename", "date_of_birth || '|' || left(forename, 1)"),
-    ("born-forename", "date_of_birth || '|' || left(root, 1)"),
-    ("born-surname", "date_of_birth || '|' || left(form, 1)"),
+    ("born-forename", "date_of_birth || '|' || left(forename, 2)"),
+    ("born-forename", "date_of_birth || '|' || left(root, 2)"),
+    ("born-surname", "date_of_birth || '|' || left(form, 2)"),
     ("names-year", f"{_BOTH} || '|' || {_YEAR}"),
 )
 WIDE: Rules = (
+    ("born-initial", "date_of_birth || '|' || left(forename, 1)"),
+    ("born-initial", "date_of_birth || '|' || left(root, 1)"),
+    ("born-surname-initial", "date_of_birth || '|' || left(form, 1)"),
     ("names-day", f"{_BOTH} || '|' || {_DAY}"),
     ("initial-surname-year", f"left(forename, 1) || '|' || form || '|' || {_YEAR}"),
     ("initial-surname-day", f"left(forename, 1) || '|' || form || '|' || {_DAY}"),
@@ -79,8 +83,8 @@ WIDE: Rules = (
 )
 # Only the upload's side: forename and surname written in each other's place.
 CROSSED: Rules = (
-    ("born-forename", "date_of_birth || '|' || left(form, 1)"),
-    ("born-surname", "date_of_birth || '|' || left(forename, 1)"),
+    ("born-initial", "date_of_birth || '|' || left(form, 1)"),
+    ("born-surname-initial", "date_of_birth || '|' || left(forename, 1)"),
 )
 NAMES: Rules = (("names", _BOTH),)
 
@@ -142,11 +146,15 @@ class Register:
         Splink's settings as returned by ``train``.
     size : int
         How many people there are in the register.
+    mapped : Path or None
+        A folder with what ``lookup.lay_out`` made of the same tables; without it the tables are
+        asked in SQL, which finds the same and reads them whole.
     """
 
     con: duckdb.DuckDBPyConnection = field(repr=False)
     model: Mapping[str, Any] = field(repr=False)
     size: int
+    mapped: Path | None = None
 
     @property
     def model_hash(self) -> str:
