@@ -157,7 +157,7 @@ def open_prepared(vintage: Vintage) -> Prepared:
     for name in _tables(vintage):
         _view(con, name, vintage.prepared / f"{name}.parquet")
     model = json.loads((vintage.prepared / "linkage_model.json").read_text(encoding="utf-8"))
-    register = linkage.Register(con=con, model=model, size=record["rows"]["people"])
+    register = linkage.Register(con, model, record["rows"]["people"], vintage.prepared)
     return Prepared(vintage, con, register, record)
 
 
@@ -185,6 +185,7 @@ def _make(
         con.execute(f"COPY ({sql}) TO '{file}' (FORMAT parquet, COMPRESSION zstd)")
         _view(con, name, file)
         rows[name] = con.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0]
+    linkage.lay_out(folder)
     tell("linkage model", len(tables) / steps)
     rows["people"] = con.execute("SELECT count(*) FROM offenders").fetchall()[0][0]
     model = json.dumps(linkage.train(con, uploads, SEED), indent=1, sort_keys=True)

@@ -817,13 +817,27 @@ def test_prepared_tables_hold_only_integers_dates_and_text(register: linkage.Reg
     assert kinds <= {"INTEGER", "UBIGINT", "DATE", "VARCHAR"}
 
 
-def test_prepared_tables_also_come_from_views_of_files(
+def test_mapped_files_and_views_of_files_find_the_same(
     world: World, register: linkage.Register, tmp_path: Path
 ) -> None:
     for name in linkage.PREPARED:
-        register.con.execute(f"COPY {name} TO '{tmp_path / name}.parquet'").fetchall()
+        file = tmp_path / f"{name}.parquet"
+        register.con.execute(f"COPY {name} TO '{file}' (ROW_GROUP_SIZE 2048)").fetchall()
+    linkage.lay_out(tmp_path)
+    expected = located(world.upload, register).table
     with duckdb.connect(":memory:", config={"threads": 2}) as con:
         for name in linkage.PREPARED:
             con.execute(f"CREATE VIEW {name} AS FROM '{tmp_path / name}.parquet'").fetchall()
-        again = located(world.upload, linkage.Register(con, register.model, register.size))
-    pd.testing.assert_frame_equal(again.table, located(world.upload, register).table)
+        for mapped in (None, tmp_path):
+            again = linkage.Register(con, register.model, register.size, mapped)
+            pd.testing.assert_frame_equal(located(world.upload, again).table, expected)
+
+
+def test_an_empty_table_of_keys_can_be_mapped(tmp_path: Path) -> None:
+    register = register_of(small([PERSON]))
+    assert register.con.execute("SELECT count(*) FROM undated_keys").fetchall() == [(0,)]
+    for name in linkage.PREPARED:
+        register.con.execute(f"COPY {name} TO '{tmp_path / name}.parquet'").fetchall()
+    linkage.lay_out(tmp_path)
+    mapped = linkage.Register(register.con, register.model, register.size, tmp_path)
+    assert located(upload(ROW), mapped).linked == 1

@@ -6,6 +6,7 @@ Of a person's candidates in the register, and of 'not in the register', each has
 from jdl.linkage.accounts import audit, gains, rates
 from jdl.linkage.blocking import PASSES, Candidates, candidates, deterministic
 from jdl.linkage.decisions import DECISIONS, STAGES, Links, alternatives, decide
+from jdl.linkage.lookup import lay_out
 from jdl.linkage.model import FIELDS, weights
 from jdl.linkage.names import CHECK_LETTERS, clean, nicknames
 from jdl.linkage.private import LinkageFailed
@@ -33,6 +34,7 @@ __all__ = [
     "decide",
     "deterministic",
     "gains",
+    "lay_out",
     "nicknames",
     "rates",
     "score",
