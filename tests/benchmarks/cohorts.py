@@ -1,6 +1,5 @@
 """Untidy uploads of any size from a synthetic vintage, with who is who: for the linkage study."""
 
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,9 @@ _COLUMNS = [
     "index_date", "conviction_date", "intervention_start", "intervention_end", "setting",
     "participation",
 ]  # fmt: skip
+_TRUTH = [
+    "row", "offender_id", "disposal_id", "sex", "birth", "errors", "culture", "reoffended",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,9 @@ class Cohort:
     people : DataFrame
         As ``upload.Upload.people``.
     truth : DataFrame
-        One row an upload row: row, who (whom the row is about; missing for strangers), offender_id,
-        disposal_id, errors, culture, reoffended.
+        One row an upload row: row, offender_id and disposal_id (whom and which sentence the row is
+        about; missing for strangers), sex and birth (of the person, whatever the row says),
+        errors (kinds of slip, by '; '), culture, reoffended (within a year of the index date).
     same : dict
         offender_id -> offender_id of a second record of the very same person.
     """
@@ -90,8 +93,7 @@ def cohort(
         frame[name] = pd.to_datetime(frame[name], unit="D").astype("datetime64[s]")
     texts = ["source", "forename", "surname", "gender", "pnc_id", "prison_number", "setting"]
     frame = frame.astype(dict.fromkeys([*texts, "participation"], "str"))
-    truth = frame[["row", "offender_id", "disposal_id", "errors", "culture", "reoffended"]]
-    return Cohort(frame[_COLUMNS], truth, same)
+    return Cohort(frame[_COLUMNS], frame[_TRUTH], same)
 
 
 def _participants(vintage: Vintage, n: int, seed: int) -> pd.DataFrame:
@@ -179,6 +181,8 @@ def _row(
         "participation": "started",
         "offender_id": person.get("offender_id"),
         "disposal_id": person.get("disposal_id"),
+        "sex": person["sex"],
+        "birth": person["date_of_birth"],
         "culture": person["culture"],
         "reoffended": person.get("reoffended"),
         "_errors": [],

@@ -1,0 +1,112 @@
+"""Hold what was linked against who is who."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+from cohorts import Cohort
+
+from jdl import linkage
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The rows of an upload, what was decided about each, and whether that is right.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        One row an upload row: the truth, what identifiers and setting were sent, who (one name for both records of a person held twice;
+        missing for strangers), decision, reason, stage, posterior, right (of the linked rows) and
+        seen (of the rows in review: whether the right person is among the candidates).
+    """
+
+    rows: pd.DataFrame
+
+    @property
+    def linked(self) -> pd.DataFrame:
+        """The rows that were linked."""
+        return self.rows.loc[self.rows["decision"] == "linked"]
+
+    @property
+    def false(self) -> int:
+        """How many links are wrong."""
+        return int((~self.linked["right"]).sum())
+
+    @property
+    def expected(self) -> float:
+        """How many links are wrong by their posteriors."""
+        return float((1 - self.linked["posterior"]).sum())
+
+    @property
+    def precision(self) -> float:
+        """The share of the links that are right."""
+        return float(self.linked["right"].mean())
+
+    @property
+    def there(self) -> set[str]:
+        """The people who are in the register, each once."""
+        return set(self.rows["who"].dropna())
+
+    @property
+    def found(self) -> set[str]:
+        """Those of them who were linked rightly."""
+        return set(self.linked.loc[self.linked["right"], "who"])
+
+    @property
+    def found_rows(self) -> pd.Series:
+        """Of each row, whether its person was linked rightly, by whichever row."""
+        return self.rows["who"].isin(self.found)
+
+    @property
+    def recall(self) -> float:
+        """The share of the people in the register who were linked rightly."""
+        return len(self.found) / len(self.there)
+
+    @property
+    def reviewed(self) -> float:
+        """The share of the rows that are left to review."""
+        return float(self.rows["decision"].eq("review").mean())
+
+    @property
+    def after_review(self) -> tuple[float, float]:
+        """Precision and recall if every review ended with the truth."""
+        seen = self.rows.loc[self.rows["seen"], "who"]
+        links = len(self.linked) + len(seen)
+        return 1 - self.false / links, len(self.found | set(seen)) / len(self.there)
+
+    def recall_by(self, group: pd.Series) -> pd.DataFrame:
+        """Recall among groups of rows; a person belongs to the group of the first row.
+
+        Returns
+        -------
+        DataFrame
+            By group: people and recall.
+        """
+        people = self.rows.assign(group=group).dropna(subset=["who", "group"])
+        people = people.drop_duplicates("who")
+        found = people["who"].isin(self.found)
+        return found.groupby(people["group"], observed=True).agg(people="size", recall="mean")
+
+
+def judge(cohort: Cohort, scored: linkage.Scored, links: linkage.Links) -> Judged:
+    """Hold links against the truth: a link is right to any record of the very same person."""
+
+    def one_name(people: pd.Series) -> pd.Series:
+        other = people.map(cohort.same).astype("str")
+        return people.where(other.isna() | (people < other), other)
+
+    told = ["row", "person", "offender_id", "decision", "reason", "stage", "posterior"]
+    rows = cohort.truth.merge(
+        links.table[told], on="row", suffixes=("_true", ""), validate="one_to_one"
+    )
+    sent = cohort.people[["row", "pnc_id", "prison_number", "setting"]]
+    rows = rows.merge(sent, on="row", validate="one_to_one")
+    rows["who"] = one_name(rows["offender_id_true"])
+    right = one_name(rows["offender_id"]) == rows["who"]
+    rows["right"] = right.where(rows["decision"] == "linked").astype("boolean")
+    weighed = scored.pairs[["person", "offender_id"]]
+    weighed = weighed.assign(who=one_name(weighed["offender_id"]))[["person", "who"]]
+    possible = pd.MultiIndex.from_frame(weighed)
+    pairs = pd.MultiIndex.from_frame(rows[["person", "who"]])
+    rows["seen"] = rows["decision"].eq("review") & pairs.isin(possible) & rows["who"].notna()
+    return Judged(rows)
