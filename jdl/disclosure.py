@@ -6,11 +6,13 @@ The rules are the service's own where they are known and ours where they are not
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
+from statsmodels.stats.proportion import proportion_confint
 
 from jdl.effects import MEASURES, Effect, Group, suppressed
 from jdl.matching import Matched
@@ -46,6 +48,20 @@ RULES = Rules()
 HEADLINES = ("rate", "frequency")
 COURT_OUTCOMES = ("first_indictable", "first_either_way", "first_summary")
 UPLOAD_FAULTS = (REFUSED, INCOMPLETE, DUPLICATE)
+UPLOAD_DECISIONS = ("incomplete", "duplicate")
+NOT_LINKED = ("review", "not found")
+STEP = 5
+"""People found are told to the nearest five, where one person counts in several tables."""
+_BY_NAME = (("common", 9.0, 7.5), ("uncommon", 12.0, 10.5), ("rare", math.inf, 13.5))
+RARITIES: dict[str, tuple[tuple[str, float, float], ...]] = {
+    "forename": _BY_NAME,
+    "surname": _BY_NAME,
+    "date_of_birth": (("", math.inf, 13.7),),
+    "sex": (("", math.inf, 0.4),),
+}
+"""What agreement weighs more for where the value is rare, by field: of each class its word, the
+greatest weight in bits, and the weight told for it. Each class of names holds a twentieth of the
+people or more; dates and sexes have one class, for two would tell the sex."""
 
 
 @dataclass(frozen=True)
@@ -195,23 +211,24 @@ def clear_balance(
     small = shares & ((count < RULES.cell) | (treatment_n - count < RULES.cell))
     small |= shares & (before < RULES.cell)
     for _, rows in count.loc[shares].groupby(balance["variable"], sort=False):
-        small |= balance.index.isin(_hidden(rows, small.loc[rows.index]))
+        small |= balance.index.isin(_hidden(rows.to_frame(), small.loc[rows.index]))
     cleared = balance.copy()
     numbers = balance.columns.difference(["variable", "level"])
     cleared[numbers] = balance[numbers].where(~small)
     return cleared
 
 
-def _hidden(counts: pd.Series, small: pd.Series) -> list[Any]:
+def _hidden(counts: pd.DataFrame, small: pd.Series, rules: Rules = RULES) -> list[Any]:
     """Name what is withheld of the parts of a whole: what is small, and then the next smallest.
 
-    Withholding goes on until at least two parts are hidden that together reach the smallest cell,
-    so that the rest of the whole does not give them away. A part that stands alone stays as it is.
+    Withholding goes on until at least two parts are hidden that together reach the smallest cell
+    in every column of counts, so that the rest of the whole does not give them away. A part that
+    stands alone stays as it is.
     """
-    order = counts.sort_values(kind="stable").index
+    order = counts.sum(axis=1).sort_values(kind="stable").index
     hidden = [name for name in order if small.loc[name]]
-    rest = [name for name in order if not small.loc[name] and counts.loc[name] > 0]
-    while hidden and rest and (len(hidden) < 2 or counts.loc[hidden].sum() < RULES.cell):
+    rest = [name for name in order if not small.loc[name] and counts.loc[name].sum() > 0]
+    while hidden and rest and (len(hidden) < 2 or (counts.loc[hidden].sum() < rules.cell).any()):
         hidden.append(rest.pop(0))
     return hidden
 
@@ -228,11 +245,248 @@ def clear_counts(counts: Mapping[str, int]) -> dict[str, int | None]:
     -------
     dict of str to int or None
         None where withheld. What the upload itself shows stays exact; where one count would be
-        recovered from the others, the next smallest is withheld with it.
+        recovered from the others, the next smallest is withheld with it. How many were linked in
+        all is told elsewhere, see `clear_linked`, so both those linked and those not linked keep
+        their own secret wherever they can.
     """
-    parts = pd.Series({k: n for k, n in counts.items() if k not in ("incomplete", "duplicate")})
-    hidden = set(_hidden(parts, (parts > 0) & (parts < RULES.cell)))
-    return {name: None if name in hidden else number for name, number in counts.items()}
+    parts = pd.Series({k: n for k, n in counts.items() if k not in UPLOAD_DECISIONS}, dtype=int)
+    linked = ~parts.index.isin(NOT_LINKED)
+    hidden = (parts > 0) & (parts < RULES.cell)
+    for whole in (parts.loc[linked], parts.loc[~linked], parts):
+        hidden |= parts.index.isin(_hidden(whole.to_frame(), hidden.loc[whole.index]))
+    return {name: None if hidden.get(name, False) else number for name, number in counts.items()}
+
+
+def clear_linked(counts: Mapping[str, int], rules: Rules = RULES) -> int | None:
+    """Return how many people were linked in all, if it may be told.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        From ``linkage.Links.counts``.
+    rules : Rules
+
+    Returns
+    -------
+    int or None
+        None where few people were linked, or few were not.
+    """
+    left = sum(counts.get(name, 0) for name in NOT_LINKED)
+    linked = sum(counts.values()) - left - sum(counts.get(name, 0) for name in UPLOAD_DECISIONS)
+    return linked if min(linked, left) >= rules.cell else None
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What may be told of a part of a whole.
+
+    Parameters
+    ----------
+    low, high : int or None
+        The part lies between them, both included; equal where it is told exactly. Without a whole
+        that may be told both are None.
+    """
+
+    low: int | None = None
+    high: int | None = None
+
+
+def clear_part(part: float, whole: int | None, rules: Rules = RULES) -> Bounds:
+    """Return a part of a whole, or only that it is small, or nearly all.
+
+    Parameters
+    ----------
+    part : float
+        Rounded to people.
+    whole : int or None
+        Cleared.
+    rules : Rules
+
+    Returns
+    -------
+    Bounds
+    """
+    if whole is None:
+        return Bounds()
+    people = min(max(math.floor(part + 0.5), 0), whole)
+    if people < rules.cell:
+        return Bounds(0, min(rules.cell - 1, whole))
+    if whole - people < rules.cell:
+        return Bounds(whole - rules.cell + 1, whole)
+    return Bounds(people, people)
+
+
+def clear_whole(whole: int, part: int | None, rules: Rules = RULES) -> int | None:
+    """Return a whole of which one part may already be known; None where the rest would be few.
+
+    Parameters
+    ----------
+    whole : int
+    part : int or None
+        None where it is withheld.
+    rules : Rules
+    """
+    return whole if whole - (part or 0) >= rules.cell else None
+
+
+def clear_rates(rates: pd.DataFrame, rules: Rules = RULES) -> pd.DataFrame:
+    """Withhold the rates of linkage that would tell of a few people whether they are on record.
+
+    The provider knows the upload, so a share is as good as a count to it, and a level that it
+    cannot see is what is left of the whole: the shares of a group are withheld until those that
+    are hidden hold enough people, both linked and not. Those become ranges, if even all ranges of
+    the group and the total linked leave it open whether few were linked or not.
+
+    Parameters
+    ----------
+    rates : DataFrame
+        A row a level of each group: group, level, people and linked. Each group parts the same
+        people, those who were looked for.
+    rules : Rules
+
+    Returns
+    -------
+    DataFrame
+        group, level, people, then of the share linked: share, ci_low and ci_high (Wilson, 95%), or
+        low and high where it is a range, or not a number in any of them; without levels that hold
+        nobody. Shares come from people linked rounded to `STEP`, because two levels of different
+        groups may hold nearly the same people.
+    """
+    rates = rates.loc[rates["people"] > 0, ["group", "level", "people", "linked"]]
+    rates = rates.reset_index(drop=True)
+    told = [
+        _shares(rows["linked"], rows["people"], rules)
+        for _, rows in rates.groupby("group", sort=False)
+    ]
+    return rates.drop(columns="linked").join(pd.concat(told) if told else _NO_SHARES)
+
+
+_NO_SHARES = pd.DataFrame(columns=["share", "ci_low", "ci_high", "low", "high"], dtype=float)
+
+
+def _shares(linked: pd.Series, people: pd.Series, rules: Rules) -> pd.DataFrame:
+    """Clear the shares linked of the parts of a whole, in the columns of `_NO_SHARES`."""
+    counts = pd.DataFrame({"linked": linked, "left": people - linked})
+    hidden = counts.index.isin(_hidden(counts, (counts < rules.cell).any(axis=1), rules))
+    told = (STEP * (linked / STEP).round()).clip(upper=people).where(~hidden)
+    ci_low, ci_high = proportion_confint(told, people.where(~hidden), alpha=0.05, method="wilson")
+    shares = pd.DataFrame({"share": told / people, "ci_low": ci_low, "ci_high": ci_high})
+    return shares.join(_ranges(linked.loc[hidden], people.loc[hidden], rules), how="left")
+
+
+def _ranges(linked: pd.Series, people: pd.Series, rules: Rules) -> pd.DataFrame:
+    """Give shares of the parts of a known total as tenths, where that leaves every part open.
+
+    What the ranges of the others and the total say of a part must allow that as many of it as the
+    smallest cell, or all of it, were linked, and that as many were not.
+    """
+    told = people >= 2 * rules.cell
+    tenth = (linked * 10 // people).clip(upper=9)
+    least = (-(-tenth * people // 10)).where(told, 0)
+    most = (-(-(tenth + 1) * people // 10) - (tenth < 9)).where(told, people)
+    surely = (linked.sum() - (most.sum() - most)).clip(lower=least)
+    perhaps = (linked.sum() - (least.sum() - least)).clip(upper=most)
+    either = pd.concat([perhaps, people - surely], axis=1).min(axis=1)
+    if (either < people.clip(upper=rules.cell)).any():
+        return _NO_SHARES[["low", "high"]]
+    return pd.DataFrame({"low": tenth / 10, "high": (tenth + 1) / 10}).where(told)
+
+
+def clear_gains(
+    gains: pd.DataFrame, counts: Mapping[str, int], rules: Rules = RULES
+) -> pd.DataFrame:
+    """Withhold what a missing field cost where that would tell of a few people.
+
+    Parameters
+    ----------
+    gains : DataFrame
+        A row a field: field, rows_lacking; people_lacking, of those who were looked for; rate_with
+        and rate_without, of those who have the field and of those who lack it the share linked;
+        and gain, how many of those who lack it and were not linked are expected to be on record.
+    counts : mapping of str to int
+        From ``linkage.Links.counts``.
+    rules : Rules
+
+    Returns
+    -------
+    DataFrame
+        field; rows_lacking, which the provider knows; of those who have the field and of those who
+        lack it the columns of `clear_rates`, as ``share_with`` and so on; gain rounded to `STEP`,
+        or fewer, the number that it is below. Not a number where withheld.
+    """
+    people = sum(many for name, many in counts.items() if name not in UPLOAD_DECISIONS)
+    return pd.DataFrame([_gain(row, people, rules) for row in gains.to_dict("records")])
+
+
+def _gain(row: Mapping[Any, Any], people: int, rules: Rules) -> dict[str, Any]:
+    parts = pd.Series({"without": row["people_lacking"], "with": people - row["people_lacking"]})
+    parts = parts.loc[parts > 0]
+    rates = pd.Series({name: row[f"rate_{name}"] for name in parts.index}, dtype=float)
+    linked = (rates * parts).round()
+    shares = _shares(linked, parts, rules).reindex(["with", "without"])
+    told = {
+        f"{column}_{name}": shares.loc[name, column]
+        for name in shares.index
+        for column in shares.columns
+    }
+    left = row["people_lacking"] - linked.get("without", 0)
+    bounds = clear_part(row["gain"], int(left), rules) if left >= rules.cell else Bounds()
+    exact = bounds.low is not None and bounds.low == bounds.high
+    return {
+        "field": row["field"],
+        "rows_lacking": row["rows_lacking"],
+        **told,
+        "gain": STEP * round(row["gain"] / STEP) if exact else math.nan,
+        "fewer": bounds.high + 1 if bounds.low == 0 and bounds.high is not None else math.nan,
+    }
+
+
+def hide_rarity(levels: pd.DataFrame) -> pd.DataFrame:
+    """Put every value that agrees into a class of rarity, so that its weight does not tell it.
+
+    Parameters
+    ----------
+    levels : DataFrame
+        field, level and weight in bits, of one link; the same value in a field of `RARITIES` weighs
+        what its frequency in the register gives.
+
+    Returns
+    -------
+    DataFrame
+        The same columns and ``rarity``, the word of the class, empty where it has none; the weight
+        of the same value is that of its class.
+    """
+    told = [
+        _classed(row["field"], row["level"], row["weight"]) for row in levels.to_dict("records")
+    ]
+    words, weights = zip(*told, strict=True) if told else ((), ())
+    return levels.assign(weight=weights, rarity=words)
+
+
+def _classed(field: str, level: str, weight: float) -> tuple[str, float]:
+    if level not in ("exact", "same") or field not in RARITIES:
+        return "", weight
+    word, _, told = next(c for c in RARITIES[field] if weight <= c[1])
+    return word, told
+
+
+def are_apart(one: Collection[Any], other: Collection[Any], rules: Rules = RULES) -> bool:
+    """Whether results of two groups may stand side by side.
+
+    Parameters
+    ----------
+    one, other : collection
+        Who is in each.
+    rules : Rules
+
+    Returns
+    -------
+    bool
+        They hold the same people, or differ by at least the smallest cell: what differs between
+        two results never tells of fewer.
+    """
+    differ = len(set(one) ^ set(other))
+    return differ == 0 or differ >= rules.cell
 
 
 def clear_funnel(funnel: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -48,6 +48,36 @@ _PROPER = {
     "uk": "UK",
     "pnc id": "PNC ID",
 }
+FIELDS = {
+    "forename": "forename",
+    "surname": "surname",
+    "date_of_birth": "date of birth",
+    "sex": "sex",
+    "pnc_key": "PNC ID",
+    "prison_key": "prison number",
+    "sentence": "sentence",
+}
+LEVELS = {
+    "exact": "the same",
+    "same": "the same",
+    "swapped": "forename and surname swapped",
+    "nickname": "a nickname of the other",
+    "initial": "one is the initial of the other",
+    "close": "spelled nearly the same",
+    "similar": "spelled much the same",
+    "middle name": "the middle name of the other",
+    "part": "part of a double surname",
+    "different, woman": "different, for a woman",
+    "one digit": "one digit differs",
+    "two parts": "two of day, month and year agree",
+    "first of January": "first of January, same year",
+    "at the time": "one at the time of the intervention",
+    "not then": "none at the time of the intervention",
+    "missing": "not known",
+}
+REVIEWED = "clerical review"
+"""The stage of a link that a clerical review made."""
+
 _SIDE = Decimal("0.05")
 _NUMERAL = re.compile(r"\d[\d,.]*\d|\d")
 _SLUG = re.compile(r"[^a-z0-9]+")
@@ -196,12 +226,62 @@ def month(name: str, day: dt.date | str) -> Figure:
 
 def proper(code: str) -> str:
     """Return a code as it stands within a sentence: names of places and peoples have capitals."""
-    return _PROPER.get(code, code)
+    return _PROPER.get(code, code).replace("PNC id", "PNC ID")
 
 
 def confidence(significance: float = 0.05) -> str:
     """Return what the interval of a test at this level is called: ``95% confidence interval``."""
     return f"{100 * (1 - significance):g}% confidence interval"
+
+
+def level_of(level: str) -> str:
+    """Return how far two records agree, in words that a reader outside the team knows."""
+    return LEVELS.get(level, level)
+
+
+def signed(name: str, value: float, unit: str, places: int = 1) -> Figure:
+    """Return a number with its sign, at the precision it is printed with."""
+    exact = rounded(value, places)
+    return Figure(name, float(exact), unit, f"{'+' if exact > 0 else ''}{exact:,}")
+
+
+def rate_name(group: str, level: str) -> str:
+    """Return the first part of the names of the figures of a level's rate of linkage."""
+    return f"linkage.{slug(group)}.{slug(level)}"
+
+
+def found_share(name: str, row: Mapping[Any, Any], which: str = "") -> tuple[Part, ...]:
+    """Return a share linked, or the range it lies in; withheld where neither is told.
+
+    Parameters
+    ----------
+    name : str
+        First part of the figures' names.
+    row : mapping
+        share, low and high, as ``disclosure.clear_rates`` gives them.
+    which : str
+        What their names end with, such as ``_with``.
+    """
+    if is_missing(row[f"low{which}"]):
+        return (percentage(f"{name}.share{which}", row[f"share{which}"]),)
+    low, high = (
+        percentage(f"{name}.{end}{which}", row[f"{end}{which}"]) for end in ("low", "high")
+    )
+    return (low, " to ", high)
+
+
+def expected_gain(name: str, gain: Any, fewer: Any) -> Figure:
+    """Return the people expected to be found besides, or a number that they are fewer than."""
+    if is_missing(gain) and is_missing(fewer):
+        return Figure.withheld(name, "people")
+    value, word = (fewer, "fewer than") if is_missing(gain) else (gain, "about")
+    return Figure(name, int(value), "people", f"{word} {number(value)}")
+
+
+def links_used(label: str) -> str:
+    """Return what a choice of links is called: a threshold is told as one."""
+    is_threshold = _NUMERAL.fullmatch(label)
+    return f"posterior probability of {label} or more" if is_threshold else label
 
 
 def spelled(name: str, value: int, unit: str, *, none: str = "no") -> Figure:

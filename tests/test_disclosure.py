@@ -4,9 +4,13 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from statsmodels.stats.proportion import proportion_confint
 
-from jdl import disclosure, sentence
+from jdl import disclosure, linkage, sentence
 from jdl.effects import MEASURES, Effect, Group
+from jdl.linkage.model import ADJUSTED
 
 ALIKE = SimpleNamespace(accepted=True)
 UNLIKE = SimpleNamespace(
@@ -145,3 +149,244 @@ def test_what_defines_the_analysis_is_no_secret():
     )
     shown = disclosure.clear_balance(balance, 100, known=["disposal", "sex"])
     assert shown["mean_treatment"].isna().tolist() == [False, True, True]
+
+
+# --- How people were found ------------------------------------------------------------------------
+
+
+def test_those_linked_and_those_not_each_keep_their_own_secret():
+    """How many were linked in all is told elsewhere, so no other side can stand in."""
+    counts = {"pnc id": 40, "name and date of birth": 30, "review": 4, "not found": 60}
+    shown = disclosure.clear_counts(counts)
+    assert shown == counts | {"review": None, "not found": None}
+    assert disclosure.clear_linked(counts) == 70
+
+
+def test_where_few_were_not_linked_a_stage_hides_them_and_the_total_is_not_told():
+    counts = {"pnc id": 40, "name and date of birth": 30, "review": 4, "not found": 0}
+    shown = disclosure.clear_counts(counts)
+    assert shown == counts | {"review": None, "name and date of birth": None}
+    assert disclosure.clear_linked(counts) is None
+
+
+_PARTS = (*linkage.STAGES, "clerical review", *disclosure.NOT_LINKED)
+
+
+@settings(deadline=None, derandomize=True, max_examples=300)
+@given(st.lists(st.integers(0, 40), min_size=len(_PARTS), max_size=len(_PARTS)))
+def test_no_small_count_follows_from_the_others_and_the_total_linked(numbers):
+    counts = dict(zip(_PARTS, numbers, strict=True)) | {"incomplete": 3, "duplicate": 2}
+    shown = disclosure.clear_counts(counts)
+    total = disclosure.clear_linked(counts)
+    linked = [name for name in _PARTS if name not in disclosure.NOT_LINKED]
+    wholes = [linked, list(disclosure.NOT_LINKED)] if total is not None else [list(_PARTS)]
+    for whole in wholes:
+        hidden = [counts[name] for name in whole if shown[name] is None]
+        small = [counts[name] for name in whole if 0 < counts[name] < 10]
+        if small and sum(counts[name] for name in whole) >= 10:
+            assert len(hidden) > 1 or len([n for name in whole if (n := counts[name])]) == 1
+            assert sum(hidden) >= 10
+    assert all(shown[name] in (None, counts[name]) for name in counts)
+    assert all(shown[name] is None for name in _PARTS if 0 < counts[name] < 10)
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "low", "high"),
+    [
+        (12.4, 40, 12, 12),
+        (9.5, 40, 10, 10),
+        (9.4, 40, 0, 9),
+        (0.0, 40, 0, 9),
+        (30.4, 40, 30, 30),
+        (31.0, 40, 31, 40),
+        (55.0, 40, 31, 40),
+        (-1.0, 40, 0, 9),
+        (3.0, 12, 0, 9),
+        (0.0, 0, 0, 0),
+        (5.0, None, None, None),
+    ],
+)
+def test_a_part_is_told_where_neither_it_nor_the_rest_is_few(part, whole, low, high):
+    assert disclosure.clear_part(part, whole) == disclosure.Bounds(low, high)
+
+
+def test_a_whole_is_told_where_the_rest_is_not_few():
+    assert disclosure.clear_whole(40, 30) == 40
+    assert disclosure.clear_whole(39, 30) is None
+    assert disclosure.clear_whole(10, None) == 10
+    assert disclosure.clear_whole(9, None) is None
+
+
+def _rates(*rows):
+    return pd.DataFrame(rows, columns=["group", "level", "people", "linked"]).assign(
+        review=0, not_found=lambda rates: rates["people"] - rates["linked"]
+    )
+
+
+def test_rates_come_from_people_to_the_nearest_five_with_wilsons_interval():
+    (row,) = disclosure.clear_rates(_rates(("sex", "male", 400, 351))).to_dict("records")
+    assert (row["people"], row["share"]) == (400, 350 / 400)
+    low, high = proportion_confint(350, 400, method="wilson")
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((low, high))
+
+
+def test_a_withheld_rate_takes_the_next_smallest_with_it():
+    shown = disclosure.clear_rates(
+        _rates(("sex", "male", 400, 350), ("sex", "female", 60, 45), ("sex", "not given", 8, 5))
+    )
+    assert shown["share"].isna().tolist() == [False, True, True]
+    assert shown["low"].isna().all()
+    assert shown["people"].tolist() == [400, 60, 8]
+
+
+def test_what_is_withheld_together_is_not_nearly_all_linked():
+    """Two hidden levels of which everybody was found would tell of each."""
+    shown = disclosure.clear_rates(
+        _rates(("age", "a", 400, 350), ("age", "b", 60, 60), ("age", "c", 30, 30))
+    )
+    assert shown["share"].isna().all()
+    assert shown["low"].isna().all()
+
+
+def test_a_share_becomes_a_range_where_few_of_many_were_not_linked():
+    """Of 527 people 6 were not found: the ranges and the total leave open up to 19."""
+    shown = disclosure.clear_rates(
+        _rates(("identifier", "a", 527, 521), ("identifier", "b", 362, 276))
+    )
+    assert shown["share"].isna().all()
+    assert shown[["low", "high"]].to_numpy().tolist() == [[0.9, 1.0], [0.7, 0.8]]
+
+
+def test_a_range_is_withheld_where_the_total_would_close_it():
+    """Of 32 people 29 were found; what is left of the range of the others shows that it is most."""
+    shown = disclosure.clear_rates(_rates(("sex", "female", 32, 29), ("sex", "male", 857, 768)))
+    assert shown[["share", "low", "high"]].isna().all(axis=None)
+
+
+def test_nobody_in_a_level_is_no_secret():
+    shown = disclosure.clear_rates(
+        _rates(("sex", "male", 400, 350), ("sex", "female", 90, 70), ("sex", "not given", 0, 0))
+    )
+    assert shown["level"].tolist() == ["male", "female"]
+    assert shown["share"].notna().all()
+
+
+@settings(deadline=None, derandomize=True, max_examples=200)
+@given(
+    st.lists(st.tuples(st.integers(0, 120), st.floats(0, 1)), min_size=1, max_size=6),
+    st.integers(10, 12),
+)
+def test_an_intruder_who_knows_the_upload_and_the_total_finds_no_withheld_rate(levels, cell):
+    rules = disclosure.Rules(cell=cell)
+    rows = [("age", str(i), n, round(n * share)) for i, (n, share) in enumerate(levels)]
+    rates = _rates(*rows)
+    shown = disclosure.clear_rates(rates, rules).merge(rates, on=["group", "level", "people"])
+    told, hidden = (shown.loc[shown["share"].isna() == flag] for flag in (False, True))
+    assert (told["linked"] >= cell).all()
+    assert (told["not_found"] >= cell).all()
+    total = disclosure.clear_linked(
+        {"pnc id": int(rates["linked"].sum()), "not found": int(rates["not_found"].sum())}, rules
+    )
+    if not len(hidden) or total is None:
+        assert hidden["low"].isna().all()
+        return
+    assert len(hidden) > 1
+    assert min(hidden["linked"].sum(), hidden["not_found"].sum()) >= cell
+    ranges = [_counts_in(row) for row in hidden.to_dict("records")]
+    for place, row in enumerate(hidden.to_dict("records")):
+        others = [r for i, r in enumerate(ranges) if i != place]
+        left = hidden["linked"].sum() - sum(max(r) for r in others)
+        most = hidden["linked"].sum() - sum(min(r) for r in others)
+        possible = [n for n in ranges[place] if left <= n <= most]
+        assert row["linked"] in possible
+        assert max(possible) >= min(cell, row["people"])
+        assert row["people"] - min(possible) >= min(cell, row["people"])
+
+
+def _counts_in(row):
+    """Every number linked that a printed range allows, from below its upper end."""
+    if row["low"] != row["low"]:
+        return list(range(row["people"] + 1))
+    shares = [(n, n / row["people"]) for n in range(row["people"] + 1)]
+    return [n for n, s in shares if row["low"] <= s < row["high"] or s == row["high"] == 1]
+
+
+def _gains(*rows):
+    columns = ["field", "rows_lacking", "people_lacking", "rate_with", "rate_without", "gain"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+COUNTS = {"pnc id": 800, "not found": 100, "incomplete": 30, "duplicate": 9}
+
+
+def _gain(*row):
+    (shown,) = disclosure.clear_gains(_gains(row), COUNTS).to_dict("records")
+    known = {name: value for name, value in shown.items() if value == value}
+    assert known.pop("field") == row[0]
+    assert known.pop("rows_lacking") == row[1]
+    return known
+
+
+def test_what_a_missing_field_cost_is_told_for_enough_people():
+    shown = _gain("pnc id", 210, 200, 0.951, 0.804, 22.4)
+    assert (shown["share_with"], shown["share_without"]) == (665 / 700, 160 / 200)
+    assert shown["ci_low_with"] < shown["share_with"] < shown["ci_high_with"]
+    assert shown["gain"] == 20
+    assert "fewer" not in shown
+
+
+@pytest.mark.parametrize(
+    ("row", "shares", "told"),
+    [
+        (("few lack it", 9, 9, 0.9, 0.5, 4.0), False, {}),
+        (("few of them linked", 100, 100, 0.9, 0.09, 60.0), False, {"gain": 60}),
+        (("few of them not linked", 100, 100, 0.85, 0.91, 5.0), True, {}),
+        (("few have it", 895, 895, 0.8, 0.8, 40.0), False, {"gain": 40}),
+        (("few of the others not linked", 362, 362, 0.99, 0.76, 9.4), True, {"fewer": 10}),
+        (("nearly all would be linked", 300, 300, 0.9, 0.8, 55.0), True, {}),
+        (("nobody would be linked", 300, 300, 0.9, 0.8, 0.0), True, {"fewer": 10}),
+        (("sex", 0, 0, 0.9, float("nan"), 0.0), True, {}),
+    ],
+)
+def test_what_a_missing_field_cost_is_withheld_where_few_would_be_told(row, shares, told):
+    shown = _gain(*row)
+    assert {name: value for name, value in shown.items() if name in ("gain", "fewer")} == told
+    assert any(name.startswith(("share", "low")) for name in shown) == shares
+
+
+def test_no_weight_tells_a_name_a_date_or_a_sex():
+    levels = pd.DataFrame(
+        [
+            ("forename", "exact", 6.1),
+            ("surname", "exact", 17.3),
+            ("surname", "exact", 9.1),
+            ("surname", "close", 7.2),
+            ("date_of_birth", "exact", 10.4),
+            ("sex", "same", 2.9),
+            ("pnc_key", "exact", 21.9),
+        ],
+        columns=["field", "level", "weight"],
+    )
+    shown = disclosure.hide_rarity(levels)
+    assert shown["rarity"].tolist() == ["common", "rare", "uncommon", "", "", "", ""]
+    assert shown["weight"].tolist() == [7.5, 13.5, 10.5, 7.2, 13.7, 0.4, 21.9]
+    assert levels["weight"].iloc[0] == 6.1
+
+
+def test_whatever_weighs_by_its_frequency_has_its_classes():
+    assert set(ADJUSTED) == set(disclosure.RARITIES)
+
+
+def test_every_name_of_a_class_weighs_the_same():
+    weights = [bits / 10 for bits in range(-20, 300)]
+    levels = pd.DataFrame({"field": "forename", "level": "exact", "weight": weights})
+    assert disclosure.hide_rarity(levels)["weight"].nunique() == 3
+    assert disclosure.hide_rarity(levels.iloc[:0]).empty
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "apart"),
+    [("abc", "cab", True), ("abcdefghij", "", True), ("abcdefghi", "", False), ("ab", "ac", False)],
+)
+def test_groups_are_apart_when_equal_or_far_enough(one, other, apart):
+    assert disclosure.are_apart(one, other) == apart

@@ -1,0 +1,226 @@
+"""Sensitivity: whether the headline result depends on how sure a link had to be.
+
+The whole way from the links to the result is taken again for each choice, by the stages that the
+notebook hands in. No statistics of its own; what it returns has passed disclosure control.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from jdl import disclosure
+from jdl.disclosure import NOT_BALANCED, NOT_LINKED, RULES, Rules
+from jdl.effects import Effect
+from jdl.linkage import Links
+from jdl.matching import Matched
+
+TOO_FEW = "not analysed because too few people were found"
+NO_HEADLINE = "not analysed because the headline has no result to compare with"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One choice of links and the result it gives, as far as they may be told.
+
+    Parameters
+    ----------
+    label : str
+        What the choice is called in print.
+    linked : int or None
+        People linked; None where withheld.
+    analysed, comparison_people : int or None
+        Matched treated people, and the people they were compared with; None where withheld or not
+        matched.
+    difference, ci_low, ci_high, p_value : float or None
+        On the reoffending rate; None where withheld or without a result.
+    conclusion : {'reduction', 'inconclusive', 'increase', 'suppressed'}
+        ``suppressed`` without a result. It is told even where the numbers are withheld because
+        they differ from another choice's by a few people.
+    accepted : bool or None
+        Whether the balance was accepted; None where nobody was matched.
+    reason : str or None
+        Why there is no result, in public words.
+    """
+
+    label: str
+    linked: int | None = None
+    analysed: int | None = None
+    comparison_people: int | None = None
+    difference: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    p_value: float | None = None
+    conclusion: str = "suppressed"
+    accepted: bool | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class _Stages:
+    """The way from links to effects."""
+
+    locate: Callable[[pd.DataFrame], pd.DataFrame]
+    choose: Callable[[pd.DataFrame, pd.Series[str]], pd.DataFrame]
+    match: Callable[[pd.DataFrame], Matched]
+    read: Callable[[Matched], pd.DataFrame]
+    compare: Callable[[pd.DataFrame], Mapping[str, Effect]]
+
+
+@dataclass(frozen=True, repr=False)
+class _Run:
+    """A choice with what must not leave: who was analysed, and what a withheld result was."""
+
+    told: Choice
+    analysed: frozenset[str] = frozenset()
+    conclusion: str = "suppressed"
+
+
+def by_linkage(
+    choices: Mapping[str, Links],
+    *,
+    headline: str,
+    locate: Callable[[pd.DataFrame], pd.DataFrame],
+    choose: Callable[[pd.DataFrame, pd.Series[str]], pd.DataFrame],
+    match: Callable[[pd.DataFrame], Matched],
+    read: Callable[[Matched], pd.DataFrame],
+    compare: Callable[[pd.DataFrame], Mapping[str, Effect]],
+    rules: Rules = RULES,
+) -> tuple[Choice, ...]:
+    """Take the way from the links to the effect on the rate again for each choice of links.
+
+    Parameters
+    ----------
+    choices : mapping of str to Links
+        By what each is called in print.
+    headline : str
+        The choice that the report rests on. Without a result for it no other is looked for.
+    locate : callable
+        The link table -> located participations, see ``sentence.locate``.
+    choose : callable
+        Treated people and the register people near them -> candidates, see
+        ``covariates.candidates``.
+    match : callable
+        Candidates -> groups with the verdict on their balance, see ``matching.first_accepted``.
+    read : callable
+        Groups -> their outcomes, see ``outcomes.read``; not called where balance was not accepted.
+    compare : callable
+        Outcomes -> effects by measure, the rate among them, see ``effects.compare_all``.
+    rules : Rules
+        The thresholds of disclosure control.
+
+    Returns
+    -------
+    tuple of Choice
+        The headline first, the others as given.
+
+    Raises
+    ------
+    ValueError
+        If the headline is not among the choices.
+
+    Notes
+    -----
+    Two exact results of groups that differ by a few people would tell what those few did. A
+    choice's numbers are therefore told only if the people behind them are the same as those behind
+    every number told before, or differ from them by at least the smallest cell; otherwise only its
+    conclusion is told, and that as if no rule of disclosure withheld it, for that a rule does so
+    could tell as much. A rounded difference would not do instead: of fewer than a hundred people,
+    one moves it by more than a point.
+    """
+    if headline not in choices:
+        raise ValueError(f"the headline {headline!r} is not among the choices {list(choices)}")
+    stages = _Stages(locate, choose, match, read, compare)
+    order = [headline, *(label for label in choices if label != headline)]
+    runs = list(_runs([choices[label] for label in order], stages, rules))
+    linked = _linked_told([choices[label] for label in order], rules)
+    return tuple(
+        replace(told, label=label, linked=many)
+        for label, told, many in zip(order, _told(runs, rules), linked, strict=True)
+    )
+
+
+def _runs(choices: Sequence[Links], stages: _Stages, rules: Rules) -> Iterator[_Run]:
+    """Run the headline, and the others if it has a result; equal groups are matched once."""
+    known: dict[tuple[tuple[str, ...], tuple[str, ...]], _Run] = {}
+    for links in choices:
+        if known and next(iter(known.values())).told.conclusion == "suppressed":
+            yield _Run(Choice("", reason=NO_HEADLINE))
+            continue
+        located = stages.locate(links.table)
+        treated = located.loc[located["reason"].isna()]
+        who = (tuple(sorted(treated["disposal_id"])), tuple(sorted(links.near)))
+        if who not in known:
+            known[who] = _run(treated, links, stages, rules)
+        yield known[who]
+
+
+def _run(treated: pd.DataFrame, links: Links, stages: _Stages, rules: Rules) -> _Run:
+    """Match, and where the groups are alike compare."""
+    if len(treated) < rules.group:
+        return _Run(Choice("", reason=TOO_FEW))
+    matched = stages.match(stages.choose(treated, links.near))
+    frame = matched.frame
+    ours = frozenset(frame.loc[(frame["treated"] == 1) & (frame["weight"] > 0), "disposal_id"])
+    sizes = Choice(
+        "",
+        analysed=matched.treatment_n,
+        comparison_people=matched.comparison_people,
+        accepted=matched.accepted,
+    )
+    if not matched.accepted:
+        return _Run(replace(sizes, reason=NOT_BALANCED), ours)
+    effects = stages.compare(stages.read(matched))
+    rate = disclosure.clear(effects, matched=matched, rules=rules).effects["rate"]
+    enough = matched.treatment_n >= rules.group
+    raw = effects["rate"].conclusion if enough else "suppressed"
+    return _Run(_with_result(sizes, rate), ours, raw)
+
+
+def _with_result(sizes: Choice, rate: Effect) -> Choice:
+    if rate.conclusion == "suppressed":
+        return Choice("", accepted=sizes.accepted, reason=rate.reason)
+    return replace(
+        sizes,
+        difference=rate.difference,
+        ci_low=rate.ci_low,
+        ci_high=rate.ci_high,
+        p_value=rate.p_value,
+        conclusion=rate.conclusion,
+    )
+
+
+def _told(runs: Sequence[_Run], rules: Rules) -> Iterator[Choice]:
+    """Keep only the conclusion of a choice whose people are nearly those of one told before."""
+    before = [runs[0].analysed]
+    for run in runs:
+        if all(disclosure.are_apart(run.analysed, other, rules) for other in before):
+            before.append(run.analysed)
+            yield run.told
+        else:
+            told = Choice("", conclusion=run.conclusion, accepted=run.told.accepted)
+            yield told if told.conclusion != "suppressed" else replace(told, reason=run.told.reason)
+
+
+def _linked_told(choices: Sequence[Links], rules: Rules) -> Iterator[int | None]:
+    """Count the people linked, where no count that is withheld could be told from it."""
+    stages = disclosure.clear_counts(choices[0].counts())
+    stages_told = all(many is not None for name, many in stages.items() if name not in NOT_LINKED)
+    before = [_pairs(choices[0])]
+    for place, links in enumerate(choices):
+        linked = _pairs(links)
+        apart = all(disclosure.are_apart(linked, other, rules) for other in before)
+        many = disclosure.clear_linked(links.counts(), rules)
+        if not apart or many is None or (place and not stages_told):
+            yield None
+        else:
+            before.append(linked)
+            yield many
+
+
+def _pairs(links: Links) -> frozenset[tuple[int, str]]:
+    """Who was linked to whom."""
+    linked = links.table.loc[links.table["decision"] == "linked"]
+    return frozenset(zip(linked["person"], linked["offender_id"], strict=True))

@@ -1,0 +1,207 @@
+"""The result for other links: who is run, what is told of it, and what is never read."""
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jdl import disclosure, effects, sensitivity
+from jdl.disclosure import NOT_BALANCED, RULES
+from jdl.linkage import DECISIONS, STAGES
+from jdl.sensitivity import NO_HEADLINE, TOO_FEW
+
+OTHERS = 600
+
+
+def linked(people, *, stage="pnc id", unlinked=60):
+    """Links of these people, as the notebook has them, with others who were not found."""
+    rows = [(one, f"o{one}", stage, "linked") for one in people]
+    rows += [(10_000 + one, None, None, "not found") for one in range(unlinked)]
+    table = pd.DataFrame(rows, columns=["person", "offender_id", "stage", "decision"])
+
+    def counts():
+        ends = table["stage"].where(table["decision"] == "linked", table["decision"])
+        return {name: int((ends == name).sum()) for name in (*STAGES, *DECISIONS[1:])}
+
+    return SimpleNamespace(table=table, near=pd.Series(["o1"], dtype="str"), counts=counts)
+
+
+@dataclass
+class World:
+    """The stages of a notebook, with a record of what was asked of them.
+
+    Treated people reoffend if their number is in `reoffend`; half of the others do.
+    """
+
+    reoffend: frozenset = frozenset(range(0, 1000, 4))
+    unlike: frozenset = frozenset()
+    asked: list = field(default_factory=list)
+
+    def locate(self, table):
+        found = table.loc[table["decision"] == "linked"]
+        self.asked.append("locate")
+        return pd.DataFrame({"disposal_id": found["offender_id"], "reason": None})
+
+    def choose(self, treated, near):
+        assert near.tolist() == ["o1"]
+        pool = [f"c{one}" for one in range(OTHERS)]
+        return pd.DataFrame(
+            {
+                "disposal_id": [*treated["disposal_id"], *pool],
+                "treated": [1] * len(treated) + [0] * OTHERS,
+            }
+        )
+
+    def match(self, candidates):
+        self.asked.append("match")
+        ours = candidates["treated"] == 1
+        frame = candidates.assign(
+            weight=1.0,
+            offender_id=candidates["disposal_id"],
+            reoffended=[self._reoffended(one) for one in candidates["disposal_id"]],
+        )
+        people = {int(one[1:]) for one in candidates.loc[ours, "disposal_id"]}
+        return SimpleNamespace(
+            frame=frame,
+            accepted=not people & self.unlike,
+            treatment_n=int(ours.sum()),
+            comparison_n=OTHERS,
+            comparison_people=OTHERS,
+            effective_n=float(OTHERS),
+        )
+
+    def _reoffended(self, disposal):
+        number = int(disposal[1:])
+        return number in self.reoffend if disposal[0] == "o" else number % 2 == 0
+
+    def read(self, matched):
+        assert matched.accepted
+        self.asked.append("read")
+        return matched.frame
+
+    def compare(self, sample):
+        return {"rate": effects.compare(sample, "rate")}
+
+    def run(self, choices, headline="Headline"):
+        return sensitivity.by_linkage(
+            choices, headline=headline, locate=self.locate, choose=self.choose, match=self.match,
+            read=self.read, compare=self.compare,
+        )  # fmt: skip
+
+
+def test_each_choice_gives_the_result_of_its_own_people():
+    told = World().run({"Headline": linked(range(200)), "Fewer": linked(range(150))})
+    assert [choice.label for choice in told] == ["Headline", "Fewer"]
+    assert [choice.linked for choice in told] == [200, 150]
+    assert [choice.analysed for choice in told] == [200, 150]
+    assert [choice.conclusion for choice in told] == ["reduction", "reduction"]
+    assert told[0].difference == pytest.approx(50 / 200 - 0.5)
+    assert told[1].difference == pytest.approx(38 / 150 - 0.5)
+    assert told[1].ci_low < told[1].difference < told[1].ci_high < 0
+
+
+def test_the_headline_comes_first_and_must_be_there():
+    choices = {"Fewer": linked(range(150)), "Headline": linked(range(200))}
+    assert [choice.label for choice in World().run(choices)] == ["Headline", "Fewer"]
+    with pytest.raises(ValueError, match="headline 'Other'"):
+        World().run(choices, headline="Other")
+
+
+def test_equal_people_are_matched_once():
+    world = World()
+    told = world.run({name: linked(range(200)) for name in ("Headline", "Same", "Again")})
+    assert world.asked.count("match") == world.asked.count("read") == 1
+    assert {(c.analysed, c.difference, c.linked) for c in told} == {(200, told[0].difference, 200)}
+
+
+@pytest.mark.parametrize(("fewer", "numbers"), [(0, True), (1, False), (9, False), (10, True)])
+def test_a_few_people_more_or_less_leave_only_the_conclusion(fewer, numbers):
+    told = World().run({"Headline": linked(range(200)), "Fewer": linked(range(200 - fewer))})[1]
+    assert told.conclusion == "reduction"
+    assert told.accepted
+    for value in (told.linked, told.analysed, told.comparison_people, told.difference):
+        assert (value is not None) == numbers
+    assert (told.ci_low is None) == (told.ci_high is None) == (told.p_value is None) != numbers
+
+
+def test_a_choice_is_held_apart_from_every_one_told_before():
+    people = {"Headline": range(200), "Fewer": range(150), "Nearly": range(145)}
+    told = World().run({name: linked(who) for name, who in people.items()})
+    assert [choice.analysed for choice in told] == [200, 150, None]
+    swapped = [*range(195), *range(300, 305)]
+    told = World().run({"Headline": linked(range(200)), "Other": linked(swapped)})
+    assert told[1].analysed == 200
+
+
+def test_a_rule_of_disclosure_does_not_show_through_a_conclusion():
+    """Eleven of the headline reoffended; that the choice had fewer than ten would tell two."""
+    world = World(reoffend=frozenset(range(11)))
+    told = world.run({"Headline": linked(range(100)), "Fewer": linked(range(2, 100))})[1]
+    assert told.conclusion == "inconclusive"
+    assert told.reason is None
+    apart = world.run({"Headline": linked(range(100)), "Fewer": linked(range(2, 90))})[1]
+    assert apart.conclusion == "suppressed"
+    assert apart.reason == disclosure.WITHHELD
+    assert apart.analysed is None
+
+
+def test_no_outcome_is_read_of_groups_that_are_not_alike():
+    world = World(unlike=frozenset([250]))
+    told = world.run({"Headline": linked(range(200)), "More": linked(range(300))})[1]
+    assert world.asked.count("read") == 1
+    assert (told.conclusion, told.accepted, told.reason) == ("suppressed", False, NOT_BALANCED)
+    assert (told.analysed, told.difference) == (300, None)
+
+
+def test_too_few_people_are_not_matched():
+    world = World()
+    few = linked(range(RULES.group - 1))
+    told = world.run({"Headline": linked(range(200)), "Few": few})[1]
+    assert world.asked.count("match") == 1
+    assert (told.conclusion, told.accepted, told.reason) == ("suppressed", None, TOO_FEW)
+    assert told.analysed is None
+
+
+@pytest.mark.parametrize("world", [World(unlike=frozenset([5])), World(reoffend=frozenset())])
+def test_without_a_headline_result_no_other_is_looked_for(world):
+    told = world.run({"Headline": linked(range(200)), "Fewer": linked(range(6, 200))})
+    assert world.asked.count("locate") == 1
+    assert {choice.conclusion for choice in told} == {"suppressed"}
+    assert told[1].reason == NO_HEADLINE
+
+
+def test_people_linked_are_withheld_where_they_would_tell_a_withheld_count():
+    some = linked(range(200))
+    some.table.loc[:3, "stage"] = "prison number"
+    some.table.loc[4:49, "stage"] = "probabilistic"
+    assert disclosure.clear_counts(some.counts())["probabilistic"] is None
+    certain = linked([*range(4), *range(50, 200)])
+    told = World().run({"Headline": some, "Certain": certain})
+    assert [choice.linked for choice in told] == [200, None]
+    assert told[1].analysed == 154
+
+
+def test_people_linked_are_withheld_where_nearly_all_were():
+    told = World().run({"Headline": linked(range(200), unlinked=9)})
+    assert told[0].linked is None
+    assert told[0].analysed == 200
+
+
+@settings(deadline=None, derandomize=True, max_examples=40)
+@given(st.lists(st.sets(st.integers(0, 40), max_size=25), min_size=1, max_size=5))
+def test_no_two_numbers_part_fewer_people_than_the_smallest_cell(left_out):
+    groups = [set(range(120)), *(set(range(120)) - some for some in left_out)]
+    choices = {f"Choice {place}": linked(who) for place, who in enumerate(groups)}
+    told = World().run(choices, headline="Choice 0")
+    assert told[0].difference
+    for which in ("linked", "analysed", "difference"):
+        shown = [who for who, c in zip(groups, told, strict=True) if getattr(c, which) is not None]
+        for one in shown:
+            assert all(one == other or len(one ^ other) >= RULES.cell for other in shown)
+
+
+def test_a_choice_tells_nobody():
+    assert "o1" not in repr(World().run({"Headline": linked(range(200))}))
