@@ -15,22 +15,28 @@ from typing import Any
 import pandas as pd
 
 from jdl.balance import AMBER, GREEN, Verdict
-from jdl.disclosure import WITHHELD
+from jdl.disclosure import WITHHELD, Bounds, clear_part, clear_whole
 from jdl.effects import Effect
 from jdl.figures import Figure, Part, Sentence, Sentences
+from jdl.sensitivity import Choice
 from jdl.wording import (
+    REVIEWED,
     WORDING,
     Words,
     bound,
     capital,
+    confidence,
     counted,
     direction,
+    expected_gain,
+    found_share,
     group_size,
     has_range,
     is_good,
     is_missing,
     is_reported,
     kind_of,
+    links_used,
     listed,
     mean,
     month,
@@ -39,8 +45,11 @@ from jdl.wording import (
     p_value,
     percentage,
     plural,
+    proper,
     quoted,
+    rate_name,
     rounded,
+    scaled,
     slug,
     spelled,
 )
@@ -692,6 +701,335 @@ def plan_sentence(plan_hash: str, *, significance: float = 0.05) -> Sentence:
         " were fixed before any outcome was loaded. The fingerprint of that plan is ",
         Figure("plan.hash", plan_hash, "hash", plan_hash),
         ".",
+    )
+
+
+# --- The report: how people were found -----------------------------------------------------------
+
+
+def review_statement(
+    counts: Mapping[str, int | None], *, expected: float, checks: Any
+) -> Sentences:
+    """Return what a clerical review added, or could have added, and what a checked sample showed.
+
+    Parameters
+    ----------
+    counts : mapping of str to int or None
+        From ``Links.counts``, cleared: ``review`` counts the possible matches left unlinked,
+        `REVIEWED` those that a review linked.
+    expected : float
+        The sum of the posteriors of those left unlinked.
+    checks : review.Checks
+        decided; double_keyed, agreed and kappa of two reviewers; sampled, right, precision, low and
+        high of a random sample of links. Nought or None for what was not done.
+
+    Returns
+    -------
+    Sentences
+        Whether there was a review and what it linked; how many possible matches are left, and how
+        many of them a review would be expected to link; how far two reviewers agreed; the measured
+        precision of the links.
+    """
+    reviewed = bool(checks.decided)
+    return Sentences(
+        (
+            _reviewed(checks.decided or 0, counts.get(REVIEWED, 0)),
+            _left(counts.get("review"), expected, reviewed),
+            *_agreed(checks),
+            _measured(checks),
+        )
+    )
+
+
+def _reviewed(decided: int, linked: int | None) -> Sentence:
+    if not decided:
+        return Sentence.of(
+            "No clerical review was made: people were linked only where the evidence was strong "
+            "enough without one."
+        )
+    whole = clear_whole(decided, linked)
+    told = counted("linkage.decided", whole, "cases")
+    by_review = counted(f"linkage.{slug(REVIEWED)}", linked)
+    cases = f" {plural(told, 'possible match', 'possible matches')}"
+    if whole is not None and linked is not None:
+        end = (" and linked ", by_review, " of them.") if linked else (" and linked none of them.")
+        return Sentence.of("A clerical review decided on ", told, cases, *end)
+    if whole is not None:
+        return Sentence.of(
+            "A clerical review decided on ", told, f"{cases}; how many it linked is withheld."
+        )
+    if linked:
+        return Sentence.of(
+            "A clerical review linked ",
+            by_review,
+            f" {plural(by_review, 'possible match', 'possible matches')}; how many it decided on "
+            "is withheld.",
+        )
+    return Sentence.of(
+        "A clerical review was made; how many possible matches it decided on is withheld."
+    )
+
+
+def _left(left: int | None, expected: float, reviewed: bool) -> Sentence:
+    review = "a further review" if reviewed else "a review"
+    if left is None:
+        return Sentence.of("How many possible matches are left unlinked is withheld.")
+    if left == 0:
+        return Sentence.of(
+            f"No possible match is left unlinked, so {review} would not link anybody else."
+        )
+    people = counted("linkage.review", left)
+    told = _part("linkage.review.expected", clear_part(expected, left))
+    return Sentence.of(
+        people,
+        f" possible {plural(people, 'match is', 'matches are')} left unlinked; {review} would be "
+        "expected to link ",
+        told,
+        f" of {plural(people, 'it', 'them')}.",
+    )
+
+
+def _part(name: str, bounds: Bounds) -> Figure:
+    """Return an expected number of people, or what it is less than or at least."""
+    if bounds.low is None or bounds.high is None:
+        return Figure.withheld(name, "people")
+    if bounds.low == bounds.high:
+        return Figure(name, bounds.low, "people", f"about {number(bounds.low)}")
+    if bounds.low == 0:
+        limit = bounds.high + 1
+        return Figure(name, limit, "people", f"fewer than {number(limit)}")
+    return Figure(name, bounds.low, "people", f"at least {number(bounds.low)}")
+
+
+def _agreed(checks: Any) -> tuple[Sentence, ...]:
+    if not checks.double_keyed or checks.agreed is None:
+        return ()
+    cases = counted("linkage.double_keyed", checks.double_keyed, "cases")
+    kappa: tuple[Part, ...] = ()
+    if not is_missing(checks.kappa):
+        kappa = (" (Cohen's kappa ", scaled("linkage.kappa", checks.kappa, "kappa", 2), ")")
+    return (
+        Sentence.of(
+            "Two reviewers decided on ",
+            cases,
+            f" {plural(cases, 'case', 'cases')} without knowing of each other, and agreed on ",
+            counted("linkage.agreed", checks.agreed, "cases"),
+            *kappa,
+            ".",
+        ),
+    )
+
+
+def _measured(checks: Any) -> Sentence:
+    if not checks.sampled or checks.right is None:
+        return Sentence.of(
+            "No random sample of the links was checked, so how many of them are right has not been "
+            "measured."
+        )
+    sampled = counted("linkage.sampled", checks.sampled, "links")
+    right = counted("linkage.right", checks.right, "links")
+    end: tuple[Part, ...] = (".",)
+    if not any(map(is_missing, (checks.precision, checks.low, checks.high))):
+        end = (
+            ": precision ",
+            percentage("linkage.precision", checks.precision, 1),
+            f" ({confidence()} ",
+            percentage("linkage.precision.ci_low", checks.low, 1),
+            " to ",
+            percentage("linkage.precision.ci_high", checks.high, 1),
+            ").",
+        )
+    return Sentence.of(
+        "Of a random sample of the links, ",
+        right,
+        " of ",
+        sampled,
+        f" checked {plural(sampled, 'link', 'links')} {plural(right, 'was', 'were')} right",
+        *end,
+    )
+
+
+def error_statement(expected_false: float, linked: int | None) -> Sentence:
+    """Return how many of the links the model itself expects to be wrong.
+
+    Parameters
+    ----------
+    expected_false : float
+        Of those linked, the sum of one less the posterior.
+    linked : int or None
+        People linked, from ``disclosure.clear_linked``.
+    """
+    if linked is None:
+        return Sentence.of("How many of the links are expected to be wrong is withheld.")
+    if linked == 0:
+        return Sentence.of("Nobody was linked, so no link can be wrong.")
+    links = counted("linkage.linked", linked, "links")
+    about = "fewer than one" if rounded(expected_false) < 1 else f"about {number(expected_false)}"
+    told = Figure("linkage.expected_false", float(rounded(expected_false, 1)), "links", about)
+    return Sentence.of(
+        "Of the ",
+        links,
+        f" {plural(links, 'link', 'links')}, the model expects ",
+        told,
+        " to be wrong. It may be too sure of itself; only a checked sample measures this.",
+    )
+
+
+def linkage_rates(rates: pd.DataFrame) -> Sentence:
+    """Return where people of one kind were found less often than those of another.
+
+    Parameters
+    ----------
+    rates : DataFrame
+        From ``disclosure.clear_rates``.
+
+    Returns
+    -------
+    Sentence
+        The widest gap within a group, and whether the two intervals or ranges meet.
+    """
+    shown = rates.assign(
+        least=rates["ci_low"].fillna(rates["low"]),
+        most=rates["ci_high"].fillna(rates["high"]),
+        middle=rates["share"].fillna((rates["low"] + rates["high"]) / 2),
+    ).dropna(subset=["middle"])
+    ends = [
+        (rows.iloc[int(rows["middle"].argmin())], rows.iloc[int(rows["middle"].argmax())])
+        for _, rows in shown.groupby("group", sort=False)
+        if len(rows) > 1
+    ]
+    if not ends:
+        return Sentence.of(
+            "Whether people of one kind were found less often than others cannot be shown, because "
+            "too few were found or not found."
+        )
+    low, high = max(ends, key=lambda pair: pair[1]["middle"] - pair[0]["middle"])
+    meaning = (
+        "The first are harder to find, so the result may hold less well for them."
+        if low["most"] <= high["least"]
+        else "What is known of the two overlaps, so this may be chance."
+    )
+    return Sentence.of(
+        f"The widest gap is by {proper(str(low['group']))}: ",
+        *_found_where(low),
+        ", but ",
+        *_found_where(high),
+        f". {meaning}",
+    )
+
+
+def _found_where(row: pd.Series[Any]) -> tuple[Part, ...]:
+    name = rate_name(row["group"], row["level"])
+    return (
+        *found_share(name, row.to_dict()),
+        " were found where it is “",
+        *quoted(f"{name}.level", proper(str(row["level"]))),
+        "”",
+    )
+
+
+def linkage_sensitivity(choices: Sequence[Choice]) -> Sentence:
+    """Return whether the conclusion on the rate depends on how sure a link had to be.
+
+    Parameters
+    ----------
+    choices : sequence of Choice
+        From ``sensitivity.by_linkage``, the headline first.
+
+    Returns
+    -------
+    Sentence
+        The choices with another conclusion; or that none has, which does not prove the links
+        right.
+    """
+    headline, others = choices[0], choices[1:]
+    if headline.conclusion == "suppressed":
+        return Sentence.of(
+            "The headline has no result that can be reported, so it cannot be said whether one "
+            "would depend on how sure a link had to be."
+        )
+    told = [choice for choice in others if choice.conclusion != "suppressed"]
+    unlike = [choice for choice in told if choice.conclusion != headline.conclusion]
+    if not told:
+        return Sentence.of(
+            "No other choice of links gives a result, so it cannot be said whether the conclusion "
+            "depends on how sure a link had to be."
+        )
+    silent = _silent(len(others) - len(told))
+    if unlike:
+        parts: list[Part] = [
+            "The conclusion depends on how sure a link had to be: in the headline analysis it is "
+            f"{_CONCLUDED[headline.conclusion]}, but "
+        ]
+        for place, choice in enumerate(unlike):
+            parts += [
+                "" if not place else " and " if place == len(unlike) - 1 else ", ",
+                f"{_CONCLUDED[choice.conclusion]} with “",
+                *quoted(f"sensitivity.{slug(choice.label)}.label", links_used(choice.label)),
+                "”",
+            ]
+        return Sentence.of(*parts, ".", *silent)
+    same = spelled("sensitivity.same", len(told), "choices")
+    return Sentence.of(
+        "The conclusion does not depend on how sure a link had to be: it is ",
+        f"{_CONCLUDED[headline.conclusion]} in the headline analysis and with ",
+        same,
+        f" other {plural(same, 'choice', 'choices')} of links.",
+        *silent,
+    )
+
+
+_CONCLUDED = {
+    "reduction": "a significant reduction",
+    "inconclusive": "inconclusive",
+    "increase": "a significant increase",
+}
+
+
+def _silent(many: int) -> tuple[Part, ...]:
+    if not many:
+        return ()
+    told = spelled("sensitivity.silent", many, "choices")
+    return (" For ", told, " more, no result can be given.")
+
+
+def gains_statement(gains: pd.DataFrame) -> Sentence:
+    """Return which missing field cost most, for the provider.
+
+    Parameters
+    ----------
+    gains : DataFrame
+        From ``disclosure.clear_gains``.
+
+    Returns
+    -------
+    Sentence
+    """
+    if not gains["rows_lacking"].gt(0).any():
+        return Sentence.of(
+            "Every row held all that is used to find people, so better data would not have found "
+            "more of them."
+        )
+    known = gains.loc[gains["gain"].notna() | gains["fewer"].notna()]
+    if known.empty:
+        return Sentence.of(
+            "What better data would have found cannot be told, because too few people lacked any "
+            "one thing, or too few of them were not found."
+        )
+    if known["gain"].isna().all():
+        return Sentence.of(
+            "Nothing that was lacking is expected to have kept many people from being found."
+        )
+    best = known.iloc[int(known["gain"].fillna(0).argmax())]
+    name = f"gains.{slug(best['field'])}"
+    rows = counted(f"{name}.rows_lacking", best["rows_lacking"], "rows")
+    return Sentence.of(
+        "Better data would have found more people. The most would come from the ",
+        f"{proper(str(best['field']))}, which ",
+        rows,
+        f" {plural(rows, 'row', 'rows')} lacked: had it been given, ",
+        expected_gain(f"{name}.gain", best["gain"], best["fewer"]),
+        " more people would be expected to be found.",
     )
 
 

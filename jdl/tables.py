@@ -18,7 +18,9 @@ from jdl.disclosure import WITHHELD
 from jdl.effects import MEASURES, Effect, Measure
 from jdl.figures import Cell, Figure, Part, Sentence, Table, Tag
 from jdl.findings import HEADLINE
+from jdl.sensitivity import Choice
 from jdl.wording import (
+    REVIEWED,
     Words,
     bound,
     capital,
@@ -26,12 +28,15 @@ from jdl.wording import (
     counted,
     dated,
     direction,
+    expected_gain,
     figure,
+    found_share,
     group_size,
     has_range,
     is_missing,
     is_reported,
     kind_of,
+    links_used,
     mean,
     name_of,
     p_value,
@@ -39,6 +44,7 @@ from jdl.wording import (
     plural,
     proper,
     quoted,
+    rate_name,
     rounded,
     scaled,
     share,
@@ -153,6 +159,7 @@ _CHOICES = {
     "link_threshold": ("Posterior probability needed for a link", "probability"),
     "review_threshold": ("Posterior probability that would merit a clerical review", "probability"),
     "gap_bits": ("Lead over the second candidate needed for a link", "bits"),
+    "other_thresholds": ("Other posterior probabilities tried, for comparison", "probability"),
     "custody_days": ("In custody: leeway between the start and the time in prison", "days"),
     "order_days": ("In the community: leeway between the start and the order", "days"),
     "gate_days": ("Through the gate: longest time from release to the start", "days"),
@@ -177,7 +184,7 @@ def method_table(
     Parameters
     ----------
     choices : mapping of str to object
-        By the name of the notebook's parameter; others than the known ones are left out.
+        By the name of the notebook's parameter; those without words of their own are left out.
     matched_on : sequence of str
         The matching variables.
     labels : mapping of str to str
@@ -186,6 +193,7 @@ def method_table(
     rows = [
         (label, _choice(f"method.{slug(name)}", choices[name], unit, labels), unit)
         for name, (label, unit) in _CHOICES.items()
+        if name in choices
     ]
     variables = "; ".join(labels.get(name, name) for name in matched_on)
     rows.append(("Matched on", Sentence(quoted("method.matched-on", variables)), "characteristics"))
@@ -462,7 +470,7 @@ def result_table(
         f"Estimated difference ({confidence(significance)}), "
         f"{_interval_unit(MEASURES[layout.measures[0]])}",
         "Significant",
-        "p\u2011value",
+        "p\u00a0value",
     )
     rows = tuple(_result_row(e, labels, several) for e in chosen)
     notes = [
@@ -763,6 +771,7 @@ _LINKED = {
     "prison number": "Linked by prison number",
     "name and date of birth": "Linked by name and date of birth",
     "probabilistic": "Linked by probability, from all that is known",
+    REVIEWED: "Linked by a clerical review",
     "review": "Not linked: a possible match that would need a clerical review",
     "not found": "Not linked: not found",
     "incomplete": "Not linked: name or date of birth missing",
@@ -793,6 +802,178 @@ def linkage_table(counts: Mapping[str, int | None], *, rows: int) -> Table:
         "How people were found in the national records",
         ("How", "Number", "Share of those submitted"),
         told,
+    )
+
+
+def linkage_rates_table(rates: pd.DataFrame) -> Table:
+    """Return how many people of each kind were found.
+
+    Parameters
+    ----------
+    rates : DataFrame
+        From ``disclosure.clear_rates``: group, level, people, and the share or its range.
+    """
+    notes = [
+        "People are counted once. Shares come from people found to the nearest five, so they may "
+        "not add up to other tables; the interval is Wilson's. Where few people were found, or few "
+        "were not, a share is told as a range, without an interval [z].",
+    ]
+    if rates["group"].eq("name group").any():
+        notes.append(
+            "The name group is the ethnicity on record for most people who have the surname. It "
+            "tells of names, to show whether some are harder to find, and not of the person."
+        )
+    if _all_missing(rates, "share", "low"):
+        notes.append(f"[c] {WITHHELD}: a range would show that few were found, or few were not.")
+    return Table(
+        "linkage-rates-table",
+        "How many people of each kind were found in the national records",
+        ("Group", "Kind", "People", "Share found", f"{capital(confidence())} of the share"),
+        tuple(_rate_row(row) for row in rates.to_dict("records")),
+        tuple(notes),
+    )
+
+
+def _all_missing(rows: pd.DataFrame, *columns: str) -> bool:
+    """Whether a row has none of these columns."""
+    return bool(rows[list(columns)].isna().all(axis=1).any())
+
+
+def _rate_row(row: Mapping[Any, Any]) -> tuple[Cell, ...]:
+    name = rate_name(row["group"], row["level"])
+    low, high = (percentage(f"{name}.{which}", row[which]) for which in ("ci_low", "ci_high"))
+    interval: Cell = Sentence.of(low, " to ", high)
+    if low.suppressed:
+        interval = low if is_missing(row["low"]) else NOT_APPLICABLE
+    return (
+        capital(proper(str(row["group"]))),
+        Sentence(quoted(f"{name}.level", capital(proper(str(row["level"]))))),
+        counted(f"{name}.people", row["people"]),
+        _one_cell(found_share(name, row)),
+        interval,
+    )
+
+
+def _one_cell(parts: tuple[Part, ...]) -> Cell:
+    """Return a figure alone as itself, so that a column of numbers stays one."""
+    return parts[0] if len(parts) == 1 else Sentence(parts)
+
+
+def linkage_sensitivity_table(choices: Sequence[Choice], *, significance: float = 0.05) -> Table:
+    """Return the result on the rate for each choice of links.
+
+    Parameters
+    ----------
+    choices : sequence of sensitivity.Choice
+        The headline first.
+    significance : float
+        Of each test, and so of the interval.
+    """
+    notes = [
+        "The first row is the headline analysis. The others make the same test on other links; "
+        "they are no further findings, and are not counted among the tests made."
+    ]
+    if any(choice.linked is None or choice.difference is None for choice in choices):
+        notes.append(
+            f"[c] {WITHHELD}, or because it differs from another row by so few people that it "
+            "would tell about them. The conclusion is told all the same."
+        )
+    return Table(
+        "linkage-sensitivity-table",
+        "Effect on the one-year proven reoffending rate, by how sure a link had to be",
+        (
+            "Links used",
+            "People linked",
+            "Treatment group, people",
+            "Comparison group, people",
+            f"Estimated difference ({confidence(significance)}), percentage points",
+            "p\u00a0value",
+            "Groups alike",
+            "Conclusion",
+        ),
+        tuple(_choice_row(choice) for choice in choices),
+        tuple(notes),
+    )
+
+
+def _choice_row(choice: Choice) -> tuple[Cell, ...]:
+    name = f"sensitivity.{slug(choice.label)}"
+    sizes: tuple[Cell, ...] = (NOT_APPLICABLE, NOT_APPLICABLE)
+    if choice.accepted is not None:
+        sizes = (
+            counted(f"{name}.treatment_n", choice.analysed),
+            counted(f"{name}.comparison_people", choice.comparison_people),
+        )
+    return (
+        Sentence(quoted(f"{name}.label", capital(links_used(choice.label)))),
+        counted(f"{name}.linked", choice.linked),
+        *sizes,
+        *_choice_result(name, choice),
+        {True: "Yes", False: "No", None: NOT_APPLICABLE}[choice.accepted],
+        _choice_conclusion(name, choice),
+    )
+
+
+def _choice_result(name: str, choice: Choice) -> tuple[Cell, Cell]:
+    if choice.difference is not None and choice.p_value is not None:
+        interval = _told_interval(name, choice.ci_low, choice.ci_high)
+        return interval, p_value(f"{name}.p_value", choice.p_value)
+    withheld = choice.difference is None and choice.reason in (None, WITHHELD)
+    mark = "[c]" if withheld else NOT_APPLICABLE
+    return mark, mark
+
+
+def _choice_conclusion(name: str, choice: Choice) -> Cell:
+    if choice.conclusion != "suppressed" or choice.reason in (None, WITHHELD):
+        return _RESULT_WORDS[choice.conclusion]
+    return Sentence(quoted(f"{name}.reason", capital(choice.reason)))
+
+
+def linkage_gains_table(gains: pd.DataFrame) -> Table:
+    """Return what was lacking in the upload, and how many more people it would have found.
+
+    Parameters
+    ----------
+    gains : DataFrame
+        From ``disclosure.clear_gains``.
+    """
+    notes = [
+        "Shares are of the people who could be looked for, and come from people found to the "
+        "nearest five; where few were found, or few were not, a share is told as a range. The "
+        "number expected, to the nearest five too, counts people whom something in the records "
+        "already suggests, so it is at least that."
+    ]
+    lacked = gains.loc[gains["rows_lacking"] > 0]
+    if _all_missing(lacked, "share_with", "low_with") or _all_missing(lacked, "gain", "fewer"):
+        notes.append(f"[c] {WITHHELD}: few people lacked it, or few were found or not found.")
+    return Table(
+        "linkage-gains-table",
+        "What was lacking, and how many more people it would be expected to find",
+        (
+            "What was lacking",
+            "Rows that lacked it",
+            "Share found, of people who had it",
+            "Share found, of people who lacked it",
+            "More people expected to be found, had it been given",
+        ),
+        tuple(_gain_row(row) for row in gains.to_dict("records")),
+        tuple(notes),
+    )
+
+
+def _gain_row(row: Mapping[Any, Any]) -> tuple[Cell, ...]:
+    name = f"gains.{slug(row['field'])}"
+    cost: tuple[Cell, ...] = (NOT_APPLICABLE,) * 3
+    if row["rows_lacking"]:
+        cost = (
+            _one_cell(found_share(name, row, "_with")),
+            _one_cell(found_share(name, row, "_without")),
+            expected_gain(f"{name}.gain", row["gain"], row["fewer"]),
+        )
+    return (
+        capital(proper(str(row["field"]))),
+        counted(f"{name}.rows_lacking", row["rows_lacking"], "rows"),
+        *cost,
     )
 
 

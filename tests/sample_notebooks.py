@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import nbformat
+import pandas as pd
 from nbformat import NotebookNode
 
+from jdl import charts, findings, tables
 from jdl.figures import Cell, Chart, Figure, Group, Result, Sentence, Sentences, Table, Tag
+from jdl.sensitivity import Choice
 
 FACTS = ("Subject", "Detail")
 MEASURE = ("Analysis", "Treatment group", "Comparison group", "Number in treatment group")
@@ -231,6 +235,88 @@ def data_quality() -> list[NotebookNode]:
                     ("By name and date", number("linkage.name", 326), share("linkage.rest", 0.36)),
                     ("Not found", number("linkage.none", 17), share("linkage.none-share", 0.02)),
                 ),
+            ),
+        ),
+    ]
+
+
+def how_found() -> list[NotebookNode]:
+    """Return the cells that tell how people were found, made as the notebook makes them."""
+    weights = pd.DataFrame(
+        [
+            ("forename", "exact", 0.89, 0.0046, 7.6),
+            ("forename", "different", 0.017, 0.99, -5.9),
+            ("date_of_birth", "exact", 0.95, 7e-5, 13.7),
+            ("date_of_birth", "different", 0.003, 0.95, -8.3),
+        ],
+        columns=["field", "level", "m", "u", "weight"],
+    )
+    rates = pd.DataFrame(
+        [
+            ("sex", "male", 700, 0.87, 0.84, 0.9, None, None),
+            ("sex", "female", 200, 0.75, 0.69, 0.8, None, None),
+            ("age", "under 25", 12, *[None] * 5),
+            ("identifier", "none given", 343, None, None, None, 0.7, 0.8),
+        ],
+        columns=["group", "level", "people", "share", "ci_low", "ci_high", "low", "high"],
+    )
+    choices = (
+        Choice("headline", 887, 872, 51204, -0.08, -0.12, -0.04, 0.0004, "reduction", True),
+        Choice("0.8", 912, 890, 51010, -0.07, -0.11, -0.02, 0.003, "reduction", True),
+        Choice("0.99", conclusion="reduction", accepted=True),
+    )
+    gains = pd.DataFrame(
+        [
+            ("PNC id or prison number", 343, None, 0.9, 1.0, None, 0.7, 0.8, 25, None),
+            ("date of birth", 7, *[None] * 8),
+        ],
+        columns=[
+            *("field", "rows_lacking", "share_with", "low_with", "high_with"),
+            *("share_without", "low_without", "high_without", "gain", "fewer"),
+        ],
+    )
+    checks = SimpleNamespace(
+        decided=0, double_keyed=0, agreed=0, kappa=None, sampled=100, right=99, precision=0.99,
+        low=0.946, high=0.998,
+    )  # fmt: skip
+    return [
+        cell("weights", charts.weights_chart(weights, source="synthetic vintage")),
+        cell(
+            "linkage-review",
+            Group(
+                {
+                    "review-statement": findings.review_statement(
+                        {"review": 37}, expected=12.0, checks=checks
+                    ),
+                    "error-statement": findings.error_statement(3.2, 887),
+                }
+            ),
+        ),
+        cell(
+            "linkage-rates",
+            Group(
+                {
+                    "linkage-rates": findings.linkage_rates(rates),
+                    "linkage-rates-table": tables.linkage_rates_table(rates),
+                }
+            ),
+        ),
+        cell(
+            "linkage-sensitivity",
+            Group(
+                {
+                    "linkage-sensitivity": findings.linkage_sensitivity(choices),
+                    "linkage-sensitivity-table": tables.linkage_sensitivity_table(choices),
+                }
+            ),
+        ),
+        cell(
+            "gains",
+            Group(
+                {
+                    "gains-statement": findings.gains_statement(gains),
+                    "linkage-gains-table": tables.linkage_gains_table(gains),
+                }
             ),
         ),
     ]
@@ -506,6 +592,7 @@ def report(
             cell("record-stopped"),
             prose("why-linking", "## Find the person\n\nNames are spelled in many ways: $x^2$."),
             *data_quality(),
+            *how_found(),
             *_findings(programme),
             *_tables("Aged under 25"),
             cell("numbers-needed", Sentences((needed,))),

@@ -1,6 +1,7 @@
 """The charts: small, stable, traceable, and legible at every value."""
 
 import itertools
+import math
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -14,15 +15,16 @@ from test_findings import (
     LOG,
     MARCH_2014,
     PEOPLE,
+    Checked,
     effect,
     headline,
     result,
     suppressed,
     untested,
 )
-from test_tables import FUNNEL, RESULTS, SHARES, completed, stray_digits
+from test_tables import CHOICES, FUNNEL, RATES, RESULTS, SHARES, completed, stray_digits
 
-from jdl import bulletin, charts, findings, tables
+from jdl import bulletin, charts, disclosure, findings, tables
 from jdl.balance import COLUMNS as BALANCE
 from jdl.balance import band, gate
 from jdl.charts import width_of
@@ -418,6 +420,30 @@ def test_the_parts_of_a_report_agree(effects):
     )
 
 
+def test_the_parts_that_tell_how_people_were_found_agree():
+    counts = {"pnc id": 400, "clerical review": 25, "review": 37, "not found": 60}
+    checks = Checked(decided=50, sampled=100, right=98, precision=0.98, low=0.93, high=0.99)
+    raw = pd.DataFrame(
+        [("date of birth", 140, 140, 0.9, 0.7, 15.0)],
+        columns=["field", "rows_lacking", "people_lacking", "rate_with", "rate_without", "gain"],
+    )
+    gains = disclosure.clear_gains(raw, counts)
+    hold_register(
+        [
+            tables.linkage_table(counts, rows=522),
+            findings.review_statement(counts, expected=12.0, checks=checks),
+            findings.error_statement(3.2, 425),
+            tables.linkage_rates_table(RATES),
+            findings.linkage_rates(RATES),
+            tables.linkage_sensitivity_table(CHOICES),
+            findings.linkage_sensitivity(CHOICES),
+            tables.linkage_gains_table(gains),
+            findings.gains_statement(gains),
+            charts.weights_chart(WEIGHTS, source=SOURCE),
+        ]
+    )
+
+
 def test_the_parts_of_a_bulletin_agree():
     results = every(60, 0.5)
     hold_register(
@@ -436,6 +462,149 @@ def test_the_parts_of_a_bulletin_agree():
             charts.by_sector_chart(results, source=SOURCE),
         ]
     )
+
+
+# --- How people were found ------------------------------------------------------------------------
+
+WEIGHTS = pd.DataFrame(
+    [
+        ("forename", "exact", 0.892332, 0.00462029),
+        ("forename", "swapped", 0.007643, 1e-7),
+        ("forename", "middle name", 0.009903, 0.0032),
+        ("forename", "different", 0.0171, 0.9889),
+        ("surname", "different, woman", 0.0225, 0.1608),
+        ("date_of_birth", "two parts", 0.0062, 0.0034),
+        ("date_of_birth", "different", 0.002969, 0.9503),
+        ("sex", "same", 0.9949, 0.7358),
+        ("pnc_key", "exact", 0.986157, 2.46539e-7),
+        ("a new field", "a level without words of its own", 0.5, 0.5),
+    ],
+    columns=["field", "level", "m", "u"],
+).assign(weight=lambda rows: (rows["m"] / rows["u"]).map(math.log2))
+
+
+def bars(chart):
+    """Left and right of every filled bar with its colour, from the drawing itself."""
+    found = []
+    for path in root(chart).iter(f"{SVG}path"):
+        if path.get("fill") not in (None, "none"):
+            xs = [float(x) for x in re.findall(r"[ML] (-?[\d.]+)", path.get("d"))]
+            found.append((min(xs), max(xs), path.get("fill")))
+    return found
+
+
+def test_weights_are_bars_to_both_sides_of_nought_with_their_sign():
+    chart = charts.weights_chart(WEIGHTS, source=SOURCE)
+    hold_chart(chart)
+    assert chart.title.text == "The same PNC ID speaks most strongly for a link"
+    assert chart.alt.text == (
+        "Bars of the match weight of each kind of agreement, for 6 fields. The strongest for a "
+        "link is PNC ID, the same, +21.9 bits; the strongest against one is date of birth, "
+        "different, -8.3 bits."
+    )
+    drawn = bars(chart)
+    assert len(drawn) == len(WEIGHTS)
+    (nought,) = {left for left, _, fill in drawn if fill == charts.BLUE}
+    assert nought == pytest.approx({right for _, right, f in drawn if f == charts.ORANGE}.pop())
+    for (left, right, _), weight in zip(drawn, WEIGHTS["weight"], strict=True):
+        assert right - left == pytest.approx(
+            abs(round(weight, 1)) * (drawn[0][1] - nought) / 7.6, abs=0.2
+        )
+    words = " ".join(box[4] for box in boxes(chart))
+    assert {"Speaks for", "Speaks against"} <= {box[4] for box in boxes(chart)}
+    for told in ("+7.6", "-5.9", "+21.9", "0.0", "Two of day, month and year agree"):
+        assert told in words
+
+
+def test_the_numbers_behind_the_weights_are_rounded_as_printed():
+    table = charts.weights_chart(WEIGHTS, source=SOURCE).table
+    told = [[cell if isinstance(cell, str) else cell.text for cell in row] for row in table.rows]
+    assert told[0] == ["Forename", "The same", "89%", "220", "+7.6"]
+    assert told[3][2:] == ["2%", "1.0", "-5.9"]
+    assert told[6] == ["Date of birth", "Different", "<1%", "1.1", "-8.3"]
+    assert told[9] == ["A new field", "A level without words of its own", "50%", "2.0", "0.0"]
+    values = [figure.value for figure in table.figures()]
+    assert values[:3] == [0.89, 220, 7.6]
+    assert not set(values) & set(WEIGHTS["m"]) - {0.5}
+
+
+def evidence(*rows):
+    return pd.DataFrame(rows, columns=["field", "level", "weight"])
+
+
+LINK = evidence(
+    ("forename", "exact", 11.2317),
+    ("surname", "different, woman", -2.8),
+    ("date_of_birth", "exact", 13.2),
+    ("sex", "same", 2.9),
+    ("pnc_key", "missing", 0.0),
+    ("prison_key", "exact", 21.9),
+    ("sentence", "at the time", 3.1),
+)
+
+
+def waterfall(levels=LINK, prior=4.5e-6, posterior=0.99912):
+    chart = charts.waterfall_chart(levels, prior, posterior, source=SOURCE)
+    hold_chart(chart)
+    return chart
+
+
+def test_a_waterfall_adds_up_from_the_prior_to_the_sum():
+    chart = waterfall()
+    weights = [row[2].value for row in chart.table.rows]
+    assert weights[0] == pytest.approx(math.log2(4.5e-6), abs=0.05)
+    assert weights[1:-1] == [10.5, -2.8, 13.7, 0.4, 0.0, 21.9, 3.1]
+    assert weights[-1] == pytest.approx(sum(weights[:-1]), abs=0.051)
+    assert chart.title.text == "The evidence speaks for this link"
+    assert "forename, the same, and uncommon: +10.5;" in chart.alt.text
+    assert "PNC ID, not known: 0.0;" in chart.alt.text
+    assert chart.alt.text.endswith("The probability of the link is 99% or more.")
+    ends = [(left, right) for left, right, _ in bars(chart)]
+    assert len(ends) == 9
+    for before, after in itertools.pairwise(ends[:-1]):
+        assert {round(x) for x in before} & {round(x) for x in after}
+
+
+@pytest.mark.parametrize(
+    ("posterior", "told", "title"),
+    [
+        (0.9999, "99% or more", "The evidence speaks for this link"),
+        (0.95, "95% to 99%", "The evidence speaks for this link"),
+        (0.949, "80% to 95%", "The evidence does not settle this link"),
+        (0.05, "5% to 50%", "The evidence does not settle this link"),
+        (0.0499, "less than 5%", "The evidence speaks against this link"),
+        (0.0, "less than 5%", "The evidence speaks against this link"),
+    ],
+)
+def test_a_waterfall_tells_the_range_of_the_probability(posterior, told, title):
+    chart = waterfall(posterior=posterior)
+    assert chart.title.text == title
+    assert chart.alt.text.endswith(f"The probability of the link is {told}.")
+
+
+def test_a_waterfall_is_the_same_for_every_name_of_a_class():
+    """Neither a bar, nor the sum, nor the probability tells how rare the name itself is."""
+    drawn = {
+        waterfall(
+            evidence(
+                ("forename", "exact", forename), ("surname", "exact", surname),
+                ("date_of_birth", "exact", born), ("sex", "same", sex),
+            ),
+            posterior=posterior,
+        ).html
+        for forename, surname, born, sex, posterior in (
+            (9.1, 12.1, 13.0, 0.2, 0.991), (11.9, 17.4, 10.2, 2.8, 0.9999),
+        )
+    }  # fmt: skip
+    assert len(drawn) == 1
+
+
+@settings(deadline=None, derandomize=True, max_examples=30)
+@given(st.lists(st.floats(-30, 30), min_size=6, max_size=6), st.floats(1e-8, 0.5))
+def test_a_waterfall_is_legible_at_every_weight(weights, prior):
+    fields = ("forename", "surname", "date_of_birth", "sex", "pnc_key", "prison_key")
+    levels = zip(fields, ["day and month swapped", *["different, woman"] * 5], weights, strict=True)
+    waterfall(evidence(*levels), prior)
 
 
 # --- Scales ---------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from jdl import bulletin, findings, tables
 from jdl.balance import Verdict, gate
 from jdl.effects import MEASURES, Effect, Group
 from jdl.figures import Figure, Sentence, Sentences
+from jdl.sensitivity import NO_HEADLINE, TOO_FEW, Choice
 from jdl.upload import Note
 from jdl.wording import (
     ALLOWED_DIGITS,
@@ -538,6 +539,254 @@ def test_data_quality_note_counts():
     none = findings.data_quality_note([], rows=1200).text
     assert "In all, 1 row was read, with one observation on the data." in one
     assert "1,200 rows were read, with no observations on the data." in none
+
+
+# --- How people were found ------------------------------------------------------------------------
+
+
+@dataclass
+class Checked:
+    """What `review.Checks` holds."""
+
+    decided: int | None = 0
+    sampled: int | None = 0
+    right: int | None = 0
+    precision: float | None = None
+    low: float | None = None
+    high: float | None = None
+    double_keyed: int | None = 0
+    agreed: int | None = 0
+    kappa: float | None = None
+
+
+NO_REVIEW = (
+    "No clerical review was made: people were linked only where the evidence was strong enough "
+    "without one."
+)
+NO_SAMPLE = (
+    "No random sample of the links was checked, so how many of them are right has not been "
+    "measured."
+)
+
+
+def review_of(counts, expected=0.0, **checks):
+    told = findings.review_statement(counts, expected=expected, checks=Checked(**checks))
+    for item in told.items:
+        assert not re.search(r"\d", words_outside_figures(item).replace("95% confidence", ""))
+        assert item.text.endswith(".")
+    return [item.text for item in told.items]
+
+
+def test_without_a_review_the_report_says_what_one_could_have_added():
+    assert review_of({"review": 37}, 12.4) == [
+        NO_REVIEW,
+        "37 possible matches are left unlinked; a review would be expected to link about 12 of "
+        "them.",
+        NO_SAMPLE,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("left", "expected", "sentence"),
+    [
+        (37, 0.2, "a review would be expected to link fewer than 10 of them."),
+        (37, 9.4, "a review would be expected to link fewer than 10 of them."),
+        (37, 27.4, "a review would be expected to link about 27 of them."),
+        (37, 30.0, "a review would be expected to link at least 28 of them."),
+        (0, 0.0, "No possible match is left unlinked, so a review would not link anybody else."),
+        (None, 4.0, "How many possible matches are left unlinked is withheld."),
+        (1, 0.4, "1 possible match is left unlinked; a review would be expected to link"),
+    ],
+)
+def test_what_a_review_would_be_expected_to_link(left, expected, sentence):
+    assert sentence in review_of({"review": left}, expected)[1]
+
+
+def test_nothing_of_the_expectation_shows_where_the_count_is_withheld():
+    told = findings.review_statement({"review": None}, expected=4.2, checks=Checked())
+    assert list(told.figures()) == []
+
+
+@pytest.mark.parametrize(
+    ("decided", "linked", "sentence"),
+    [
+        (40, 25, "A clerical review decided on 40 possible matches and linked 25 of them."),
+        (40, 0, "A clerical review decided on 40 possible matches and linked none of them."),
+        (40, 36, "A clerical review linked 36 possible matches; how many it decided on is"),
+        (40, None, "A clerical review decided on 40 possible matches; how many it linked is"),
+        (9, None, "A clerical review was made; how many possible matches it decided on is"),
+        (9, 0, "A clerical review was made; how many possible matches it decided on is"),
+    ],
+)
+def test_what_a_review_decided(decided, linked, sentence):
+    told = review_of({"review": 12, "clerical review": linked}, 2.0, decided=decided)
+    assert told[0].startswith(sentence)
+    assert "; a further review would be expected to link fewer than 10 of them." in told[1]
+
+
+def test_a_checked_sample_measures_the_precision():
+    checks = {"sampled": 200, "right": 198, "precision": 0.99, "low": 0.9643, "high": 0.9973}
+    assert review_of({"review": 0}, **checks)[-1] == (
+        "Of a random sample of the links, 198 of 200 checked links were right: precision 99.0% "
+        "(95% confidence interval 96.4% to 99.7%)."
+    )
+    one = review_of({"review": 0}, sampled=1, right=1, precision=1.0, low=0.2065, high=1.0)[-1]
+    assert "1 of 1 checked link was right: precision 100.0%" in one
+    none = review_of({"review": 0}, sampled=3, right=0)[-1]
+    assert none == "Of a random sample of the links, 0 of 3 checked links were right."
+    assert review_of({"review": 0}, sampled=None, right=None)[-1] == NO_SAMPLE
+
+
+def test_how_far_two_reviewers_agree():
+    told = review_of({"review": 0}, double_keyed=20, agreed=19, kappa=0.8765)[2]
+    assert told == (
+        "Two reviewers decided on 20 cases without knowing of each other, and agreed on 19 "
+        "(Cohen's kappa 0.88)."
+    )
+    one = review_of({"review": 0}, double_keyed=1, agreed=1)[2]
+    assert one == "Two reviewers decided on 1 case without knowing of each other, and agreed on 1."
+    assert len(review_of({"review": 0}, double_keyed=0)) == 3
+    assert len(review_of({"review": 0}, double_keyed=4, agreed=None)) == 3
+
+
+@pytest.mark.parametrize(
+    ("expected", "linked", "sentence"),
+    [
+        (3.27, 835, "Of the 835 links, the model expects about 3 to be wrong."),
+        (0.49, 835, "Of the 835 links, the model expects fewer than one to be wrong."),
+        (0.96, 835, "Of the 835 links, the model expects about 1 to be wrong."),
+        (0.0, 1, "Of the 1 link, the model expects fewer than one to be wrong."),
+        (0.0, 0, "Nobody was linked, so no link can be wrong."),
+        (2.0, None, "How many of the links are expected to be wrong is withheld."),
+    ],
+)
+def test_what_the_model_expects_of_its_links(expected, linked, sentence):
+    told = findings.error_statement(expected, linked)
+    assert told.text.startswith(sentence)
+    assert not re.search(r"\d", words_outside_figures(told))
+    assert ("only a checked sample" in told.text) == bool(linked)
+
+
+def found(*rows):
+    columns = ["group", "level", "share", "ci_low", "ci_high", "low", "high"]
+    frame = pd.DataFrame([(*row, *[None] * (7 - len(row))) for row in rows], columns=columns)
+    return frame.astype(dict.fromkeys(columns[2:], float))
+
+
+def test_the_widest_gap_in_finding_people_is_told():
+    rates = found(
+        ("sex", "male", 0.9, 0.87, 0.93),
+        ("sex", "female", 0.8, 0.74, 0.85),
+        ("age", "18 to 20", 0.85, 0.8, 0.9),
+        ("age", "21 to 24", 0.9, 0.85, 0.95),
+        ("name group", "A", None, None, None),
+    )
+    told = findings.linkage_rates(rates)
+    assert told.text == (
+        "The widest gap is by sex: 80% were found where it is “female”, but 90% were found where "
+        "it is “male”. The first are harder to find, so the result may hold less well for them."
+    )
+    ages = findings.linkage_rates(rates.iloc[2:])
+    assert ages.text.startswith("The widest gap is by age: 85% were found where it is “18 to 20”")
+    assert ages.text.endswith("What is known of the two overlaps, so this may be chance.")
+    assert not re.search(r"\d", words_outside_figures(ages))
+
+
+def test_a_gap_between_ranges_is_told_as_one():
+    rates = found(
+        ("identifier", "given", None, None, None, 0.9, 1.0),
+        ("identifier", "none given", None, None, None, 0.7, 0.8),
+        ("sex", "male", 0.9, 0.87, 0.93),
+        ("sex", "female", 0.8, 0.74, 0.85),
+    )
+    assert findings.linkage_rates(rates).text == (
+        "The widest gap is by identifier: 70% to 80% were found where it is “none given”, but 90% "
+        "to 100% were found where it is “given”. The first are harder to find, so the result may "
+        "hold less well for them."
+    )
+    near = rates.assign(low=[0.8, 0.7, 0, 0], high=[0.9, 0.8, 0, 0]).iloc[:2]
+    assert "The first are harder" in findings.linkage_rates(near).text
+    same = rates.assign(low=0.8, high=0.9).iloc[:2]
+    assert "may be chance" in findings.linkage_rates(same).text
+
+
+def test_no_gap_in_finding_people_can_be_shown():
+    for rates in (found(), found(("sex", "male", 0.9, 0.8, 0.95)), found(("a", "b", *[None] * 3))):
+        assert "cannot be shown" in findings.linkage_rates(rates).text
+
+
+def choice(label, conclusion="reduction", **more):
+    return Choice(label, conclusion=conclusion, accepted=True, **more)
+
+
+HEAD = choice("Headline")
+
+
+def sensitivity_of(*others, head=HEAD):
+    told = findings.linkage_sensitivity([head, *others])
+    assert not re.search(r"\d", words_outside_figures(told))
+    return told.text
+
+
+def test_a_conclusion_that_holds_for_every_choice_of_links():
+    assert sensitivity_of(choice("a"), choice("b"), choice("c")) == (
+        "The conclusion does not depend on how sure a link had to be: it is a significant "
+        "reduction in the headline analysis and with three other choices of links."
+    )
+    assert sensitivity_of(choice("a")).endswith("and with one other choice of links.")
+    unclear = choice("Headline", "inconclusive")
+    same = sensitivity_of(choice("a", "inconclusive"), head=unclear)
+    assert "it is inconclusive in the headline analysis and with one other" in same
+
+
+def test_a_conclusion_that_depends_on_the_links():
+    assert sensitivity_of(choice("0.8", "inconclusive"), choice("b"), choice("c", "increase")) == (
+        "The conclusion depends on how sure a link had to be: in the headline analysis it is a "
+        "significant reduction, but inconclusive with “posterior probability of 0.8 or more” "
+        "and a significant increase with “c”."
+    )
+
+
+def test_choices_without_a_result_are_counted():
+    shut = choice("a", "suppressed", reason="not alike")
+    few = Choice("b", reason=TOO_FEW)
+    assert sensitivity_of(shut, few, choice("c")).endswith(
+        "with one other choice of links. For two more, no result can be given."
+    )
+    unlike = sensitivity_of(shut, choice("c", "inconclusive"))
+    assert unlike.endswith("with “c”. For one more, no result can be given.")
+    assert sensitivity_of(shut, few).startswith("No other choice of links gives a result")
+
+
+def test_without_a_headline_result_nothing_is_said_of_the_links():
+    head = choice("Headline", "suppressed")
+    text = sensitivity_of(Choice("a", reason=NO_HEADLINE), head=head)
+    assert text.startswith("The headline has no result that can be reported")
+
+
+def lacked(*rows):
+    return pd.DataFrame(rows, columns=["field", "rows_lacking", "gain", "fewer"])
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        (
+            [("date of birth", 40, 10.0, None), ("PNC id or prison number", 210, 25.0, None)],
+            "Better data would have found more people. The most would come from the PNC ID or "
+            "prison number, which 210 rows lacked: had it been given, about 25 more people would "
+            "be expected to be found.",
+        ),
+        ([("surname", 1, 10.0, None)], "which 1 row lacked: had it been given, about 10 more"),
+        ([("surname", 40, None, 10), ("sex", 9, None, None)], "Nothing that was lacking is"),
+        ([("sex", 9, None, None)], "What better data would have found cannot be told"),
+        ([("sex", 0, None, None)], "Every row held all that is used to find people"),
+    ],
+)
+def test_what_better_data_would_have_found(rows, sentence):
+    told = findings.gains_statement(lacked(*rows))
+    assert sentence in told.text
+    assert not re.search(r"\d", words_outside_figures(told))
 
 
 # --- The bulletin ---------------------------------------------------------------------------------

@@ -33,7 +33,19 @@ from jdl.execute import RecordBroken, figures_of
 from jdl.figures import Figure, Sentence, Sentences, Table
 
 HOSTILE = "<script>alert(\"1\")</script> {{ 7 * 7 }} =cmd|' /C calc'!A0"
-OPTIONAL = {"chart-rate", "chart-frequency", "chart-time", "numbers-needed"}
+FOUND = {
+    "review-statement": {"review-statement"},
+    "error-statement": {"error-statement"},
+    "weights-chart": {"weights-chart"},
+    "linkage-rates-table": {"linkage-rates-table", "linkage-rates"},
+    "linkage-sensitivity-table": {"linkage-sensitivity-table", "linkage-sensitivity"},
+    "linkage-gains-table": {"linkage-gains-table", "gains-statement"},
+}
+OPTIONAL = {
+    *("chart-rate", "chart-frequency", "chart-time", "numbers-needed"),
+    *("linkage-rates", "linkage-sensitivity"),
+    *FOUND,
+}
 RESULTS = [
     sample.record(
         organisation="Harbour Trust",
@@ -118,19 +130,24 @@ class Elements(HTMLParser):
 
 def asked_for(template: str) -> list[str]:
     source = (render.TEMPLATES / template / "index.html.j2").read_text(encoding="utf-8")
-    return re.findall(r'(?:shown|traced|prose)\("([a-z-]+)"\)', source)
+    return re.findall(r'(?:shown|traced|prose|paragraphs)\("([a-z-]+)"\)', source)
 
 
 def without(executed: NotebookNode, name: str) -> NotebookNode:
     """Return the notebook as if nothing had been published under this name."""
     left = nbformat.from_dict(json.loads(json.dumps(executed)))
-    left.cells = [cell for cell in left.cells if cell.id != name]
+    left.cells = [cell for cell in left.cells if name not in (cell.id, _published_as(cell))]
     for cell in left.cells:
         for output in cell.get("outputs", []):
             content = output.data[render.MIME]
             if content["kind"] == "group":
                 content["parts"] = [part for part in content["parts"] if part["name"] != name]
     return left
+
+
+def _published_as(cell: NotebookNode) -> str | None:
+    shown = [output.data[render.MIME] for output in cell.get("outputs", [])]
+    return shown[0].get("id") if shown else None
 
 
 def result_without(executed: NotebookNode, *path: str) -> NotebookNode:
@@ -402,9 +419,39 @@ def test_each_way_to_the_audit_copy_has_a_name_of_its_own() -> None:
 
 def test_the_data_quality_page_promises_advice_only_where_it_has_some() -> None:
     assert "What would help" in render.data_quality(sample.report())
-    without_advice = render.data_quality(without(sample.report(), "data-quality-note"))
+    neither = without(without(sample.report(), "data-quality-note"), "linkage-gains-table")
+    without_advice = render.data_quality(neither)
     assert "What would help" not in without_advice
     assert "what would let the next request" not in without_advice
+
+
+def test_the_data_quality_page_tells_what_better_data_would_have_found() -> None:
+    html = render.data_quality(sample.report())
+    assert "about 25 more people would be expected to be found" in Elements(html).text
+    assert html.index("linkage-gains-table") < html.index("data-quality-note")
+    assert "linkage-gains-table" not in render.data_quality(
+        without(sample.report(), "linkage-gains-table")
+    )
+
+
+def test_the_report_tells_how_people_were_found_in_one_section() -> None:
+    html = render.report(sample.report())
+    section = html[html.index('id="section-found"') :]
+    section = section[: section.index("</section>")]
+    names = {"linkage-table", *(name for shown in FOUND.values() for name in shown)}
+    assert set(re.findall(r'data-shown="([a-z-]+)"', section)) == names
+    assert 'href="#section-found">How people were found</a>' in html
+
+
+def test_a_heading_of_how_people_were_found_stands_over_something() -> None:
+    left = sample.report()
+    for name in (name for shown in FOUND.values() for name in shown):
+        left = without(left, name)
+    html = render.report(left)
+    section = html[html.index('id="section-found"') :]
+    section = section[: section.index("</section>")]
+    assert "<h3>" not in section
+    assert 'data-shown="linkage-table"' in section
 
 
 # Folders

@@ -20,14 +20,15 @@ from test_findings import (
     untested,
 )
 
-from jdl import tables
+from jdl import disclosure, tables
 from jdl.balance import COLUMNS as BALANCE
 from jdl.bulletin import COLUMNS
 from jdl.effects import MEASURES
 from jdl.figures import Figure, Sentence, Tag
 from jdl.linkage import DECISIONS, STAGES
+from jdl.sensitivity import NO_HEADLINE, TOO_FEW, Choice
 from jdl.upload import Note
-from jdl.wording import ALLOWED_DIGITS, Words
+from jdl.wording import ALLOWED_DIGITS, REVIEWED, Words, capital
 
 
 def texts(table):
@@ -328,6 +329,118 @@ def test_linkage_counts_share_what_was_submitted():
 
 def test_every_way_to_link_has_its_words():
     assert set(tables._LINKED) == {*STAGES, *DECISIONS[1:]}
+    assert REVIEWED in STAGES
+
+
+RATES = disclosure.clear_rates(
+    pd.DataFrame(
+        [
+            ("sex", "male", 700, 611),
+            ("sex", "female", 200, 150),
+            ("age", "18 to 20", 12, 8),
+            ("age", "21 to 24", 288, 230),
+            ("age", "25 or over", 600, 523),
+            ("identifier", "PNC id or prison number given", 500, 494),
+            ("identifier", "none given", 400, 267),
+        ],
+        columns=["group", "level", "people", "linked"],
+    )
+)
+
+
+def test_linkage_rates_are_shares_with_their_interval():
+    table = tables.linkage_rates_table(RATES)
+    assert texts(table) == [
+        ["Sex", "Male", "700", "87%", "84% to 89%"],
+        ["Sex", "Female", "200", "75%", "69% to 80%"],
+        ["Age", "18 to 20", "12", "[c]", "[c]"],
+        ["Age", "21 to 24", "288", "[c]", "[c]"],
+        ["Age", "25 or over", "600", "88%", "85% to 90%"],
+        ["Identifier", "PNC ID or prison number given", "500", "90% to 100%", "[z]"],
+        ["Identifier", "None given", "400", "60% to 70%", "[z]"],
+    ]
+    assert table.header[-1] == "95% confidence interval of the share"
+    assert stray_digits(table) == []
+    assert any(note.startswith("[c]") for note in table.notes)
+    assert not any(figure.value in (494, 494 / 500, 611 / 700) for figure in table.figures())
+
+
+def test_notes_of_linkage_rates_only_where_they_apply():
+    shown = RATES.loc[RATES["group"] == "sex"]
+    assert len(tables.linkage_rates_table(shown).notes) == 1
+    named = tables.linkage_rates_table(shown.assign(group="name group"))
+    assert "and not of the person" in named.notes[1]
+
+
+CHOICES = (
+    Choice("headline", 797, 726, 7997, -0.0847, -0.126, -0.0435, 0.00006, "reduction", True),
+    Choice(
+        "deterministic passes only", 747, 683, 8008, -0.05, -0.12, 0.02, 0.16, "inconclusive", True
+    ),
+    Choice("0.8", conclusion="reduction", accepted=True),
+    Choice("0.9", 780, 690, 7000, accepted=False, reason="groups differ"),
+    Choice("0.99", reason=TOO_FEW),
+    Choice("None", reason=NO_HEADLINE),
+    Choice("Withheld", 700, accepted=True, reason=disclosure.WITHHELD),
+    Choice("All alike", 600, 500, 4000, 0.0, None, None, None, "inconclusive", True),
+)
+
+
+def test_each_choice_of_links_is_a_row():
+    table = tables.linkage_sensitivity_table(CHOICES)
+    assert texts(table) == [
+        ["Headline", "797", "726", "7,997", "-13 to -4", "<0.01", "Yes", "Significant reduction"],
+        [
+            "Deterministic passes only",
+            "747",
+            "683",
+            "8,008",
+            "-12 to 2",
+            "0.16",
+            "Yes",
+            "Inconclusive",
+        ],
+        ["Posterior probability of 0.8 or more", *["[c]"] * 5, "Yes", "Significant reduction"],
+        [
+            "Posterior probability of 0.9 or more",
+            "780",
+            "690",
+            "7,000",
+            "[z]",
+            "[z]",
+            "No",
+            "Groups differ",
+        ],
+        ["Posterior probability of 0.99 or more", "[c]", *["[z]"] * 5, capital(TOO_FEW)],
+        ["None", "[c]", *["[z]"] * 5, capital(NO_HEADLINE)],
+        ["Withheld", "700", *["[c]"] * 4, "Yes", "[c]"],
+        ["All alike", "600", "500", "4,000", "[z]", "[z]", "Yes", "Inconclusive"],
+    ]
+    assert stray_digits(table) == []
+    assert len(table.notes) == 2
+    assert len(tables.linkage_sensitivity_table(CHOICES[:2]).notes) == 1
+
+
+def test_what_was_lacking_and_what_it_cost():
+    rows = [
+        ("PNC id or prison number", 200, 0.951, 0.804, 22.4),
+        ("date of birth", 8, 0.9, 0.5, 2.0),
+        ("forename in full", 362, 0.99, 0.76, 9.0),
+        ("gender", 0, 0.9, float("nan"), 0.0),
+    ]
+    raw = pd.DataFrame(rows, columns=["field", "rows_lacking", "rate_with", "rate_without", "gain"])
+    counts = {"pnc id": 800, "not found": 100, "incomplete": 7}
+    gains = disclosure.clear_gains(raw.assign(people_lacking=raw["rows_lacking"]), counts)
+    table = tables.linkage_gains_table(gains)
+    assert texts(table) == [
+        ["PNC ID or prison number", "200", "95%", "80%", "about 20"],
+        ["Date of birth", "8", "[c]", "[c]", "[c]"],
+        ["Forename in full", "362", "90% to 100%", "70% to 80%", "fewer than 10"],
+        ["Gender", "0", "[z]", "[z]", "[z]"],
+    ]
+    assert len(table.notes) == 2
+    assert len(tables.linkage_gains_table(gains.iloc[[0, 2, 3]]).notes) == 1
+    assert stray_digits(table) == []
 
 
 def test_data_quality_of_something_and_of_nothing():
@@ -481,6 +594,8 @@ def test_method_table_states_every_choice():
     )
     told = dict(row[:2] for row in texts(table))
     assert len(told) == len(tables._CHOICES) + 1
+    fewer = tables.method_table({"power": 0.8}, matched_on=["sex"], labels={})
+    assert len(fewer.rows) == 2
     assert told["Calipers tried in order"] == "0.2, 0.1"
     assert told["Matched exactly on"] == "Sex"
     assert told["Passes tried before the probabilistic linkage"] == "PNC ID"
