@@ -62,8 +62,7 @@ def _digest(content: Any) -> str:
 
 def row_keys(people: pd.DataFrame) -> pd.Series[str]:
     """Return the hash of what a reviewer sees of each upload row, wherever the row stands."""
-    columns = ["source", *SEEN]
-    texts = people[columns].astype("str").where(people[columns].notna(), "")
+    texts = people[["source", *SEEN]].astype("str")
     keys = [_digest(row) for row in texts.to_numpy().tolist()]
     return pd.Series(keys, index=people.index, dtype="str")
 

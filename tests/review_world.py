@@ -34,7 +34,7 @@ def people(count: int = 12) -> pd.DataFrame:
                 [f"198{n % 10}-0{n % 9 + 1}-1{n % 9}" for n in numbers]
             ),
             "gender": "female",
-            "pnc_id": [None, *[f"2001/{n:07d}A" for n in numbers[1:]]],
+            "pnc_id": [f"2001/{n:07d}A" if n else None for n in numbers],
             "prison_number": None,
             "index_date": pd.to_datetime("2011-03-01"),
             "location": "Leeds",
@@ -99,6 +99,7 @@ def _pairs(count: int) -> pd.DataFrame:
             **{f"weight_{name}": 1.0 for name in FIELDS},
             "level_surname": "different" if rank else "close",
             "level_pnc_key": "exact" if rank == 5 else "missing",
+            "level_prison_key": "missing",
         }
         for n in range(count)
         for rank in range(6)
@@ -157,7 +158,7 @@ def register() -> duckdb.DuckDBPyConnection:
     return con
 
 
-def desk(folder: Path, upload: pd.DataFrame, seed: int = 7) -> sitting.Desk:
+def desk(folder: Path, upload: pd.DataFrame, seed: int = 7, alone=nullcontext) -> sitting.Desk:
     """Return all that is needed to review this upload."""
     number = upload["forename"].str[-1].map(ord) - 97
     scored = SimpleNamespace(
@@ -175,5 +176,5 @@ def desk(folder: Path, upload: pd.DataFrame, seed: int = 7) -> sitting.Desk:
         restricted=folder,
         basis=basis(upload),
         seed=seed,
-        alone=nullcontext,
+        alone=alone,
     )

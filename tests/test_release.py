@@ -3,6 +3,7 @@
 The notebooks here are tiny and their pages a few words; the whole chain is in test_end_to_end.py.
 """
 
+import ast
 import hashlib
 import json
 import os
@@ -656,11 +657,11 @@ def test_a_damaged_review_is_a_fault_before_anything_is_made(month):
     _decide(month)
     file = review.file_of(month.places.restricted, "harbour")
     file.write_text('{"Wilhelmina": 1}')
-    month.add("short", upload="forename,surname\nQuillon,Zanthrop\n")
+    month.add("harbour", upload="forename,surname\nQuillon,Zanthrop\n")
     with pytest.raises(Unusable) as refused:
         month.release()
     where = {fault.where for fault in refused.value.faults}
-    assert where == {"short/upload.csv", "review/harbour.json"}
+    assert where == {"harbour/upload.csv", "review/harbour.json"}
     assert "Wilhelmina" not in str(refused.value)
     assert not month.folder.exists()
     assert not month.places.work("2014-03").exists()
@@ -707,3 +708,27 @@ def test_nobody_is_looked_for_whose_request_cannot_be_processed(month, monkeypat
     with pytest.raises(Refused, match=r"harbour cannot be processed.*has not signed off"):
         release.open_desk("harbour", month.places, tell=month.news.append).__enter__()
     assert month.news == []
+
+
+def _linkage_calls(source):
+    """The steps of a linkage in source code, in order, with the keywords of each."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    steps = [
+        (call.lineno, call.func.attr, {keyword.arg for keyword in call.keywords})
+        for call in calls
+        if isinstance(call.func, ast.Attribute)
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id == "linkage"
+    ]
+    until = ("clean", "candidates", "deterministic", "score", "corroborate", "decide")
+    steps.sort(key=lambda step: step[0])
+    return [(name, keywords) for _, name, keywords in steps if name in until]
+
+
+def test_a_desk_links_by_the_steps_of_the_master_notebook():
+    cells = nbformat.read(MASTER, as_version=4).cells
+    notebook = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    told = _linkage_calls(notebook)
+    ours = _linkage_calls(Path(release.__file__).read_text())
+    assert [name for name, _ in ours] == [name for name, _ in told]
+    assert ours[-1] == told[-1]

@@ -186,6 +186,8 @@ def _spoilt(content, how):
         first["row"] = "Wilhelmina"
     elif how == "unknown judgement":
         first["pairs"][0]["judgement"] = "Wilhelmina"
+    elif how == "unknown purpose":
+        first["purpose"] = "Wilhelmina"
     elif how == "no pairs":
         first["pairs"] = []
     elif how == "other shape":
@@ -202,6 +204,7 @@ def _spoilt(content, how):
         "missing key",
         "wrong kind",
         "unknown judgement",
+        "unknown purpose",
         "no pairs",
         "other shape",
     ],
@@ -249,6 +252,11 @@ def test_the_chosen_is_the_same_person_and_the_others_are_not(kept, upload):
     table = review.read(folder, "harbour", upload, prepared()).table
     assert said(table) == {(4, "A"): False, (4, "B"): True, (4, "C"): False}
     assert table["source"].eq("harbour").all()
+
+
+def test_rows_that_say_the_same_are_judged_once(kept, upload):
+    table = review.read(kept(answer(upload, 12, "A")), "harbour", upload, prepared()).table
+    assert said(table) == {(2, "A"): True, (2, "B"): False}
 
 
 def test_a_later_answer_of_the_same_role_replaces_the_earlier(kept, upload):
@@ -391,6 +399,10 @@ def test_kappa_by_hand_and_where_it_is_not_defined():
 def test_equal_answers_are_equal_places_in_the_list_of_the_first(upload):
     again = answer(upload, 2, "B", listed=("B", "A"), **SECOND)
     assert review.checks([answer(upload, 2, "B"), again], MODEL).agreed == 1
+    one, two = (answer(upload, 3, "D", listed=("D",), **who) for who in ({}, SECOND))
+    alike = [answer(upload, 2, "A"), answer(upload, 2, "A", **SECOND), one, two]
+    assert review.checks(alike, MODEL).agreed == 2
+    assert review.checks(alike, MODEL).kappa is None
     unseen = answer(upload, 2, "C", listed=("C",), **SECOND)
     assert review.checks([answer(upload, 2, "B"), unseen], MODEL).agreed == 0
 

@@ -2,14 +2,17 @@
 
 import datetime as dt
 import io
+import stat
+from contextlib import contextmanager
 from dataclasses import replace
 
 import duckdb
+import pandas as pd
 import pytest
 from review_world import MODEL, SURNAMES, answer, basis, desk, people
 from rich.console import Console
 
-from jdl import review, sitting
+from jdl import release, review, sitting
 from jdl.linkage import LinkageFailed
 from jdl.review import CANNOT_TELL, DIFFERENT, NOBODY, SAME
 
@@ -30,9 +33,9 @@ def here(tmp_path, upload):
 class Reviewer:
     """Types what it was told to, and remembers what it was shown and asked."""
 
-    def __init__(self, *typed, role="statistician 1"):
+    def __init__(self, *typed, role="statistician 1", model=MODEL):
         self.typed = list(typed)
-        self.role = role
+        self.role, self.model = role, model
         self.sheets, self.questions, self.kept = [], [], []
 
     def ask(self, question):
@@ -53,7 +56,7 @@ class Reviewer:
         return sitting.sit(
             agenda,
             role=self.role,
-            model=MODEL,
+            model=self.model,
             on=TODAY,
             ask=self.ask,
             show=self.sheets.append,
@@ -147,10 +150,11 @@ def test_a_reviewer_goes_on_where_somebody_stopped(here):
     assert sitting.agenda(here, "statistician 2") == agenda[2:]
 
 
-def test_a_disagreement_comes_first_with_both_answers(here, upload):
+@pytest.mark.parametrize("purpose", ["doubtful", "second"])
+def test_a_disagreement_comes_first_with_both_answers(here, upload, purpose):
     first = answer(upload, 1, "P1C0", listed=("P1C0", "P1C1"), reason="rare names agree")
     here.keep(first)
-    second = answer(upload, 1, NOBODY, role="statistician 2", purpose="second", listed=("P1C0",))
+    second = answer(upload, 1, NOBODY, role="statistician 2", purpose=purpose, listed=("P1C0",))
     here.keep(second)
     for options in ({}, {"checked": 3}, {"again": True}):
         case, *rest = sitting.agenda(here, "lead statistician", **options)
@@ -258,6 +262,8 @@ def test_the_rows_of_one_person_are_shown_together(tmp_path, upload):
     [case] = [case for case in sitting.cases(desk(tmp_path, upload)) if case.row == 3]
     assert case.written["surname"] == "Zanthrop / Zanthrop-Wells"
     assert case.written["forename"] == "Ottolineb"
+    turned = upload.iloc[::-1].reset_index(drop=True)
+    assert case.key in {case.key for case in sitting.cases(desk(tmp_path, turned))}
 
 
 def test_a_level_of_an_alias_is_not_put_on_the_own_name(case):
@@ -403,6 +409,19 @@ def test_stopping_keeps_every_answer_that_was_given(here, end, before):
     assert len(here.answers) == 1
 
 
+def test_an_answer_is_kept_while_others_are_held_off(tmp_path, upload):
+    held = []
+
+    @contextmanager
+    def alone():
+        held.append(review.file_of(tmp_path, "harbour").exists())
+        yield
+        held.append(review.file_of(tmp_path, "harbour").exists())
+
+    desk(tmp_path, upload, alone=alone).keep(answer(upload, 1))
+    assert held == [False, True]
+
+
 def test_an_answer_is_kept_before_the_next_case_is_shown(here):
     seen = []
     reviewer = Reviewer("1", "1", "n", "1", "q")
@@ -479,3 +498,46 @@ def test_the_links_of_a_run_are_made_with_what_counts(here, upload):
     here.keep(answer(upload, 1, "P1C0", listed=("P1C0", "P1C1")))
     assert here.audit()["reviewed"].eq(2).all()
     assert here.links.audit["reviewed"].eq(0).all()
+
+
+# The whole way
+
+
+def test_a_reviewer_who_knows_the_truth_leaves_nobody_wrong(synthetic_out, tmp_path):
+    places = release.Places(synthetic_out, synthetic_out / "requests", tmp_path / "outputs")
+    truth = pd.read_parquet(synthetic_out / "truth" / "person_links.parquet")
+    right = truth.loc[truth["request"] == "harbour-mentoring"].set_index("row")["offender_id"]
+    with release.open_desk("harbour-mentoring", places, tell=lambda news: None) as here:
+        reviewer = Knowing(right, model=here.scored.model_hash)
+        before = here.links.table
+        answered = reviewer.sit(sitting.agenda(here, "statistician 1"), here.keep)
+        assert answered == before["decision"].eq("review").sum() > 5
+        after = here.reviewed().table
+        assert sitting.agenda(here, "statistician 1") == ()
+        assert len(here.audit()) == after["decision"].ne("duplicate").sum()
+        checked = reviewer.sit(sitting.agenda(here, "statistician 1", checked=60), here.keep)
+        found = review.checks(here.answers, here.scored.model_hash)
+    assert after["decision"].eq("review").sum() == 0
+    gained = after["decision"].eq("linked").sum() - before["decision"].eq("linked").sum()
+    assert gained == found.linked > 0
+    seen = after.loc[after["stage"] == "clerical review"].set_index("row")["offender_id"]
+    assert seen.equals(right[seen.index].rename("offender_id"))
+    assert checked == found.sampled == 60
+    assert found.low < found.precision <= 1
+    assert stat.S_IMODE((tmp_path / "outputs" / ".restricted").stat().st_mode) == 0o700
+
+
+class Knowing(Reviewer):
+    """Chooses whom the truth names."""
+
+    def __init__(self, right, model):
+        super().__init__(model=model)
+        self.right = right
+
+    def ask(self, question):
+        if question.startswith(tuple(sitting._WHY.values())):
+            return "1"
+        case = self.sheets[-1].case
+        listed = [person.offender_id for person in case.candidates]
+        who = self.right[case.row]
+        return str(listed.index(who) + 1) if who in listed else "n"
