@@ -7,6 +7,7 @@ effective size. Every result carries its conclusion, or its reason for having no
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -312,9 +313,11 @@ def compare(
     )
 
 
-def compare_all(frame: pd.DataFrame, **choices: Any) -> dict[str, Effect]:
-    """Compare the matched groups on each of `MEASURES`; `choices` as in `compare`."""
-    return {measure: compare(frame, measure, **choices) for measure in MEASURES}
+def compare_all(
+    frame: pd.DataFrame, measures: Iterable[str] = tuple(MEASURES), **choices: Any
+) -> dict[str, Effect]:
+    """Compare the matched groups on some of `MEASURES`; `choices` as in `compare`."""
+    return {measure: compare(frame, measure, **choices) for measure in measures}
 
 
 def numbers_needed(

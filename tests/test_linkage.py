@@ -536,14 +536,20 @@ def test_alternatives_hold_the_choice_itself_and_only_grow(
     found = linkage.candidates(linkage.clean(world.upload), register)
     by_pass = linkage.deterministic(found)
     scored = linkage.score(found, by_pass)
-    made = linkage.alternatives(by_pass, scored, [0.99, 0.95, 0.8], review=0.05, gap_bits=4)
-    assert list(made) == ["deterministic passes only", "0.99", "0.95", "0.8"]
-    assert [links.linked for links in made.values()] == sorted(
-        links.linked for links in made.values()
-    )
-    assert made["deterministic passes only"].counts()["probabilistic"] == 0
-    chosen = linkage.decide(by_pass, scored)
-    pd.testing.assert_frame_equal(made["0.95"].table, chosen.table)
+    made = linkage.alternatives(
+        by_pass, scored, thresholds=[0.99, 0.95, 0.8], without_dates=scored,
+        threshold=0.95, review=0.05, gap_bits=4,
+    )  # fmt: skip
+    assert list(made) == [
+        "certain passes only",
+        "a probability of 0.99",
+        "a probability of 0.8",
+        "without the dates of sentences",
+    ]
+    *grown, same = made.values()
+    assert [links.linked for links in grown] == sorted(links.linked for links in grown)
+    assert made["certain passes only"].counts()["probabilistic"] == 0
+    pd.testing.assert_frame_equal(same.table, linkage.decide(by_pass, scored).table)
 
 
 def corroborated(fits: bool | None, chance: float = 0.02) -> tuple[linkage.Scored, linkage.Scored]:

@@ -130,30 +130,40 @@ def decide(
 def alternatives(
     by_pass: pd.DataFrame,
     scored: Scored,
-    thresholds: Sequence[float],
     *,
+    thresholds: Sequence[float],
+    without_dates: Scored,
+    threshold: float,
     review: float,
     gap_bits: float,
     reviewed: pd.DataFrame | None = None,
 ) -> dict[str, Links]:
-    """Decide again at other thresholds, to see what hangs on the choice.
+    """Decide again in other ways, to see what hangs on the choice.
 
     Parameters
     ----------
-    by_pass, scored, review, gap_bits, reviewed
+    by_pass, scored, threshold, review, gap_bits, reviewed
         As for ``decide``.
     thresholds : sequence of float
+        Tried instead of `threshold`.
+    without_dates : Scored
+        What ``score`` returned, without the evidence of sentences.
 
     Returns
     -------
     dict of str to Links
-        'deterministic passes only', then each threshold as written.
+        By what each is called in print: the passes alone, each other threshold, and the same
+        threshold without the evidence of sentences.
     """
-    chosen = {"deterministic passes only": inf} | {f"{value:g}": value for value in thresholds}
-    return {
+    chosen = {"certain passes only": inf} | {
+        f"a probability of {value:g}": value for value in thresholds if value != threshold
+    }
+    tried = {
         name: decide(by_pass, scored, value, review, gap_bits, reviewed)
         for name, value in chosen.items()
     }
+    same = decide(by_pass, without_dates, threshold, review, gap_bits, reviewed)
+    return tried | {"without the dates of sentences": same}
 
 
 def _seen_by_eye(
