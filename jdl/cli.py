@@ -185,6 +185,13 @@ def _add_review(commands: _Commands[argparse.ArgumentParser]) -> None:
         metavar="FILE",
         help="write one row a decision, with weights and without names, to a new CSV file",
     )
+    what.add_argument(
+        "--waterfall",
+        nargs=2,
+        metavar=("ROW", "FILE"),
+        help="draw how the evidence on an upload row's link adds up, levels only, to a new SVG "
+        "file; REQUEST:ROW for a row of a request that this one extends",
+    )
     _add_folders(parser)
     parser.set_defaults(do=_review)
 
@@ -352,13 +359,17 @@ def _unfit_to_review(given: argparse.Namespace) -> str:
     """Return why there is no review as things stand, or nothing."""
     if given.status:
         return ""
-    if given.audit is None:
+    if not (file := _asked_file(given)):
         seen = sys.stdin.isatty() and sys.stdout.isatty()
         return "" if seen else "A review shows people and needs a terminal. --status tells counts."
-    return _unfit_for_audit(given.audit, given.outputs)
+    return _unfit_to_write(file, given.outputs)
 
 
-def _unfit_for_audit(file: Path, outputs: Path) -> str:
+def _asked_file(given: argparse.Namespace) -> Path | None:
+    return Path(given.waterfall[1]) if given.waterfall else given.audit
+
+
+def _unfit_to_write(file: Path, outputs: Path) -> str:
     if file.exists():
         return f"{file} is there already and stays as it is. Name another file."
     if not file.parent.is_dir():
@@ -376,10 +387,38 @@ def _at_desk(desk: Desk, given: argparse.Namespace) -> int:
         review.write_private(desk.audit().to_csv(index=False), given.audit)
         _say(f"Done. The audit rows, which name nobody, are in {given.audit}")
         return DONE
+    if given.waterfall:
+        return _draw(desk, *given.waterfall)
     if not given.status:
         _sit(desk, given)
     for line in sitting.status(desk):
         _say(line)
+    return DONE
+
+
+def _draw(desk: Desk, place: str, file: str) -> int:
+    """Draw the evidence on the link of one upload row."""
+    from jdl import charts, review, sitting
+
+    source, _, row = place.rpartition(":")
+    try:
+        found = sitting.evidence(desk, source or desk.request_id, int(row))
+    except (KeyError, ValueError):
+        _warn(
+            f"The upload has no row {place}. Rows count as in a spreadsheet; the header is row 1."
+        )
+        return FAILED
+    if found is None:
+        _warn(
+            f"Nobody in the register could be the person of row {place}: there is nothing to draw."
+        )
+        return FAILED
+    drawn = charts.waterfall_chart(
+        found.levels, found.prior, found.posterior, source=desk.drawn_from
+    )
+    review.write_private(f"{drawn.svg}\n", Path(file))
+    _say(f"{drawn.title.text}. {drawn.alt.text}")
+    _say(f"Done. The drawing, which names nobody, is {file}")
     return DONE
 
 

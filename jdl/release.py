@@ -589,6 +589,7 @@ def open_desk(name: str, places: Places, *, tell: Tell) -> Iterator[Desk]:
             places.restricted,
             entry.basis(ready.record["inputs"]),
             prepare.SEED,
+            month.vintage.source,
             partial(_alone, month, name),
         )
 

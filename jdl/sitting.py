@@ -152,6 +152,8 @@ class Desk:
     basis : Basis
     seed : int
         Of the order of cases and of what is drawn.
+    drawn_from : str
+        What to print as the source of a chart.
     alone : callable
         A context that keeps other commands out while an answer is written.
     """
@@ -165,6 +167,7 @@ class Desk:
     restricted: Path
     basis: Basis
     seed: int
+    drawn_from: str
     alone: Callable[[], AbstractContextManager[None]] = field(repr=False)
 
     @cached_property
@@ -195,6 +198,68 @@ class Desk:
         """Write an answer into the file of the request."""
         with self.alone():
             review.keep(self.restricted, self.request_id, self.basis, answer)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How far the records of one person agree with those of the likeliest register person.
+
+    Parameters
+    ----------
+    levels : DataFrame
+        field, level and weight (bits); no value of anybody.
+    prior : float
+        The probability of a random pair.
+    posterior : float
+    """
+
+    levels: pd.DataFrame = field(repr=False)
+    prior: float
+    posterior: float
+
+
+def evidence(desk: Desk, source: str, row: int) -> Evidence | None:
+    """Return the evidence on the link of an upload row, or on its heaviest candidate.
+
+    Parameters
+    ----------
+    desk : Desk
+    source, row : str, int
+        The upload row.
+
+    Returns
+    -------
+    Evidence or None
+        None where no register person could be the person of the row.
+
+    Raises
+    ------
+    KeyError
+        If the upload has no such row.
+    """
+    rows = desk.scored.rows
+    person = rows.loc[rows["source"].eq(source) & rows["row"].eq(row), "person"]
+    if person.empty:
+        raise KeyError(row)
+    its_rows = rows.loc[rows["person"] == person.iloc[0], ["source", "row"]]
+    linked = desk.reviewed().table.merge(its_rows)["offender_id"].dropna()
+    pairs = desk.scored.pairs.loc[desk.scored.pairs["person"] == person.iloc[0]]
+    pairs = pairs.assign(linked=pairs["offender_id"].isin(linked))
+    best = pairs.sort_values(["linked", "match_weight"], ascending=False, kind="stable").head(1)
+    fields = [name.removeprefix("level_") for name in map(str, pairs) if name.startswith("level_")]
+    levels = [
+        (name, str(pair[f"level_{name}"]), float(pair[f"weight_{name}"]))
+        for pair in best.to_dict("records")
+        for name in fields
+    ]
+    if not levels:
+        return None
+    odds = 2.0**desk.scored.prior
+    return Evidence(
+        levels=pd.DataFrame(levels, columns=["field", "level", "weight"]),
+        prior=odds / (1 + odds),
+        posterior=float(best["posterior"].iloc[0]),
+    )
 
 
 def cases(desk: Desk) -> tuple[Case, ...]:

@@ -165,6 +165,7 @@ def desk(folder: Path, upload: pd.DataFrame, seed: int = 7, alone=nullcontext) -
         pairs=_pairs(len(upload) - 2),
         rows=upload[["row", "source"]].assign(person=number),
         model_hash=MODEL,
+        prior=-17.0,
     )
     return sitting.Desk(
         request_id="harbour",
@@ -176,5 +177,6 @@ def desk(folder: Path, upload: pd.DataFrame, seed: int = 7, alone=nullcontext) -
         restricted=folder,
         basis=basis(upload),
         seed=seed,
+        drawn_from="a made-up register",
         alone=alone,
     )

@@ -8,6 +8,7 @@ import stat
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import openpyxl
 import pytest
@@ -360,6 +361,42 @@ def test_audit_rows_are_never_put_where_they_could_be_published(terminal, capsys
     arguments = ["review", "harbour", "--audit", str(kept), "--outputs", str(outputs)]
     assert cli.main(arguments) == 0
     assert kept.exists()
+
+
+def test_the_evidence_on_a_link_is_drawn_for_its_owner_without_a_name(terminal, capsys, tmp_path):
+    terminal()
+    file = tmp_path / "link.svg"
+    for place in ("3", "harbour:3"):
+        file.unlink(missing_ok=True)
+        assert cli.main(["review", "harbour", "--waterfall", place, str(file)]) == 0
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        out = capsys.readouterr().out
+        drawn = ElementTree.parse(file).getroot()
+        assert drawn.tag == "{http://www.w3.org/2000/svg}svg"
+        shown = out + file.read_text()
+        assert "surname, spelled nearly the same" in out
+        assert not any(name in shown for name in (*SURNAMES, "Ottolin", "P1C0"))
+    assert cli.main(["review", "harbour", "--waterfall", "3", str(file)]) == 1
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_what_cannot_be_drawn_is_told(terminal, capsys, tmp_path):
+    at = terminal()
+    at.desk.scored.pairs = at.desk.scored.pairs.head(0)
+    for place, said in {
+        "3": "Nobody in the register could be the person of row 3: there is nothing to draw.",
+        "99": "The upload has no row 99.",
+        "quay:3": "The upload has no row quay:3.",
+        "three": "The upload has no row three.",
+    }.items():
+        file = tmp_path / "link.svg"
+        assert cli.main(["review", "harbour", "--waterfall", place, str(file)]) == 1
+        assert said in capsys.readouterr().err
+        assert not file.exists()
+    arguments = ["review", "harbour", "--waterfall", "3", str(tmp_path / "outputs" / "a.svg")]
+    (tmp_path / "outputs").mkdir(exist_ok=True)
+    assert cli.main([*arguments, "--outputs", str(tmp_path / "outputs")]) == 1
+    assert "is in the folder of releases" in capsys.readouterr().err
 
 
 def test_a_review_that_cannot_be_says_why(monkeypatch, capsys):

@@ -5,6 +5,7 @@ import io
 import stat
 from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 
 import duckdb
 import pandas as pd
@@ -498,6 +499,35 @@ def test_the_links_of_a_run_are_made_with_what_counts(here, upload):
     here.keep(answer(upload, 1, "P1C0", listed=("P1C0", "P1C1")))
     assert here.audit()["reviewed"].eq(2).all()
     assert here.links.audit["reviewed"].eq(0).all()
+
+
+# The evidence on one link
+
+
+def test_the_evidence_is_on_the_linked_person_else_the_heaviest(here, upload):
+    before = sitting.evidence(here, "harbour", 3)
+    assert before.posterior == 0.7
+    assert before.prior == pytest.approx(2.0**-17 / (1 + 2.0**-17))
+    levels = before.levels.set_index("field")
+    assert list(levels.columns) == ["level", "weight"]
+    assert levels["level"].to_dict() == {
+        "forename": "exact", "surname": "close", "date_of_birth": "exact", "sex": "exact",
+        "pnc_key": "missing", "prison_key": "missing",
+    }  # fmt: skip
+    assert sitting.evidence(here, "harbour", 15).posterior == 0.7
+    table = here.links.table.copy()
+    table.loc[1, "offender_id"] = "P1C1"
+    chosen = SimpleNamespace(table=table)
+    assert sitting.evidence(replace(here, decide=lambda _: chosen), "harbour", 15).posterior == 0.2
+
+
+def test_there_is_no_evidence_without_a_candidate_or_a_row(here):
+    pairs = here.scored.pairs
+    here.scored.pairs = pairs.loc[pairs["person"] != 1]
+    assert sitting.evidence(here, "harbour", 3) is None
+    for source, row in (("harbour", 99), ("quay", 3)):
+        with pytest.raises(KeyError):
+            sitting.evidence(here, source, row)
 
 
 # The whole way
