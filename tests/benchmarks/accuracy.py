@@ -15,9 +15,10 @@ class Judged:
     Parameters
     ----------
     rows : DataFrame
-        One row an upload row: the truth, what identifiers and setting were sent, who (one name for both records of a person held twice;
-        missing for strangers), decision, reason, stage, posterior, right (of the linked rows) and
-        seen (of the rows in review: whether the right person is among the candidates).
+        One row an upload row: the truth, what identifiers and setting were sent, who (one name for
+        both records of a person held twice; missing for strangers), decision, reason, stage,
+        posterior, right (of the linked rows) and seen (of the rows in review: whether the right
+        person is among the candidates).
     """
 
     rows: pd.DataFrame
@@ -88,25 +89,61 @@ class Judged:
         return found.groupby(people["group"], observed=True).agg(people="size", recall="mean")
 
 
+def one_name(people: pd.Series, cohort: Cohort) -> pd.Series:
+    """Give both records of a person held twice one name."""
+    other = people.map(cohort.same).astype("str")
+    return people.where(other.isna() | (people < other), other)
+
+
 def judge(cohort: Cohort, scored: linkage.Scored, links: linkage.Links) -> Judged:
     """Hold links against the truth: a link is right to any record of the very same person."""
-
-    def one_name(people: pd.Series) -> pd.Series:
-        other = people.map(cohort.same).astype("str")
-        return people.where(other.isna() | (people < other), other)
-
     told = ["row", "person", "offender_id", "decision", "reason", "stage", "posterior"]
     rows = cohort.truth.merge(
         links.table[told], on="row", suffixes=("_true", ""), validate="one_to_one"
     )
     sent = cohort.people[["row", "pnc_id", "prison_number", "setting"]]
     rows = rows.merge(sent, on="row", validate="one_to_one")
-    rows["who"] = one_name(rows["offender_id_true"])
-    right = one_name(rows["offender_id"]) == rows["who"]
+    rows["who"] = one_name(rows["offender_id_true"], cohort)
+    right = one_name(rows["offender_id"], cohort) == rows["who"]
     rows["right"] = right.where(rows["decision"] == "linked").astype("boolean")
-    weighed = scored.pairs[["person", "offender_id"]]
-    weighed = weighed.assign(who=one_name(weighed["offender_id"]))[["person", "who"]]
-    possible = pd.MultiIndex.from_frame(weighed)
+    weighed = scored.pairs[["person"]].assign(who=one_name(scored.pairs["offender_id"], cohort))
     pairs = pd.MultiIndex.from_frame(rows[["person", "who"]])
-    rows["seen"] = rows["decision"].eq("review") & pairs.isin(possible) & rows["who"].notna()
+    possible = pairs.isin(pd.MultiIndex.from_frame(weighed[["person", "who"]]))
+    rows["seen"] = rows["decision"].eq("review") & possible & rows["who"].notna()
     return Judged(rows)
+
+
+def best_judged(
+    cohort: Cohort, best: pd.DataFrame, precision: float = 0.999
+) -> tuple[float, float, float]:
+    """Hold the best register person of each row against the truth.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    best : DataFrame
+        row, offender_id, score, linked.
+    precision : float
+        What must be held in hindsight.
+
+    Returns
+    -------
+    tuple of float
+        Precision and recall of what is linked; the greatest recall at `precision`, if the
+        threshold of the score were chosen with the truth in hand.
+    """
+    who = one_name(cohort.truth.set_index("row")["offender_id"], cohort)
+    there = who.nunique()
+    rows = best.assign(who=best["row"].map(who))
+    rows["right"] = one_name(rows["offender_id"], cohort).eq(rows["who"])
+    linked = rows[rows["linked"]]
+    falling = rows.sort_values("score", ascending=False)
+    falling["precise"] = falling["right"].cumsum() / range(1, len(falling) + 1)
+    last_of_score = ~falling["score"].duplicated(keep="last")
+    enough = falling.loc[last_of_score & (falling["precise"] >= precision), "score"]
+    taken = falling[falling["score"] >= enough.min()]
+    return (
+        float(linked["right"].mean()),
+        linked.loc[linked["right"], "who"].nunique() / there,
+        taken.loc[taken["right"], "who"].nunique() / there,
+    )

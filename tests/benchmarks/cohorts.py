@@ -1,10 +1,8 @@
 """Untidy uploads of any size from a synthetic vintage, with who is who: for the linkage study."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pandas as pd
 
@@ -99,11 +97,12 @@ def cohort(
 def _participants(vintage: Vintage, n: int, seed: int) -> pd.DataFrame:
     """Take random sentences of the years in which programmes work, one a person."""
     with vintage.connect(threads=2) as con:
-        taken = con.execute(f"""
+        return con.execute(f"""
             WITH dated AS (
                 SELECT *, CASE WHEN disposal = 'custody' THEN release_date ELSE sentence_date END
                     AS index_date
-                FROM disposals WHERE disposal IN ('custody', 'community order', 'suspended sentence')
+                FROM disposals
+                WHERE disposal IN ('custody', 'community order', 'suspended sentence')
             ), fitting AS (
                 SELECT *, hash(disposal_id || '|{seed}') AS place FROM dated
                 WHERE index_date BETWEEN DATE '2005-01-01' AND DATE '2011-06-30'
@@ -112,9 +111,10 @@ def _participants(vintage: Vintage, n: int, seed: int) -> pd.DataFrame:
                 SELECT * FROM fitting QUALIFY place = min(place) OVER (PARTITION BY offender_id)
                 ORDER BY place LIMIT {n}
             ), alias AS (
-                SELECT offender_id, min_by(forename, recorded_on) AS alias_forename,
-                    min_by(surname, recorded_on) AS alias_surname
-                FROM aliases SEMI JOIN first USING (offender_id) GROUP BY offender_id
+                SELECT offender_id, forename AS alias_forename, surname AS alias_surname
+                FROM aliases SEMI JOIN first USING (offender_id)
+                QUALIFY row_number() OVER (
+                    PARTITION BY offender_id ORDER BY recorded_on, surname, forename) = 1
             ), again AS (
                 SELECT DISTINCT f.disposal_id FROM first f JOIN offences o
                     ON o.offender_id = f.offender_id AND o.offence_date > f.index_date
@@ -127,7 +127,6 @@ def _participants(vintage: Vintage, n: int, seed: int) -> pd.DataFrame:
                 a.alias_surname, g.disposal_id IS NOT NULL AS reoffended
             FROM first f JOIN offenders o USING (offender_id) LEFT JOIN alias a USING (offender_id)
             LEFT JOIN again g ON g.disposal_id = f.disposal_id ORDER BY f.disposal_id""").df()
-    return taken
 
 
 def _described(taken: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, dict[str, str]]:

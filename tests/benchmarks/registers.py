@@ -14,6 +14,7 @@ import pandas as pd
 
 from jdl import linkage, sentence
 from jdl.execute import defaults_of
+from jdl.linkage import lookup
 from jdl.national import Vintage, open_vintage
 from jdl.synthetic import synthesise
 
@@ -31,7 +32,7 @@ def choices() -> dict[str, Any]:
 
 
 def leeways() -> dict[str, Any]:
-    """Return how far dates may be out, as the notebook says; each row of a study has its setting."""
+    """Return how far dates may be out, as the notebook says; every row gives its own setting."""
     names = ("custody_days", "order_days", "gate_days", "date_days")
     return {name: choices()[name] for name in names} | {"setting": "community", "cautions": False}
 
@@ -87,103 +88,115 @@ class Place:
         """Draw an upload about this register."""
         return cohorts.cohort(self.vintage, self.seed, rows, seed, often)
 
-    def _file(self, table: str) -> Path:
-        """Where a prepared table lies: its name tells by which SQL, all before it included."""
-        names = list(TABLES)
-        before = "".join(TABLES[name] for name in names[: names.index(table) + 1])
-        digest = hashlib.sha256(before.encode()).hexdigest()[:12]
-        return self.folder / "prepared" / self.name / f"{table}-{digest}.parquet"
+    @cached_property
+    def prepared(self) -> Path:
+        """Where what is prepared lies: its name tells by which definitions."""
+        digest = hashlib.sha256("".join(TABLES.values()).encode())
+        digest.update(Path(str(lookup.__file__)).read_bytes())
+        return self.folder / "prepared" / self.name / digest.hexdigest()[:12]
 
-    @property
-    def names_file(self) -> Path:
-        """The cleaned names of the register, which the peers are given too."""
-        return self._file("names")
+    def file(self, table: str) -> Path:
+        """Where a prepared table lies."""
+        return self.prepared / f"{table}.parquet"
 
     @property
     def model_file(self) -> Path:
         """Where the model lies: its name tells by which code it was trained."""
-        digest = hashlib.sha256("".join(TABLES.values()).encode())
-        for part in sorted(Path(linkage.__file__).parent.glob("*.py")):
+        digest = hashlib.sha256()
+        for part in sorted(Path(str(linkage.__file__)).parent.glob("*.py")):
             digest.update(part.read_bytes())
-        return self.names_file.parent / f"model-{digest.hexdigest()[:12]}.json"
+        return self.prepared / f"model-{digest.hexdigest()[:12]}.json"
 
-    def prepare(self, threads: int = 2) -> dict[str, Any]:
-        """Make what is missing, and return the seconds each table took when it was made."""
-        folder = self.names_file.parent
-        folder.mkdir(parents=True, exist_ok=True)
-        record = folder / "seconds.json"
-        spent: dict[str, float] = json.loads(record.read_text()) if record.exists() else {}
+    def prepare(self, threads: int = 2) -> dict[str, float]:
+        """Make what is missing, and return the seconds that each part took when it was made."""
+        record = self.prepared / "seconds.json"
+        if not record.exists():
+            self.prepared.mkdir(parents=True, exist_ok=True)
+            record.write_text(json.dumps(self._make_tables(threads)))
+        spent: dict[str, float] = json.loads(record.read_text())
         if not self.model_file.exists():
-            with self.vintage.connect(threads=threads) as con:
-                con.execute("SET enable_progress_bar = false")
-                con.execute(f"SET memory_limit = '{MEMORY}'")
-                con.execute(f"SET temp_directory = '{folder / 'spill'}'")
-                for name, sql in TABLES.items():
-                    spent |= self._prepare(con, name, sql)
-                started = time.monotonic()
-                upload = self.cohort(TRAINED_ROWS, TRAINED_ON, None).people
-                drawn = time.monotonic()
+            upload = self.cohort(TRAINED_ROWS, TRAINED_ON, None).people
+            started = time.monotonic()
+            with self._connect(threads) as con:
                 model = linkage.train(con, upload, MODEL_SEED)
-                spent |= {"model": time.monotonic() - drawn, "upload": drawn - started}
+            spent["model"] = time.monotonic() - started
             record.write_text(json.dumps(spent))
             self.model_file.write_text(json.dumps(model))
-        return {name: spent[name] for name in (*TABLES, "model")}
+        return spent
 
-    def _prepare(self, con: duckdb.DuckDBPyConnection, name: str, sql: str) -> dict[str, float]:
-        file, started = self._file(name), time.monotonic()
-        missing = not file.exists()
-        if missing:
-            part = file.with_suffix(".part")
-            con.execute(f"COPY ({sql}) TO '{part}' (FORMAT parquet, COMPRESSION zstd)")
-            part.rename(file)
-        con.execute(f"CREATE VIEW {name} AS FROM read_parquet('{file}')")
-        return {name: time.monotonic() - started} if missing else {}
+    def _make_tables(self, threads: int) -> dict[str, float]:
+        spent = {}
+        with self.vintage.connect(threads=threads) as con:
+            con.execute("SET enable_progress_bar = false")
+            con.execute(f"SET memory_limit = '{MEMORY}'")
+            con.execute(f"SET temp_directory = '{self.prepared / 'spill'}'")
+            for name, sql in TABLES.items():
+                started, file = time.monotonic(), self.file(name)
+                con.execute(f"COPY ({sql}) TO '{file}' (FORMAT parquet, COMPRESSION zstd)")
+                con.execute(f"CREATE VIEW {name} AS FROM read_parquet('{file}')")
+                spent[name] = time.monotonic() - started
+        started = time.monotonic()
+        linkage.lay_out(self.prepared)
+        return spent | {"layout": time.monotonic() - started}
+
+    def _connect(self, threads: int) -> duckdb.DuckDBPyConnection:
+        con = self.vintage.connect(threads=threads)
+        for name in TABLES:
+            con.execute(f"CREATE VIEW {name} AS FROM read_parquet('{self.file(name)}')")
+        return con
 
     def open(self, threads: int = 1) -> linkage.Register:
         """Open what was prepared, as ``jdl.prepare.open_prepared`` does."""
-        con = self.vintage.connect(threads=threads)
-        for name in TABLES:
-            con.execute(f"CREATE VIEW {name} AS FROM read_parquet('{self._file(name)}')")
-        model = json.loads(self.model_file.read_text())
-        return linkage.Register(con, model, self.offenders)
+        return linkage.Register(self._connect(threads), self.model, self.offenders, self.prepared)
+
+    @property
+    def model(self) -> dict[str, Any]:
+        """The model, as Splink stores one."""
+        model: dict[str, Any] = json.loads(self.model_file.read_text())
+        return model
 
 
 @dataclass(frozen=True)
-class Linked:
-    """What came of an upload."""
+class Weighed:
+    """The candidates of an upload: who was settled by a pass, and what speaks for each."""
 
+    certain: pd.DataFrame
     scored: linkage.Scored
-    links: linkage.Links
+
+    def decide(self) -> linkage.Links:
+        """Decide with the notebook's choices."""
+        chosen = choices()
+        return linkage.decide(
+            self.certain,
+            self.scored,
+            threshold=chosen["link_threshold"],
+            review=chosen["review_threshold"],
+            gap_bits=chosen["gap_bits"],
+        )
 
 
-def link(
-    place: Place, register: linkage.Register, people: pd.DataFrame, corroborated: bool
-) -> Linked:
-    """Link an upload the way the notebook does, with its choices."""
-    chosen = choices()
-    cleaned = linkage.clean(people)
-    found = linkage.candidates(cleaned, register)
-    certain = linkage.deterministic(found, passes=chosen["link_passes"])
+def weigh(register: linkage.Register, people: pd.DataFrame) -> Weighed:
+    """Weigh the candidates of an upload the way the notebook does."""
+    found = linkage.candidates(linkage.clean(people), register)
+    certain = linkage.deterministic(found, passes=choices()["link_passes"])
     scored = linkage.score(found, certain)
     found.own.close()
-    if corroborated:
-        at_the_time = sentence.corroboration(
-            register.con,
-            place.vintage,
-            people,
-            scored.rows,
-            scored.pairs,
-            **leeways(),
-        )
-        scored = linkage.corroborate(scored, at_the_time)
-    links = linkage.decide(
-        certain,
-        scored,
-        threshold=chosen["link_threshold"],
-        review=chosen["review_threshold"],
-        gap_bits=chosen["gap_bits"],
+    return Weighed(certain, scored)
+
+
+def corroborate(
+    place: Place,
+    register: linkage.Register,
+    people: pd.DataFrame,
+    weighed: Weighed,
+    **about: Any,
+) -> Weighed:
+    """Let the sentences speak too; `about` is the request where it differs from ``leeways``."""
+    scored = weighed.scored
+    fitting = sentence.corroboration(
+        register.con, place.vintage, people, scored.rows, scored.pairs, **leeways() | about
     )
-    return Linked(scored, links)
+    return Weighed(weighed.certain, linkage.corroborate(scored, fitting))
 
 
 def without_ids(people: pd.DataFrame) -> pd.DataFrame:
