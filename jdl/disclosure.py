@@ -16,7 +16,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from jdl.effects import MEASURES, Effect, Group, suppressed
 from jdl.matching import Matched
-from jdl.sentence import DUPLICATE, INCOMPLETE, REFUSED
+from jdl.sentence import DUPLICATE, INCOMPLETE, NOT_FOUND, REFUSED, REVIEW
 
 WITHHELD = "withheld to protect confidentiality or because too few people were counted"
 NOT_BALANCED = "not reported because the groups could not be made alike"
@@ -50,6 +50,7 @@ COURT_OUTCOMES = ("first_indictable", "first_either_way", "first_summary")
 UPLOAD_FAULTS = (REFUSED, INCOMPLETE, DUPLICATE)
 UPLOAD_DECISIONS = ("incomplete", "duplicate")
 NOT_LINKED = ("review", "not found")
+_LOST_AS = {"review": REVIEW, "not found": NOT_FOUND}
 STEP = 5
 """People found are told to the nearest five, where one person counts in several tables."""
 _BY_NAME = (("common", 9.0, 7.5), ("uncommon", 12.0, 10.5), ("rare", math.inf, 13.5))
@@ -429,15 +430,19 @@ def _gain(row: Mapping[Any, Any], people: int, rules: Rules) -> dict[str, Any]:
         for name in shares.index
         for column in shares.columns
     }
-    left = row["people_lacking"] - linked.get("without", 0)
-    bounds = clear_part(row["gain"], int(left), rules) if left >= rules.cell else Bounds()
+    left = int(row["people_lacking"] - linked.get("without", 0))
+    bounds = clear_part(row["gain"], left, rules) if left >= rules.cell else Bounds()
+    rounded = STEP * round(row["gain"] / STEP)
     exact = bounds.low is not None and bounds.low == bounds.high
+    # That a number is told shows how many were not linked at least: as many must be left open.
+    is_open = row["people_lacking"] >= 2 * rules.cell + (rounded + STEP if exact else 0)
+    fewer = bounds.low == 0 and bounds.high is not None
     return {
         "field": row["field"],
         "rows_lacking": row["rows_lacking"],
         **told,
-        "gain": STEP * round(row["gain"] / STEP) if exact else math.nan,
-        "fewer": bounds.high + 1 if bounds.low == 0 and bounds.high is not None else math.nan,
+        "gain": rounded if exact and is_open else math.nan,
+        "fewer": rules.cell if fewer and is_open else math.nan,
     }
 
 
@@ -489,13 +494,17 @@ def are_apart(one: Collection[Any], other: Collection[Any], rules: Rules = RULES
     return differ == 0 or differ >= rules.cell
 
 
-def clear_funnel(funnel: pd.DataFrame) -> pd.DataFrame:
+def clear_funnel(
+    funnel: pd.DataFrame, counts: Mapping[str, int | None] | None = None
+) -> pd.DataFrame:
     """Merge the reasons for loss that would reveal what the records say of a few people.
 
     Parameters
     ----------
     funnel : DataFrame
         From ``sentence.funnel``.
+    counts : mapping of str to int or None, optional
+        From `clear_counts`: what is withheld there of those not linked is merged here too.
 
     Returns
     -------
@@ -505,10 +514,13 @@ def clear_funnel(funnel: pd.DataFrame) -> pd.DataFrame:
         smallest cell the next smallest joins it.
     """
     start, losses = funnel.iloc[:1], funnel.iloc[1:]
-    revealing = losses.loc[~losses["reason"].isin(UPLOAD_FAULTS)].sort_values(
-        "removed", kind="stable"
+    withheld = [_LOST_AS[name] for name in NOT_LINKED if (counts or {}).get(name, 0) is None]
+    revealing = losses.loc[~losses["reason"].isin(UPLOAD_FAULTS)]
+    few = (revealing["removed"] < RULES.cell) | revealing["reason"].isin(withheld)
+    revealing = revealing.assign(few=few).sort_values(
+        ["few", "removed"], ascending=[False, True], kind="stable"
     )
-    small = int((revealing["removed"] < RULES.cell).sum())
+    small = int(few.sum())
     while 0 < small < len(revealing) and revealing["removed"].iloc[:small].sum() < RULES.cell:
         small += 1
     if small < 2:

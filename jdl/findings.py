@@ -36,7 +36,6 @@ from jdl.wording import (
     is_missing,
     is_reported,
     kind_of,
-    links_used,
     listed,
     mean,
     month,
@@ -965,7 +964,7 @@ def linkage_sensitivity(choices: Sequence[Choice]) -> Sentence:
             parts += [
                 "" if not place else " and " if place == len(unlike) - 1 else ", ",
                 f"{_CONCLUDED[choice.conclusion]} with “",
-                *quoted(f"sensitivity.{slug(choice.label)}.label", links_used(choice.label)),
+                *quoted(f"sensitivity.{slug(choice.label)}.label", choice.label),
                 "”",
             ]
         return Sentence.of(*parts, ".", *silent)

@@ -36,7 +36,6 @@ from jdl.wording import (
     is_missing,
     is_reported,
     kind_of,
-    links_used,
     mean,
     name_of,
     p_value,
@@ -905,7 +904,7 @@ def _choice_row(choice: Choice) -> tuple[Cell, ...]:
             counted(f"{name}.comparison_people", choice.comparison_people),
         )
     return (
-        Sentence(quoted(f"{name}.label", capital(links_used(choice.label)))),
+        Sentence(quoted(f"{name}.label", capital(choice.label))),
         counted(f"{name}.linked", choice.linked),
         *sizes,
         *_choice_result(name, choice),

@@ -278,12 +278,6 @@ def expected_gain(name: str, gain: Any, fewer: Any) -> Figure:
     return Figure(name, int(value), "people", f"{word} {number(value)}")
 
 
-def links_used(label: str) -> str:
-    """Return what a choice of links is called: a threshold is told as one."""
-    is_threshold = _NUMERAL.fullmatch(label)
-    return f"posterior probability of {label} or more" if is_threshold else label
-
-
 def spelled(name: str, value: int, unit: str, *, none: str = "no") -> Figure:
     """Return a whole number, in words up to twelve as running text has it; nought is `none`."""
     words = (none, *_NUMBER_WORDS)

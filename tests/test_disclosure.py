@@ -119,6 +119,18 @@ def test_while_other_reasons_are_few_the_next_smallest_joins():
     assert shown["removed"].tolist() == [0, 16]
 
 
+def test_what_the_linkage_table_withholds_the_funnel_does_not_tell():
+    """Not found, from the funnel, and those linked would leave the possible matches."""
+    funnel = _funnel((sentence.NOT_FOUND, 35), (sentence.REVIEW, 8), (sentence.NO_SENTENCE, 18))
+    counts = disclosure.clear_counts({"pnc id": 300, "review": 8, "not found": 35})
+    assert disclosure.clear_funnel(funnel)["removed"].tolist() == [0, 35, 26]
+    shown = disclosure.clear_funnel(funnel, counts)
+    assert shown["reason"].tolist() == ["submitted", sentence.NO_SENTENCE, disclosure.OTHER_REASONS]
+    assert shown["removed"].tolist() == [0, 18, 43]
+    told = disclosure.clear_counts({"pnc id": 300, "review": 12, "not found": 35})
+    assert disclosure.clear_funnel(funnel, told)["removed"].tolist() == [0, 35, 26]
+
+
 def test_one_small_loss_alone_cannot_be_merged_and_is_named_other():
     shown = disclosure.clear_funnel(_funnel((sentence.REVIEW, 4)))
     assert shown["reason"].tolist() == ["submitted", disclosure.OTHER_REASONS]
@@ -263,6 +275,14 @@ def test_a_range_is_withheld_where_the_total_would_close_it():
     assert shown[["share", "low", "high"]].isna().all(axis=None)
 
 
+def test_a_level_of_few_people_does_not_close_the_ranges_of_the_others():
+    shown = disclosure.clear_rates(
+        _rates(("age", "a", 200, 195), ("age", "b", 300, 220), ("age", "c", 12, 6))
+    )
+    assert shown["share"].fillna(-1).tolist() == [-1, 220 / 300, -1]
+    assert shown["low"].fillna(-1).tolist() == [0.9, -1, -1]
+
+
 def test_nobody_in_a_level_is_no_secret():
     shown = disclosure.clear_rates(
         _rates(("sex", "male", 400, 350), ("sex", "female", 90, 70), ("sex", "not given", 0, 0))
@@ -345,6 +365,10 @@ def test_what_a_missing_field_cost_is_told_for_enough_people():
         (("few of the others not linked", 362, 362, 0.99, 0.76, 9.4), True, {"fewer": 10}),
         (("nearly all would be linked", 300, 300, 0.9, 0.8, 55.0), True, {}),
         (("nobody would be linked", 300, 300, 0.9, 0.8, 0.0), True, {"fewer": 10}),
+        (("it would show that nobody was linked", 19, 19, 0.9, 0.0, 0.0), False, {}),
+        (("at the smallest number", 20, 20, 0.9, 0.0, 0.0), False, {"fewer": 10}),
+        (("it would show that few were linked", 40, 40, 0.9, 0.2, 20.0), False, {}),
+        (("open", 45, 45, 0.9, 0.2, 20.0), False, {"gain": 20}),
         (("sex", 0, 0, 0.9, float("nan"), 0.0), True, {}),
     ],
 )

@@ -740,9 +740,11 @@ def test_a_conclusion_that_holds_for_every_choice_of_links():
 
 
 def test_a_conclusion_that_depends_on_the_links():
-    assert sensitivity_of(choice("0.8", "inconclusive"), choice("b"), choice("c", "increase")) == (
+    assert sensitivity_of(
+        choice("a probability of 0.8", "inconclusive"), choice("b"), choice("c", "increase")
+    ) == (
         "The conclusion depends on how sure a link had to be: in the headline analysis it is a "
-        "significant reduction, but inconclusive with “posterior probability of 0.8 or more” "
+        "significant reduction, but inconclusive with “a probability of 0.8” "
         "and a significant increase with “c”."
     )
 

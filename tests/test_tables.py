@@ -374,12 +374,10 @@ def test_notes_of_linkage_rates_only_where_they_apply():
 
 CHOICES = (
     Choice("headline", 797, 726, 7997, -0.0847, -0.126, -0.0435, 0.00006, "reduction", True),
-    Choice(
-        "deterministic passes only", 747, 683, 8008, -0.05, -0.12, 0.02, 0.16, "inconclusive", True
-    ),
-    Choice("0.8", conclusion="reduction", accepted=True),
-    Choice("0.9", 780, 690, 7000, accepted=False, reason="groups differ"),
-    Choice("0.99", reason=TOO_FEW),
+    Choice("certain passes only", 747, 683, 8008, -0.05, -0.12, 0.02, 0.16, "inconclusive", True),
+    Choice("a probability of 0.8", conclusion="reduction", accepted=True),
+    Choice("a probability of 0.9", 780, 690, 7000, accepted=False, reason="groups differ"),
+    Choice("a probability of 0.99", reason=TOO_FEW),
     Choice("None", reason=NO_HEADLINE),
     Choice("Withheld", 700, accepted=True, reason=disclosure.WITHHELD),
     Choice("All alike", 600, 500, 4000, 0.0, None, None, None, "inconclusive", True),
@@ -391,7 +389,7 @@ def test_each_choice_of_links_is_a_row():
     assert texts(table) == [
         ["Headline", "797", "726", "7,997", "-13 to -4", "<0.01", "Yes", "Significant reduction"],
         [
-            "Deterministic passes only",
+            "Certain passes only",
             "747",
             "683",
             "8,008",
@@ -400,9 +398,9 @@ def test_each_choice_of_links_is_a_row():
             "Yes",
             "Inconclusive",
         ],
-        ["Posterior probability of 0.8 or more", *["[c]"] * 5, "Yes", "Significant reduction"],
+        ["A probability of 0.8", *["[c]"] * 5, "Yes", "Significant reduction"],
         [
-            "Posterior probability of 0.9 or more",
+            "A probability of 0.9",
             "780",
             "690",
             "7,000",
@@ -411,7 +409,7 @@ def test_each_choice_of_links_is_a_row():
             "No",
             "Groups differ",
         ],
-        ["Posterior probability of 0.99 or more", "[c]", *["[z]"] * 5, capital(TOO_FEW)],
+        ["A probability of 0.99", "[c]", *["[z]"] * 5, capital(TOO_FEW)],
         ["None", "[c]", *["[z]"] * 5, capital(NO_HEADLINE)],
         ["Withheld", "700", *["[c]"] * 4, "Yes", "[c]"],
         ["All alike", "600", "500", "4,000", "[z]", "[z]", "Yes", "Inconclusive"],
