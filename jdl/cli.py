@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _WIPE = "\x1b[H\x1b[2J\x1b[3J"
 """Clears a terminal with what had scrolled out of it."""
 _ROLE_RULE = "it must be a post, 3 to 60 letters and digits, such as: statistician 1"
+_ROLE_QUESTION = "Your post, never your name (such as: statistician 1); q stop\n> "
 _STAGES = {"notebook overhead": "opening and closing the notebook"}
 DONE, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 
@@ -428,9 +429,9 @@ def _sit(desk: Desk, given: argparse.Namespace) -> None:
 
     console = Console(highlight=False)
     role = given.role or _asked_role(console)
-    agenda = sitting.agenda(desk, role, checked=given.sample, again=given.second)
+    agenda = sitting.agenda(desk, role, checked=given.sample, again=given.second) if role else ()
     if not agenda:
-        _say("There is nothing to answer now.")
+        _say("There is nothing to answer now." if role else "Nothing was answered.")
         return
 
     def show(sheet: RenderableType) -> None:
@@ -454,15 +455,19 @@ def _sit(desk: Desk, given: argparse.Namespace) -> None:
 
 
 def _asked_role(console: Console) -> str:
+    """Ask who reviews until it is a post; empty where the reviewer stops."""
     from jdl.review import is_role
 
     while True:
-        role = console.input(
-            "Your post, never your name (such as: statistician 1)\n> ", markup=False
-        )
+        try:
+            role = console.input(_ROLE_QUESTION, markup=False).strip()
+        except EOFError:
+            return ""
+        if role in ("", "q"):
+            return ""
         if is_role(role):
             return role
-        console.print(f"{_ROLE_RULE[0].upper()}{_ROLE_RULE[1:]}")
+        console.print(f"{_ROLE_RULE[0].upper()}{_ROLE_RULE[1:]}.")
 
 
 def _check(given: argparse.Namespace) -> int:

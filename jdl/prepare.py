@@ -164,6 +164,7 @@ def open_prepared(vintage: Vintage) -> Prepared:
 def _tables(vintage: Vintage) -> dict[str, str]:
     return {
         **linkage.PREPARED,
+        **sentence.PREPARED,
         "index_disposals": covariates.definition(vintage),
         "outcomes": outcomes.definition(),
     }

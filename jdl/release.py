@@ -28,7 +28,7 @@ from typing import Any
 import nbformat
 import pandas as pd
 
-from jdl import linkage, manifest, national, prepare, render, request, review
+from jdl import linkage, manifest, national, prepare, render, request, review, sentence
 from jdl.execute import defaults_of, peak_memory
 from jdl.faults import Fault, Unusable
 from jdl.forms import ID
@@ -577,7 +577,18 @@ def open_desk(name: str, places: Places, *, tell: Tell) -> Iterator[Desk]:
         cleaned = linkage.clean(upload.people)
         found = linkage.candidates(cleaned, ready.register)
         certain = linkage.deterministic(found, method["link_passes"])
-        scored = linkage.score(found, certain)
+        by_names = linkage.score(found, certain)
+        at_the_time = sentence.corroboration(
+            ready.con,
+            month.vintage,
+            upload.people,
+            by_names.rows,
+            by_names.pairs,
+            setting=entry.request.setting,
+            cautions=entry.request.cautions,
+            **{leeway: method[leeway] for leeway in sentence.LEEWAYS},
+        )
+        scored = linkage.corroborate(by_names, at_the_time)
         tell(News(name, "done", 1.0))
         yield Desk(
             name,

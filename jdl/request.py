@@ -685,13 +685,15 @@ def unmet(criteria: Iterable[Criterion]) -> list[Criterion]:
     return [criterion for criterion in criteria if not criterion.met]
 
 
-def stop_if(criteria: Iterable[Criterion]) -> None:
+def stop_if(criteria: Iterable[Criterion], record: object = None) -> None:
     """End the notebook, as complete, where any criterion is not met.
 
     Parameters
     ----------
     criteria : iterable of Criterion
         All, or the unmet only.
+    record : object, optional
+        What the notebook records of a request that ends here; it is shown before it ends.
 
     Raises
     ------
@@ -699,6 +701,9 @@ def stop_if(criteria: Iterable[Criterion]) -> None:
         With status 0.
     """
     if unmet(criteria):
+        from IPython.display import display  # slow to import, and only a notebook comes here
+
+        display(record)  # type: ignore[no-untyped-call]
         raise SystemExit(0)
 
 

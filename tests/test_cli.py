@@ -282,10 +282,19 @@ def test_the_screen_is_cleared_whatever_ends_a_review(terminal, capsys, monkeypa
 
 
 def test_a_review_asks_for_a_post_until_there_is_one(terminal, capsys):
-    at = terminal("", "x", "statistician 2", "t", "1", "q")
+    at = terminal("x", "<b>", "statistician 2", "t", "1", "q")
     assert cli.main(["review", "harbour"]) == 0
     assert at.desk.answers[0].role == "statistician 2"
     assert capsys.readouterr().out.count("It must be a post, 3 to 60 letters") == 2
+
+
+@pytest.mark.parametrize("typed", [(), ("",), ("q",), ("x", "q")])
+def test_who_names_no_post_is_shown_nobody(terminal, capsys, typed):
+    terminal(*typed)
+    assert cli.main(["review", "harbour"]) == 0
+    out = capsys.readouterr().out
+    assert "Nothing was answered.\nLeft for review: 7. Decided: 0" in out
+    assert not any(name in out for name in SURNAMES)
 
 
 def test_a_sample_and_a_second_answer_are_asked_for_by_name(terminal, capsys):

@@ -17,7 +17,13 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 LOCK = (ROOT / "requirements.lock").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MODULES = sorted((ROOT / "jdl").glob("[a-z]*.py"))
-SYNTHETIC = ("people", "careers", "tables", "programmes", "uploads", "__init__")
+PARTS = {
+    "synthetic": ("people", "careers", "tables", "programmes", "uploads", "__init__"),
+    "linkage": (
+        "private", "names", "register", "lookup", "model", "blocking", "scores", "training",
+        "decisions", "accounts", "__init__",
+    ),
+}  # fmt: skip
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 # The way of the data: a module imports only from modules named before it.
@@ -32,6 +38,7 @@ ORDER = (
     "request",
     "linkage",
     "review",
+    "sitting",
     "sentence",
     "covariates",
     "outcomes",
@@ -40,6 +47,7 @@ ORDER = (
     "balance",
     "effects",
     "disclosure",
+    "sensitivity",
     "figures",
     "history",
     "wording",
@@ -98,7 +106,7 @@ def imported(source: str, depth: int = 1) -> set[str]:
             start = ".".join(["jdl"] * node.level + [node.module or ""]).strip(".")
             names += [f"{start}.{alias.name}" for alias in node.names]
     parts = [name.split(".")[1:] for name in names if name.startswith("jdl.")]
-    return {".".join(part[: depth if part[0] == "synthetic" else 1]) for part in parts}
+    return {".".join(part[: depth if part[0] in PARTS else 1]) for part in parts}
 
 
 def plain(requirement: str) -> str:
@@ -193,17 +201,19 @@ def test_module_imports_only_to_its_left(module):
     assert imported(module.read_text()) <= allowed
 
 
-@pytest.mark.parametrize("name", SYNTHETIC)
-def test_synthetic_module_imports_only_to_its_left(name):
-    parts = imported((ROOT / "jdl" / "synthetic" / f"{name}.py").read_text(), depth=2)
-    allowed = {f"synthetic.{part}" for part in SYNTHETIC[: SYNTHETIC.index(name)]}
-    assert {part for part in parts if part.startswith("synthetic")} <= allowed
-    assert {part.split(".")[0] for part in parts} <= {"faults", "national", "synthetic"}
+@pytest.mark.parametrize(("folder", "name"), [(f, n) for f, names in PARTS.items() for n in names])
+def test_part_of_a_module_imports_only_to_its_left(folder, name):
+    parts = imported((ROOT / "jdl" / folder / f"{name}.py").read_text(), depth=2)
+    order = PARTS[folder]
+    allowed = {f"{folder}.{part}" for part in order[: order.index(name)]}
+    assert {part for part in parts if part.split(".")[0] == folder} <= allowed
+    outside = {part.split(".")[0] for part in parts} - {folder}
+    assert outside <= set(ORDER[: ORDER.index(folder)])
 
 
-def test_every_synthetic_module_has_its_place():
-    files = {path.stem for path in (ROOT / "jdl" / "synthetic").glob("*.py")}
-    assert files == set(SYNTHETIC)
+@pytest.mark.parametrize("folder", PARTS)
+def test_every_part_of_a_module_has_its_place(folder):
+    assert {path.stem for path in (ROOT / "jdl" / folder).glob("*.py")} == set(PARTS[folder])
 
 
 def test_imports_are_seen_in_every_spelling():

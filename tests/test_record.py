@@ -237,7 +237,7 @@ def _locate(con, vintage, people, links, **changes):
         ("2010-03-16", "through the gate", "A2", None),
         ("2010-09-01", "through the gate", None, sentence.NO_SENTENCE),
         ("2009-01-20", "community", "A1", None),
-        ("2009-12-01", "community", None, sentence.NO_SENTENCE),
+        ("2010-01-06", "community", None, sentence.NO_SENTENCE),
     ],
 )
 def test_the_setting_decides_which_sentence(con, vintage, start, setting, disposal, reason):

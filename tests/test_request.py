@@ -395,7 +395,7 @@ def codes(criteria: list) -> list:
     return [criterion.code for criterion in request.unmet(criteria)]
 
 
-def test_the_criteria_list_all_and_the_reasons_the_unmet(tmp_path):
+def test_the_criteria_list_all_and_the_reasons_the_unmet(tmp_path, capsys):
     read = made(tmp_path / "harbour")
     people_sent = request.read_upload(read).people
     met = request.criteria(read, people_sent, withdrawn=False)
@@ -424,8 +424,9 @@ def test_the_criteria_list_all_and_the_reasons_the_unmet(tmp_path):
     ]
     assert (reasons[0].required, reasons[0].actual) == ("at least 60 people", "41 people")
     with pytest.raises(SystemExit) as stopped:
-        request.stop_if(reasons)
+        request.stop_if(reasons, "what is recorded")
     assert stopped.value.code == 0
+    assert "what is recorded" in capsys.readouterr().out
     approved = replace(read, special_group="mental health", approved_on=dt.date(2013, 10, 1))
     assert codes(request.criteria(approved, people_sent, withdrawn=False)) == []
 

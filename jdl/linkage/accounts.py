@@ -12,6 +12,8 @@ from jdl.linkage.scores import Scored
 
 AGE_BANDS = ((0, "under 25"), (25, "25 to 34"), (35, "35 to 49"), (50, "50 and over"))
 FEWEST_WITH_SURNAME = 10
+# What the provider sees for itself: counted with the others, the rest would give them away.
+_NOT_LOOKED_FOR = ("duplicate", "incomplete")
 NO_GROUP = "no group clear from the surname"
 
 _KEPT = ("stage", "decision", "reason", "weight", "posterior", "gap", "candidates")
@@ -79,8 +81,8 @@ def rates(
     Returns
     -------
     DataFrame
-        One row a level: group ('sex', 'age', 'name group', 'identifier'), level, people, linked,
-        review and not_found (people with incomplete rows among them).
+        One row a level: group ('sex', 'age', 'name group', 'identifier'), level, people (without
+        those whose rows were incomplete), linked, review and not_found.
 
     Notes
     -----
@@ -88,7 +90,8 @@ def rates(
     is the ethnicity recorded for at least half of the register people with the surname, where
     there are ``FEWEST_WITH_SURNAME`` of them: it tells of names, not of the person.
     """
-    decided = links.table.loc[links.table["decision"] != "duplicate", ["source", "row", "decision"]]
+    looked_for = ~links.table["decision"].isin(_NOT_LOOKED_FOR)
+    decided = links.table.loc[looked_for, ["source", "row", "decision"]]
     dates = people[["intervention_start", "index_date", "conviction_date"]]
     when = people[["source", "row"]].assign(when=dates.bfill(axis=1).iloc[:, 0])
     rows = decided.merge(cleaned, on=["source", "row"]).merge(when, on=["source", "row"])
@@ -103,9 +106,9 @@ def rates(
         "name group": _name_groups(rows["surname"], register),
         "identifier": by_id.map({True: "PNC id or prison number given", False: "none given"}),
     }
-    outcome = rows["decision"].replace({"incomplete": "not found"})
     return pd.concat(
-        [_counted(name, values, outcome) for name, values in groups.items()], ignore_index=True
+        [_counted(name, values, rows["decision"]) for name, values in groups.items()],
+        ignore_index=True,
     )
 
 
@@ -165,7 +168,7 @@ def gains(links: Links, cleaned: pd.DataFrame) -> pd.DataFrame:
         "surname": rows["surname"].isna(),
         "gender": rows["sex"].isna(),
     }
-    once = rows["decision"] != "duplicate"
+    once = ~rows["decision"].isin(_NOT_LOOKED_FOR)
     linked = rows["decision"] == "linked"
     found = []
     for name, lacks in lacking.items():
