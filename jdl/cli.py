@@ -450,8 +450,9 @@ def _sit(desk: Desk, given: argparse.Namespace) -> None:
         )
     finally:
         sys.stdout.write(_WIPE)
-    kept = "1 answer is kept" if answered == 1 else f"{answered:,} answers are kept"
-    _say(f"{kept}. `jdl run {desk.request_id}` uses what is decided.")
+    kept = {0: "Nothing was answered", 1: "1 answer is kept"}
+    told = kept.get(answered, f"{answered:,} answers are kept")
+    _say(f"{told}. `jdl run {desk.request_id}` uses what is decided.")
 
 
 def _asked_role(console: Console) -> str:

@@ -469,7 +469,7 @@ def _written(con: duckdb.DuckDBPyConnection, offenders: Iterable[str]) -> dict[s
 def _as_written(rows: pd.DataFrame) -> dict[str, str]:
     """Return what the rows of one person say, each different value once."""
     texts = rows[list(SEEN)].astype("str").where(rows[list(SEEN)].notna(), "")
-    return {name: _printable(" / ".join(filter(None, texts[name].unique()))) for name in SEEN}
+    return {name: _printable(" or ".join(filter(None, texts[name].unique()))) for name in SEEN}
 
 
 def _printable(text: str) -> str:
