@@ -160,7 +160,7 @@ def _sentences(among: str) -> str:
         SELECT disposal_id, disposal_id, offender_id, disposal,
             CASE WHEN disposal IN {INDEX_DISPOSALS} THEN 'index' ELSE 'other kind' END,
             conviction_date, sentence_date, coalesce(sentence_date, conviction_date),
-            order_end,
+            CASE WHEN order_end >= coalesce(sentence_date, conviction_date) THEN order_end END,
             coalesce(sentence_date, conviction_date), custody_start, {described}
         FROM ours WHERE disposal <> 'custody'"""
 
