@@ -541,7 +541,7 @@ def test_a_reviewer_who_knows_the_truth_leaves_nobody_wrong(synthetic_out, tmp_p
         reviewer = Knowing(right, model=here.scored.model_hash)
         before = here.links.table
         answered = reviewer.sit(sitting.agenda(here, "statistician 1"), here.keep)
-        assert answered == before["decision"].eq("review").sum() > 5
+        assert answered == before["decision"].eq("review").sum() > 0
         after = here.reviewed().table
         assert sitting.agenda(here, "statistician 1") == ()
         assert len(here.audit()) == after["decision"].ne("duplicate").sum()
