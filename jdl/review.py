@@ -553,7 +553,8 @@ def wilson(right: int, of: int, confidence: float = 0.95) -> tuple[float, float]
     centre = share + z**2 / (2 * of)
     reach = z * sqrt(share * (1 - share) / of + z**2 / (4 * of**2))
     scale = 1 + z**2 / of
-    return max((centre - reach) / scale, 0.0), min((centre + reach) / scale, 1.0)
+    low, high = (centre - reach) / scale, (centre + reach) / scale
+    return 0.0 if right == 0 else low, 1.0 if right == of else high
 
 
 def kappa(ratings: Sequence[tuple[str, str]]) -> float | None:

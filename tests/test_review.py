@@ -369,6 +369,7 @@ def test_wilsons_interval_is_that_of_statsmodels(trial):
 
 
 def test_wilsons_interval_as_printed():
+    assert all(review.wilson(n, n)[1] == 1 and review.wilson(0, n)[0] == 0 for n in range(1, 99))
     assert review.wilson(49, 50) == pytest.approx((0.8950, 0.9965), abs=5e-5)
     assert review.wilson(5, 5) == pytest.approx((0.5655, 1), abs=5e-5)
     assert review.wilson(0, 5) == pytest.approx((0, 0.4345), abs=5e-5)
