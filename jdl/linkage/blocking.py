@@ -11,7 +11,7 @@ import pandas as pd
 from jdl.linkage.lookup import look_up
 from jdl.linkage.names import PERSON, hand_over, people_of
 from jdl.linkage.private import private_engine, scrubbed
-from jdl.linkage.register import CROSSED, NAMES, TIGHT, WIDE, Register, Rules, keys
+from jdl.linkage.register import NAMES, TIGHT, WIDE, Register, Rules, keys
 
 PASSES = ("pnc id", "prison number", "name and date of birth")
 # table of keys -> the upload's rules that meet it, and whose.
@@ -20,7 +20,7 @@ _TIGHT: dict[str, tuple[Rules, str]] = {
     "undated_keys": (NAMES, "true"),
 }
 _WIDE: dict[str, tuple[Rules, str]] = {
-    "wide_keys": (WIDE + CROSSED, "true"),
+    "wide_keys": (WIDE, "true"),
     "name_keys": (NAMES, "date_of_birth IS NULL"),
 }
 

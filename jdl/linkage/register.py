@@ -67,10 +67,10 @@ TIGHT: Rules = (
     ("born-surname", "date_of_birth || '|' || left(form, 2)"),
     ("names-year", f"{_BOTH} || '|' || {_YEAR}"),
 )
+_INITIALS = "date_of_birth || '|' || least({0}, {1}) || greatest({0}, {1})"
 WIDE: Rules = (
-    ("born-initial", "date_of_birth || '|' || left(forename, 1)"),
-    ("born-initial", "date_of_birth || '|' || left(root, 1)"),
-    ("born-surname-initial", "date_of_birth || '|' || left(form, 1)"),
+    ("born-initials", _INITIALS.format("left(forename, 1)", "left(form, 1)")),
+    ("born-initials", _INITIALS.format("left(root, 1)", "left(form, 1)")),
     ("names-day", f"{_BOTH} || '|' || {_DAY}"),
     ("initial-surname-year", f"left(forename, 1) || '|' || form || '|' || {_YEAR}"),
     ("initial-surname-day", f"left(forename, 1) || '|' || form || '|' || {_DAY}"),
@@ -80,11 +80,6 @@ WIDE: Rules = (
     ),
     ("root-three-year", f"root || '|' || left(form, 3) || '|' || {_YEAR}"),
     ("root-three-day", f"root || '|' || left(form, 3) || '|' || {_DAY}"),
-)
-# Only the upload's side: forename and surname written in each other's place.
-CROSSED: Rules = (
-    ("born-initial", "date_of_birth || '|' || left(form, 1)"),
-    ("born-surname-initial", "date_of_birth || '|' || left(forename, 1)"),
 )
 NAMES: Rules = (("names", _BOTH),)
 
