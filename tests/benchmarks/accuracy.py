@@ -17,8 +17,8 @@ class Judged:
     rows : DataFrame
         One row an upload row: the truth, what identifiers and setting were sent, who (one name for
         both records of a person held twice; missing for strangers), decision, reason, stage,
-        posterior, right (of the linked rows) and seen (of the rows in review: whether the right
-        person is among the candidates).
+        posterior, right (of the linked rows), seen (of the rows in review: whether the right person
+        is among the candidates) and likely (of the same: whether it is the likeliest).
     """
 
     rows: pd.DataFrame
@@ -109,7 +109,10 @@ def judge(cohort: Cohort, scored: linkage.Scored, links: linkage.Links) -> Judge
     weighed = scored.pairs[["person"]].assign(who=one_name(scored.pairs["offender_id"], cohort))
     pairs = pd.MultiIndex.from_frame(rows[["person", "who"]])
     possible = pairs.isin(pd.MultiIndex.from_frame(weighed[["person", "who"]]))
-    rows["seen"] = rows["decision"].eq("review") & possible & rows["who"].notna()
+    review = rows["decision"].eq("review") & rows["who"].notna()
+    rows["seen"] = review & possible
+    likeliest = weighed.drop_duplicates("person").set_index("person")["who"]
+    rows["likely"] = review & rows["person"].map(likeliest).eq(rows["who"])
     return Judged(rows)
 
 

@@ -29,7 +29,7 @@ import febrl
 import pandas as pd
 from accuracy import Judged, best_judged, judge
 from linkage_peers import METHODS, Run, run
-from registers import Place, corroborate, leeways, weigh, without_ids
+from registers import Place, choices, corroborate, leeways, weigh, without_ids
 
 from jdl import request, sentence
 
@@ -113,6 +113,7 @@ def accuracy(place: Place, study: Study) -> None:
     )  # fmt: skip
     _print_groups(results)
     _print_losses(results)
+    _print_reviews(results)
 
 
 def _accuracy_rows(
@@ -177,6 +178,20 @@ def _print_losses(results: dict[str, list[Judged]]) -> None:
     table(("slip", "rows", *results), [(slip, *counts) for slip, counts in slips.items()])
     lines = sorted(ends.items(), key=lambda line: -sum(line[1]))
     table(("missed rows", "reason", *results), [(*end, *counts) for end, counts in lines])
+
+
+def _print_reviews(results: dict[str, list[Judged]]) -> None:
+    """Why rows are in review, and in how many the likeliest candidate is right."""
+    lines = []
+    for kind, judgements in results.items():
+        rows = pd.concat([one.rows for one in judgements])
+        for reason, part in rows[rows["decision"] == "review"].groupby("reason"):
+            sure = part[part["posterior"] >= choices()["link_threshold"]]
+            right = f"{part['likely'].sum()} of {len(part)}"
+            lines.append((kind, reason, right, f"{part['posterior'].sum():.0f}",
+                          f"{sure['likely'].sum()} of {len(sure)}"))  # fmt: skip
+    head = ("upload", "in review", "likeliest right", "expected", "at or above the link threshold")
+    table(head, lines)
 
 
 def calibration(study: Study) -> None:
@@ -353,7 +368,7 @@ def speed(study: Study) -> None:
         print(f"{SPEED_ROWS:,} rows, register of {place.offenders:,}; load average {load}.\n")
         typical = {name: statistics.median(one.seconds for one in of) for name, of in runs.items()}
         table(
-            ("method", "runs", "seconds, median", "ratio to jdl", "CPU seconds",
+            ("method", "runs", "seconds, median", "ratio to the first", "CPU seconds",
              "start of Python, s", "peak memory, GB"),
             [
                 (name, len(of), f"{typical[name]:.2f}",
