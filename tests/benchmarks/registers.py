@@ -33,7 +33,7 @@ def choices() -> dict[str, Any]:
 
 def leeways() -> dict[str, Any]:
     """Return how far dates may be out, as the notebook says; every row gives its own setting."""
-    names = ("custody_days", "order_days", "gate_days", "date_days")
+    names = ("custody_days", "order_days", "open_order_days", "gate_days", "date_days")
     return {name: choices()[name] for name in names} | {"setting": "community", "cautions": False}
 
 
