@@ -103,7 +103,7 @@ def _offenders(rng: np.random.Generator, n: int) -> pd.DataFrame:
             "surname": surname,
             "date_of_birth": born.astype("datetime64[s]"),
             "sex": np.where(woman, "female", "male"),
-            "ethnicity": np.where(rng.random(n) < 0.9, "white", "mixed"),
+            "ethnicity": np.where(np.arange(n) % 10 > 0, "white", "mixed"),
             "inside": rng.random(n) > 0.1,
         }
     )

@@ -39,13 +39,18 @@ def audit(
     -------
     DataFrame
         One row a decision: source and row of the upload; stage (pass, or 'probabilistic'),
-        decision and reason; level_<field> and weight_<field> (bits) of the best candidate, missing
-        without one; prior and weight (bits), posterior, second_posterior and gap (bits);
-        candidates weighed and possible ones; whether a name on record as an alias agreed; what
+        decision and reason; level_<field> and weight_<field> (bits) of the linked candidate, else
+        of the best, missing without one; prior and weight (bits), posterior, second_posterior and
+        gap (bits); candidates weighed and possible ones; whether a name on record as an alias agreed; what
         became of the identifiers; model_hash and register.
     """
     decided = links.table.loc[links.table["decision"] != "duplicate"]
-    pairs = scored.pairs
+    linked = decided[["person", "offender_id"]].dropna().assign(chosen=True)
+    pairs = scored.pairs.merge(linked, on=["person", "offender_id"], how="left").sort_values(
+        ["person", "chosen", "match_weight", "offender_id"],
+        ascending=[True, True, False, True],
+        ignore_index=True,
+    )
     evidence = [name for name in pairs if str(name).startswith(("level_", "weight_"))]
     by_person = pairs.groupby("person", sort=True)
     first = by_person[[*evidence, "is_alias"]].first()

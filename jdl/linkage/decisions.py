@@ -15,6 +15,7 @@ from jdl.linkage.scores import Scored
 
 CLERICAL = "clerical review"
 STAGES = (*PASSES, "probabilistic", CLERICAL)
+_PAIR = ["person", "offender_id"]
 DECISIONS = ("linked", "review", "not found", "incomplete", "duplicate")
 
 
@@ -109,10 +110,12 @@ def decide(
     taken.
     """
     same, pairs = _seen_by_eye(scored, reviewed)
-    by_pass = by_pass.merge(pairs[["person", "offender_id"]], on=["person", "offender_id"])
+    unseen = _best(by_pass, scored.pairs)
+    sure = unseen.loc[_objections(unseen, threshold, gap_bits).isna(), _PAIR].merge(same, on=_PAIR)
+    by_pass = by_pass.merge(pairs[_PAIR], on=_PAIR)
     best = _best(by_pass, pairs)
     best["reason"] = _objections(best, threshold, gap_bits)
-    best = _confirmed(best, same, pairs)
+    best = _confirmed(best, same, pairs, sure["person"])
     worth = (best["posterior"] >= review) | best["stage"].ne("probabilistic")
     linked = best["reason"].isna()
     best["decision"] = np.select([linked, worth], ["linked", "review"], "not found")
@@ -171,27 +174,33 @@ def _seen_by_eye(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return who was found to be whom, and the pairs without those struck out."""
     if reviewed is None:
-        return scored.pairs[["person", "offender_id"]].head(0), scored.pairs
-    keys = ["person", "offender_id"]
-    judged = scored.rows.merge(reviewed, on=["source", "row"])[[*keys, "same"]]
-    judged = judged.drop_duplicates(keys)
-    pairs = scored.pairs.merge(judged, on=keys, how="left")
+        return scored.pairs[_PAIR].head(0), scored.pairs
+    judged = scored.rows.merge(reviewed, on=["source", "row"])[[*_PAIR, "same"]]
+    judged = judged.drop_duplicates(_PAIR).astype({"same": bool})
+    pairs = scored.pairs.merge(judged, on=_PAIR, how="outer")
+    # A pair that was judged, and is no candidate of a model trained since, has no weight.
+    pairs["match_weight"] = pairs["match_weight"].fillna(scored.prior)
+    pairs["posterior"] = pairs["posterior"].fillna(0.0)
     struck = pairs["same"].eq(False).fillna(False).astype(bool)
     gone = pairs["posterior"].where(struck, 0.0).groupby(pairs["person"]).transform("sum")
     left = (pairs["posterior"] / (1 - gone.clip(upper=1 - 1e-6))).clip(upper=1.0)
     pairs = pairs.assign(posterior=left.round(6)).loc[~struck].drop(columns="same")
-    same = judged.loc[judged["same"].eq(True).fillna(False).astype(bool), keys]
-    return same.drop_duplicates("person"), pairs.reset_index(drop=True)
+    pairs = pairs.sort_values(
+        ["person", "match_weight", "offender_id"], ascending=[True, False, True], ignore_index=True
+    )
+    return judged.loc[judged["same"], _PAIR].drop_duplicates("person"), pairs
 
 
-def _confirmed(best: pd.DataFrame, same: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
-    """Put the people confirmed by eye in their places."""
+def _confirmed(
+    best: pd.DataFrame, same: pd.DataFrame, pairs: pd.DataFrame, sure: pd.Series[int]
+) -> pd.DataFrame:
+    """Put the people confirmed by eye in their places; the `sure` would be there all the same."""
     shown = ["offender_id", "match_weight", "posterior"]
-    found = pairs.merge(same, on=["person", "offender_id"]).set_index("person")[shown]
+    found = pairs.merge(same, on=_PAIR).set_index("person")[shown]
     best = best.set_index("person")
     best["confirmed"] = best.index.isin(found.index)
     best.loc[found.index, shown] = found
-    best.loc[best["confirmed"], "stage"] = CLERICAL
+    best.loc[best["confirmed"] & ~best.index.isin(sure), "stage"] = CLERICAL
     best.loc[best["confirmed"], "reason"] = None
     return best.reset_index()
 
