@@ -655,7 +655,9 @@ def test_the_order_of_rows_moves_nothing(seed):
 @given(SEEDS)
 def test_nothing_after_the_start_and_the_index_date_moves_an_index_date(seed):
     tables = random_tables(seed)
-    people = random_upload(seed, tables)[0].assign(index_date=pd.NaT, conviction_date=pd.NaT)
+    people = random_upload(seed, tables)[0].assign(
+        index_date=pd.NaT, conviction_date=pd.NaT, participation="started"
+    )
     offenders = [f"Q{k}" for k in range(len(people))]
     copies: dict[str, list[Row]] = {name: [] for name in tables}
     for name, new in itertools.product(tables, offenders):
