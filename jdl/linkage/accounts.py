@@ -41,8 +41,8 @@ def audit(
         One row a decision: source and row of the upload; stage (pass, or 'probabilistic'),
         decision and reason; level_<field> and weight_<field> (bits) of the linked candidate, else
         of the best, missing without one; prior and weight (bits), posterior, second_posterior and
-        gap (bits); candidates weighed and possible ones; whether a name on record as an alias agreed; what
-        became of the identifiers; model_hash and register.
+        gap (bits); candidates weighed and possible ones; whether a name on record as an alias
+        agreed; what became of the identifiers; model_hash and register.
     """
     decided = links.table.loc[links.table["decision"] != "duplicate"]
     linked = decided[["person", "offender_id"]].dropna().assign(chosen=True)
