@@ -12,12 +12,14 @@ from jdl.synthetic.tables import full_surname
 from jdl.synthetic.uploads import DUPLICATES, STRANGERS_FROM, give_ids, slip
 
 NOT_IN_REGISTER = 0.10
+NO_SENTENCE = 0.05
+AWAY = (400, 1400)
 DATE_SLIP = 0.10
 LATE = 0.08
 KINDS = (
     "alias", "changed surname", "nickname", "forename slip", "surname slip", "middle name",
     "double-barrelled", "initial", "swapped", "day and month", "digit", "first of January",
-    "no date of birth",
+    "no date of birth", "not in the register",
 )  # fmt: skip
 SPREAD = 0.4
 _COLUMNS = [
@@ -40,7 +42,8 @@ class Cohort:
         As ``upload.Upload.people``.
     truth : DataFrame
         One row an upload row: row, offender_id and disposal_id (whom and which sentence the row is
-        about; missing for strangers), sex and birth (of the person, whatever the row says),
+        about; the person missing for strangers, the sentence also for those who took part when
+        they had none), sex and birth (of the person, whatever the row says),
         errors (kinds of slip, by '; '), culture, reoffended (within a year of the index date).
     same : dict
         offender_id -> offender_id of a second record of the very same person.
@@ -52,7 +55,10 @@ class Cohort:
 
 
 def profile(seed: int) -> dict[str, float]:
-    """Draw how much more or less frequent each kind of slip is than in the example uploads."""
+    """Draw how much more or less frequent each kind of slip is than in the example uploads.
+
+    Strangers vary too: with the examples' tenth, between some 5 and 20 in a hundred.
+    """
     rng = np.random.default_rng([seed, 7])
     return {kind: float(np.exp(SPREAD * rng.standard_normal())) for kind in KINDS}
 
@@ -76,7 +82,7 @@ def cohort(
     """
     rng = np.random.default_rng(seed)
     once = round(rows / (1 + DUPLICATES))
-    strangers = round(once * NOT_IN_REGISTER)
+    strangers = round(once * NOT_IN_REGISTER * (often or {}).get("not in the register", 1.0))
     taken = _participants(vintage, once - strangers, seed)
     taken, same = _described(taken, register_seed)
     people = pd.concat([taken, _strangers(rng, register_seed, strangers, taken)], ignore_index=True)
@@ -187,6 +193,9 @@ def _row(
         "_errors": [],
     }
     row["intervention_start"] = _start(rng, person, custody)
+    if rng.random() < NO_SENTENCE:
+        row["intervention_start"] += int(rng.integers(*AWAY)) * int(rng.choice([-1, 1]))
+        row["disposal_id"] = None
     row["intervention_end"] = row["intervention_start"] + 40 + int(rng.integers(90))
     slip(rng, row, person, often)
     give_ids(rng, row, person | ({} if custody else {"prison_number": None}))

@@ -144,6 +144,7 @@ def _groups(rows: pd.DataFrame) -> dict[str, pd.Series]:
         "names": rows["culture"].map("culture {:.0f}".format),
         "identifiers sent": ids[0].str.cat(ids[1], sep=" ").str.strip().replace("", "none"),
         "setting": rows["setting"],
+        "sentence at the time": rows["disposal_id"].notna().map({True: "yes", False: "no"}),
     }
 
 
