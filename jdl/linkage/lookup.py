@@ -18,7 +18,7 @@ from jdl.linkage.register import Register
 
 KEYS = ("tight_keys", "wide_keys", "name_keys", "undated_keys")
 NAME_COLUMNS = ("name_id", *PERSON, "offender_id", "is_alias", "aliases")
-_ROWS = 65_536
+_ROWS, _MAPPED = 65_536, 8
 
 
 def lay_out(folder: Path) -> None:
@@ -90,23 +90,24 @@ def _met(folder: Path, table: str, ours: pa.Table) -> npt.NDArray[np.int64]:
 
 
 def _rows(folder: Path, wanted: npt.NDArray[np.int32]) -> pa.Table:
+    """Copy the names out, a few batches mapped at a time so that few pages stay in memory."""
     with pa.memory_map(str(folder / "names.arrow")) as mapped:
-        return pa.Table.from_batches(*_taken(pa.ipc.open_file(mapped), wanted))
+        names = pa.ipc.open_file(mapped)
+        schema, count = names.schema, names.num_record_batches
+    taken: list[pa.RecordBatch] = []
+    for first in range(0, count, _MAPPED):
+        taken += _taken(folder, range(first, min(first + _MAPPED, count)), wanted)
+    return pa.Table.from_batches(taken, schema)
 
 
-def _taken(
-    names: pa.ipc.RecordBatchFileReader, wanted: npt.NDArray[np.int32]
-) -> tuple[list[pa.RecordBatch], pa.Schema]:
-    def batches() -> Iterator[pa.RecordBatch]:
-        start = 0
-        for number in range(names.num_record_batches):
-            batch = names.get_batch(number)
+def _taken(folder: Path, numbers: range, wanted: npt.NDArray[np.int32]) -> Iterator[pa.RecordBatch]:
+    with pa.memory_map(str(folder / "names.arrow")) as mapped:
+        names = pa.ipc.open_file(mapped)
+        for number in numbers:
+            batch, start = names.get_batch(number), number * _ROWS
             low, high = np.searchsorted(wanted, (start, start + len(batch)))
             if high > low:
                 yield batch.take(pa.array(wanted[low:high] - start))
-            start += len(batch)
-
-    return list(batches()), names.schema
 
 
 def _queried(register: Register, ours: Mapping[str, pa.Table]) -> tuple[pa.Table, pa.Table]:
