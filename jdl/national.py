@@ -307,9 +307,18 @@ class Vintage:
         con = duckdb.connect(
             ":memory:", config={"threads": threads, "preserve_insertion_order": True}
         )
+        hide_progress(con)
         for name, table in TABLES.items():
             con.execute(_view(name, table, self.file(name)))
         return con
+
+
+def hide_progress(con: duckdb.DuckDBPyConnection) -> None:
+    """Switch the progress bar off; where no display could show one, DuckDB refuses the setting."""
+    try:
+        con.execute("SET enable_progress_bar = false").fetchall()
+    except duckdb.Error:
+        return
 
 
 def _view(name: str, table: Table, file: Path) -> str:

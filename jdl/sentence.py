@@ -126,8 +126,8 @@ def _sentences(among: str) -> str:
             FROM prison_spells
             WHERE kind IN ('remand', 'recall') AND coalesce("end" >= start, true) AND {among}
         ), chained AS (
-            SELECT *, (begun > 1 + coalesce(max(until) OVER ({chain} BETWEEN UNBOUNDED PRECEDING
-                AND 1 PRECEDING), begun - 2))::INTEGER AS opens
+            SELECT *, coalesce(begun > 1 + max(until) OVER ({chain} BETWEEN UNBOUNDED PRECEDING
+                AND 1 PRECEDING), true)::INTEGER AS opens
             FROM inside
         ), stays AS (
             SELECT *, sum(opens) OVER ({chain} UNBOUNDED PRECEDING) AS stay FROM chained
@@ -401,7 +401,7 @@ def _best(windows: _Windows, cautions: bool) -> str:
     order = f"""standing = 'other kind', standing = 'contradictory',
         list_position({list(RULES)}, rule), agreeing DESC,
         list_position({list(RULES)}, by_setting) NULLS LAST, suits DESC, off,
-        standing = 'recall', index_date, disposal_id"""
+        index_date NULLS LAST, disposal_id"""
     return f"""
         WITH ruled AS ({_ruled(windows, cautions)}), placed AS (
             SELECT *, row_number() OVER (PARTITION BY key ORDER BY {order}) AS place FROM ruled

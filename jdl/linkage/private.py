@@ -10,6 +10,8 @@ from typing import ParamSpec, TypeVar
 
 import duckdb
 
+from jdl.national import hide_progress
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -53,16 +55,8 @@ def private_engine() -> duckdb.DuckDBPyConnection:
     """Open a private engine: one thread, nothing written to disk, no progress bar."""
     con = duckdb.connect(":memory:", config={"threads": 1})
     con.execute("SET temp_directory = ''").fetchall()
-    _hide_progress(con)
+    hide_progress(con)
     return con
-
-
-def _hide_progress(con: duckdb.DuckDBPyConnection) -> None:
-    """Switch the progress bar off; where no display could show one, DuckDB refuses the setting."""
-    try:
-        con.execute("SET enable_progress_bar = false").fetchall()
-    except duckdb.Error:
-        return
 
 
 def bring(
