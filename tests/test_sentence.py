@@ -198,6 +198,15 @@ def test_sentences_served_together_end_at_the_only_release(second):
     assert str(listed.loc["T", "custody_start"].date()) == first
 
 
+def test_the_region_is_that_of_the_index_disposal():
+    con = records(
+        SERVED | {"region": "london"}, custody("T", "2009-05-01", "2010-03-01", region="wales")
+    )
+    people = upload({"conviction_date": "2009-01-10"})
+    for region, reason in (("wales", None), ("london", sentence.NOT_COVERED)):
+        assert locate(con, people, links(people), region=region)["reason"].tolist() == [reason]
+
+
 def test_a_day_outside_parts_two_stays():
     con = records(SERVED, custody("T", "2009-09-22", "2010-03-01"))
     assert shown(place(con, "2009-05-01")) == ("S", "2009-09-20", None)
@@ -394,6 +403,15 @@ def test_of_sentences_of_the_given_date_the_one_that_agrees_with_the_rest_is_tak
     assert shown(place(con, **day, setting="custody"))[0] == "S"
     assert shown(place(con, **day, setting="community"))[0] == "O"
     assert shown(place(con, **day, index_date="2009-01-01", setting="custody"))[0] == "O"
+
+
+def test_a_sentence_of_both_given_dates_is_taken_before_a_nearer_one():
+    con = records(
+        order("O", "2009-01-05"),
+        order("P", "2008-12-01", sentence_date="2009-01-09"),
+    )
+    given = {"index_date": "2009-01-06", "conviction_date": "2008-12-01"}
+    assert shown(place(con, **given, setting="community")) == ("P", "2009-01-09", None)
 
 
 def test_the_nearest_of_two_dates_is_taken():
@@ -773,6 +791,24 @@ def test_a_person_fits_by_any_participation():
     rows = twice[["row", "source"]].assign(person=1)
     again = sentence.corroboration(con, VINTAGE, twice, rows, pairs, **WINDOWS)
     pd.testing.assert_frame_equal(again, found)
+
+
+def test_dates_after_the_last_convictions_corroborate_nothing():
+    con = records(custody("S", "2013-01-01", None, sentence_days=2000))
+    people = upload({"intervention_start": "2013-06-30"}, {"intervention_start": "2013-07-01"})
+    found = corroborate(con, people, [(row, "A") for row in people["row"]])
+    assert found["fits"].astype(object).where(found["fits"].notna(), None).tolist() == [True, None]
+
+
+def test_cautions_corroborate_where_they_can_start_a_follow_up():
+    warned = order("C", "2009-05-01", offender_id="B", disposal="caution")
+    con = records(order("O", "2009-05-01"), warned)
+    people = upload({"index_date": "2009-05-01"})
+    pairs = [(2, "A"), (2, "B")]
+    without = corroborate(con, people, pairs)
+    assert (without["fits"].tolist(), without["chance"].tolist()) == ([True, False], [0.5, 0.5])
+    asked = corroborate(con, people, pairs, cautions=True)
+    assert (asked["fits"].tolist(), asked["chance"].tolist()) == ([True, True], [1.0, 1.0])
 
 
 def test_nobody_to_corroborate():
