@@ -79,6 +79,7 @@ class Place:
             straight.folder.joinpath("vintage.toml").read_bytes()
         )
         with straight.connect() as con:
+            con.execute("SET enable_progress_bar = false")
             for table in straight.tables:
                 con.execute(f"""
                     COPY (FROM {table} ORDER BY hash({table}::VARCHAR || '{self.mixed}'))
