@@ -1,6 +1,7 @@
 """The registers of the linkage study: made, prepared and opened in one folder, and used again."""
 
 import hashlib
+import inspect
 import json
 import time
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ import pandas as pd
 
 from jdl import linkage, sentence
 from jdl.execute import defaults_of
-from jdl.linkage import lookup
 from jdl.national import Vintage, open_vintage
 from jdl.synthetic import synthesise
 
@@ -93,7 +93,7 @@ class Place:
     def prepared(self) -> Path:
         """Where what is prepared lies: its name tells by which definitions."""
         digest = hashlib.sha256("".join(TABLES.values()).encode())
-        digest.update(Path(str(lookup.__file__)).read_bytes())
+        digest.update(inspect.getsource(linkage.lay_out).encode())
         return self.folder / "prepared" / self.name / digest.hexdigest()[:12]
 
     def file(self, table: str) -> Path:
