@@ -219,6 +219,7 @@ def _locate(con, vintage, people, links, **changes):
         "setting": "custody",
         "custody_days": 14,
         "order_days": 28,
+        "open_order_days": 365,
         "gate_days": 183,
         "date_days": 7,
         "sex": "all",

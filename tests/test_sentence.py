@@ -22,6 +22,7 @@ WINDOWS: dict[str, Any] = {
     "setting": "custody",
     "custody_days": 14,
     "order_days": 28,
+    "open_order_days": 365,
     "gate_days": 183,
     "date_days": 7,
     "cautions": False,
