@@ -16,7 +16,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from jdl.effects import MEASURES, Effect, Group, suppressed
 from jdl.matching import Matched
-from jdl.sentence import DUPLICATE, INCOMPLETE, NOT_FOUND, REFUSED, REVIEW
+from jdl.sentence import DUPLICATE, INCOMPLETE, NO_DATE, NOT_FOUND, REFUSED, REVIEW
 
 WITHHELD = "withheld to protect confidentiality or because too few people were counted"
 NOT_BALANCED = "not reported because the groups could not be made alike"
@@ -47,7 +47,7 @@ class Rules:
 RULES = Rules()
 HEADLINES = ("rate", "frequency")
 COURT_OUTCOMES = ("first_indictable", "first_either_way", "first_summary")
-UPLOAD_FAULTS = (REFUSED, INCOMPLETE, DUPLICATE)
+UPLOAD_FAULTS = (REFUSED, INCOMPLETE, NO_DATE, DUPLICATE)
 UPLOAD_DECISIONS = ("incomplete", "duplicate")
 NOT_LINKED = ("review", "not found")
 _LOST_AS = {"review": REVIEW, "not found": NOT_FOUND}
@@ -492,6 +492,30 @@ def are_apart(one: Collection[Any], other: Collection[Any], rules: Rules = RULES
     """
     differ = len(set(one) ^ set(other))
     return differ == 0 or differ >= rules.cell
+
+
+def clear_rules(placed: pd.DataFrame, rules: Rules = RULES) -> pd.DataFrame:
+    """Merge the rules that placed few people.
+
+    Parameters
+    ----------
+    placed : DataFrame
+        From ``sentence.rules``: rule and people.
+    rules : Rules
+
+    Returns
+    -------
+    DataFrame
+        rule and people, with the same sum. Rules with fewer people than the smallest cell become
+        ``another rule``; while that row itself is below it the next smallest joins.
+    """
+    ordered = placed.sort_values("people", kind="stable")[["rule", "people"]]
+    few = int((ordered["people"] < rules.cell).sum())
+    while 0 < few < len(ordered) and ordered["people"].iloc[:few].sum() < rules.cell:
+        few += 1
+    kept = placed.drop(index=ordered.index[:few])[["rule", "people"]]
+    other = pd.DataFrame({"rule": ["another rule"], "people": [ordered["people"].iloc[:few].sum()]})
+    return pd.concat([kept, other], ignore_index=True) if few else kept.reset_index(drop=True)
 
 
 def clear_funnel(

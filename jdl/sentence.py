@@ -27,7 +27,7 @@ BY_SETTING = (
 )
 RULES = ("index date", "conviction date", *BY_SETTING)
 REFUSED = "referred but did not take part"
-INCOMPLETE = "name or date of birth missing"
+INCOMPLETE = "no names and no identifier to look for"
 NO_DATE = "no date of the intervention or the sentence"
 DUPLICATE = "listed more than once"
 NOT_FOUND = "not found in the national records"

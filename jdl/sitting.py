@@ -341,7 +341,11 @@ def agenda(
         rest = cases(desk) if checked is None else sample(desk, checked)
     done = _answered(answers, desk.scored.model_hash if checked else None)
     return (
-        *(replace(case, earlier=differ[case.key]) for case in resolve),
+        *(
+            replace(case, earlier=differ[case.key])
+            for case in resolve
+            if all(answer.reviewer != review.same_role(role) for answer in differ[case.key])
+        ),
         *(case for case in rest if case.key not in differ and (again or case.key not in done)),
     )
 
@@ -572,6 +576,8 @@ def _lines(
             levels = [person.levels.get(name, "") for person in shown]
             label = name.replace("_", " ").capitalize()
             yield label, "", [Text(f"{_mark(level)} {level}") for level in levels]
+    if case.purpose in ("sample", "second"):
+        return
     weights = [Text(f"  {person.match_weight:+.1f} bits") for person in shown]
     yield "Match weight", "", list(weights)
     yield "Probability", "", [Text(f"  {_percent(person.posterior)}") for person in shown]

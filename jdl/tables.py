@@ -718,6 +718,33 @@ def _off_a_hundred(balance: pd.DataFrame) -> bool:
 # --- Losses, linkage, data quality ---------------------------------------------------------------
 
 
+def rules_table(placed: pd.DataFrame) -> Table:
+    """Return by which rule the sentence of each person was found.
+
+    Parameters
+    ----------
+    placed : DataFrame
+        From ``disclosure.clear_rules``: rule and people.
+    """
+    rows = tuple(
+        (
+            capital(str(row["rule"])),
+            counted(f"sentence.{slug(str(row['rule']))}", int(row["people"])),
+        )
+        for row in placed.to_dict("records")
+    )
+    return Table(
+        "rules-table",
+        "How the sentence of each person was found",
+        ("Rule, the first that applied", "People"),
+        rows,
+        notes=(
+            "People with an eligible sentence, before matching. The rules are described under "
+            "methods.",
+        ),
+    )
+
+
 def funnel_table(funnel: pd.DataFrame, *, analysis: str = "headline") -> Table:
     """Return where people were lost between the upload and the analysis.
 
@@ -766,14 +793,12 @@ def _funnel_row(name: str, row: Mapping[Any, Any], start: int) -> tuple[Cell, ..
 
 
 _LINKED = {
-    "pnc id": "Linked by PNC ID",
-    "prison number": "Linked by prison number",
-    "name and date of birth": "Linked by name and date of birth",
+    "certain pass": "Linked by an identifier, or by exact name and date of birth",
     "probabilistic": "Linked by probability, from all that is known",
     REVIEWED: "Linked by a clerical review",
     "review": "Not linked: a possible match that would need a clerical review",
     "not found": "Not linked: not found",
-    "incomplete": "Not linked: name or date of birth missing",
+    "incomplete": "Not linked: no names and no identifier to look for",
     "duplicate": "Not linked: listed more than once",
 }
 

@@ -26,6 +26,7 @@ from jdl.bulletin import COLUMNS
 from jdl.effects import MEASURES
 from jdl.figures import Figure, Sentence, Tag
 from jdl.linkage import DECISIONS, STAGES
+from jdl.linkage.decisions import CERTAIN
 from jdl.sensitivity import NO_HEADLINE, TOO_FEW, Choice
 from jdl.upload import Note
 from jdl.wording import ALLOWED_DIGITS, REVIEWED, Words, capital
@@ -317,10 +318,10 @@ def test_funnel_shares_are_always_of_the_starting_total():
 
 def test_linkage_counts_share_what_was_submitted():
     table = tables.linkage_table(
-        {"pnc id": 60, "review": 3, "not found": None, "new pass": 0}, rows=63
+        {"certain pass": 60, "review": 3, "not found": None, "new pass": 0}, rows=63
     )
     assert texts(table) == [
-        ["Linked by PNC ID", "60", "95%"],
+        ["Linked by an identifier, or by exact name and date of birth", "60", "95%"],
         ["Not linked: a possible match that would need a clerical review", "3", "5%"],
         ["Not linked: not found", "[c]", "[c]"],
         ["New pass", "0", "0%"],
@@ -328,8 +329,18 @@ def test_linkage_counts_share_what_was_submitted():
 
 
 def test_every_way_to_link_has_its_words():
-    assert set(tables._LINKED) == {*STAGES, *DECISIONS[1:]}
+    assert set(tables._LINKED) == {CERTAIN, *STAGES[3:], *DECISIONS[1:]}
     assert REVIEWED in STAGES
+
+
+def test_rules_that_placed_few_are_told_together():
+    placed = pd.DataFrame(
+        {"rule": ["index date", "in custody", "on remand"], "people": [40, 12, 3]}
+    )
+    cleared = disclosure.clear_rules(placed)
+    assert cleared["people"].sum() == 55
+    assert texts(tables.rules_table(cleared)) == [["Index date", "40"], ["Another rule", "15"]]
+    assert list(disclosure.clear_rules(placed.iloc[:2])["people"]) == [40, 12]
 
 
 RATES = disclosure.clear_rates(
@@ -427,7 +438,7 @@ def test_what_was_lacking_and_what_it_cost():
         ("gender", 0, 0.9, float("nan"), 0.0),
     ]
     raw = pd.DataFrame(rows, columns=["field", "rows_lacking", "rate_with", "rate_without", "gain"])
-    counts = {"pnc id": 800, "not found": 100, "incomplete": 7}
+    counts = {"certain pass": 800, "not found": 100, "incomplete": 7}
     gains = disclosure.clear_gains(raw.assign(people_lacking=raw["rows_lacking"]), counts)
     table = tables.linkage_gains_table(gains)
     assert texts(table) == [

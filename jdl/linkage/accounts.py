@@ -42,7 +42,8 @@ def audit(
         decision and reason; level_<field> and weight_<field> (bits) of the linked candidate, else
         of the best, missing without one; prior and weight (bits), posterior, second_posterior and
         gap (bits); candidates weighed and possible ones; whether a name on record as an alias
-        agreed; what became of the identifiers; model_hash and register.
+        agreed; what became of the identifiers; model_hash and register. Weights are told to half a
+        bit, for an exact one would tell how rare a name is.
     """
     decided = links.table.loc[links.table["decision"] != "duplicate"]
     linked = decided[["person", "offender_id"]].dropna().assign(chosen=True)
@@ -51,7 +52,7 @@ def audit(
         ascending=[True, True, False, True],
         ignore_index=True,
     )
-    evidence = [name for name in pairs if str(name).startswith(("level_", "weight_"))]
+    evidence = [name for name in map(str, pairs) if name.startswith(("level_", "weight_"))]
     by_person = pairs.groupby("person", sort=True)
     first = by_person[[*evidence, "is_alias"]].first()
     first["second_posterior"] = (
@@ -63,6 +64,8 @@ def audit(
     states = cleaned[["source", "row", "pnc_state", "prison_state"]]
     rows = decided[["source", "row", "person", *_KEPT]].merge(states, on=["source", "row"])
     rows = rows.merge(first, left_on="person", right_index=True, how="left")
+    weights = ["weight", "gap", *(name for name in evidence if name.startswith("weight_"))]
+    rows[weights] = (rows[weights] * 2).round() / 2
     return rows.drop(columns="person").assign(
         prior=round(scored.prior, 6), model_hash=links.model_hash, register=register
     )

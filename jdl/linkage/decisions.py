@@ -13,7 +13,7 @@ from jdl.linkage.blocking import PASSES
 from jdl.linkage.model import AGREES
 from jdl.linkage.scores import Scored
 
-CLERICAL = "clerical review"
+CERTAIN, CLERICAL = "certain pass", "clerical review"
 STAGES = (*PASSES, "probabilistic", CLERICAL)
 _PAIR = ["person", "offender_id"]
 DECISIONS = ("linked", "review", "not found", "incomplete", "duplicate")
@@ -61,13 +61,16 @@ class Links:
         return float(self.table.loc[self.table["decision"] == "review", "in_register"].sum())
 
     def counts(self) -> dict[str, int]:
-        """Return how many rows were linked at each stage, then how many had each other decision.
+        """Return how many rows were linked in which way, then how many had each other decision.
 
-        Together they are the rows of the upload.
+        Together they are the rows of the upload. The passes are one: who has an identifier is no
+        secret to the provider, so how many it settled would tell of those whom it did not.
         """
         linked = self.table["decision"] == "linked"
-        ends = self.table["stage"].where(linked, self.table["decision"]).value_counts()
-        return {name: int(ends.get(name, 0)) for name in (*STAGES, *DECISIONS[1:])}
+        stage = self.table["stage"].replace(dict.fromkeys(PASSES, CERTAIN))
+        ends = stage.where(linked, self.table["decision"]).value_counts()
+        told = (CERTAIN, *STAGES[len(PASSES) :], *DECISIONS[1:])
+        return {name: int(ends.get(name, 0)) for name in told}
 
 
 def decide(
@@ -106,11 +109,11 @@ def decide(
     forename, surname and date of birth, or somebody else fits all three (twins); and where no
     identifier agrees and forename or date of birth does not (twins, fathers and sons), unless there
     is no date of birth to compare and a sentence at the time stands in for it. A register person
-    claimed twice goes to the heavier claim, the other is a duplicate; of equal claims none is
-    taken.
+    claimed twice goes to the heavier claim, and the other to review; of equal claims none is taken.
+    A person of whom a candidate was struck out by eye is never linked unseen.
     """
     same, pairs = _seen_by_eye(scored, reviewed)
-    unseen = _best(by_pass, scored.pairs)
+    unseen = _best(by_pass, scored.pairs.assign(struck=False))
     sure = unseen.loc[_objections(unseen, threshold, gap_bits).isna(), _PAIR].merge(same, on=_PAIR)
     by_pass = by_pass.merge(pairs[_PAIR], on=_PAIR)
     best = _best(by_pass, pairs)
@@ -155,8 +158,8 @@ def alternatives(
     Returns
     -------
     dict of str to Links
-        By what each is called in print: the passes alone, each other threshold, and the same
-        threshold without the evidence of sentences.
+        By what each is called in print: the passes alone, each other threshold, the same threshold
+        without the evidence of sentences and, where there was one, without the clerical review.
     """
     chosen = {"certain passes only": inf} | {
         f"a probability of {value:g}": value for value in thresholds if value != threshold
@@ -165,8 +168,11 @@ def alternatives(
         name: decide(by_pass, scored, value, review, gap_bits, reviewed)
         for name, value in chosen.items()
     }
-    same = decide(by_pass, without_dates, threshold, review, gap_bits, reviewed)
-    return tried | {"without the dates of sentences": same}
+    rest = (threshold, review, gap_bits)
+    tried["without the dates of sentences"] = decide(by_pass, without_dates, *rest, reviewed)
+    if reviewed is not None and len(reviewed):
+        tried["without the clerical review"] = decide(by_pass, scored, *rest)
+    return tried
 
 
 def _seen_by_eye(
@@ -174,7 +180,7 @@ def _seen_by_eye(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return who was found to be whom, and the pairs without those struck out."""
     if reviewed is None:
-        return scored.pairs[_PAIR].head(0), scored.pairs
+        return scored.pairs[_PAIR].head(0), scored.pairs.assign(struck=False)
     judged = scored.rows.merge(reviewed, on=["source", "row"])[[*_PAIR, "same"]]
     judged = judged.drop_duplicates(_PAIR).astype({"same": bool})
     pairs = scored.pairs.merge(judged, on=_PAIR, how="outer")
@@ -182,9 +188,13 @@ def _seen_by_eye(
     pairs["match_weight"] = pairs["match_weight"].fillna(scored.prior)
     pairs["posterior"] = pairs["posterior"].fillna(0.0)
     struck = pairs["same"].eq(False).fillna(False).astype(bool)
-    gone = pairs["posterior"].where(struck, 0.0).groupby(pairs["person"]).transform("sum")
-    left = (pairs["posterior"] / (1 - gone.clip(upper=1 - 1e-6))).clip(upper=1.0)
-    pairs = pairs.assign(posterior=left.round(6)).loc[~struck].drop(columns="same")
+    touched = pairs.loc[struck, "person"].unique()
+    pairs = pairs.loc[~struck].drop(columns="same")
+    pairs["struck"] = pairs["person"].isin(touched)
+    odds = np.exp2((pairs["match_weight"] - scored.prior).clip(upper=900) - np.log2(scored.size))
+    odds *= scored.share_found / (1 - scored.share_found)
+    alone = odds / (1 + odds.groupby(pairs["person"]).transform("sum"))
+    pairs["posterior"] = pairs["posterior"].mask(pairs["struck"], alone.round(6))
     pairs = pairs.sort_values(
         ["person", "match_weight", "offender_id"], ascending=[True, False, True], ignore_index=True
     )
@@ -209,7 +219,7 @@ def _best(by_pass: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
     """One row a person with candidates: the heaviest one, and what speaks for and against it."""
     agrees = {name: pairs[f"level_{name}"].isin(levels) for name, levels in AGREES.items()}
     agrees["surname"] |= pairs["level_forename"].eq("swapped")
-    marked = pairs[["person", "offender_id", "match_weight", "posterior"]].assign(
+    marked = pairs[["person", "offender_id", "match_weight", "posterior", "struck"]].assign(
         forename_agrees=agrees["forename"],
         birth_agrees=agrees["date_of_birth"] | _at_the_time(pairs),
         fields=sum(column.astype(int) for column in agrees.values()),
@@ -241,6 +251,7 @@ def _objections(best: pd.DataFrame, threshold: float, gap_bits: float) -> pd.Ser
     by_id = best["id_agrees"]
     by_pass = best["passed"].notna()
     rules = {
+        "another was struck out": best["struck"],
         "pass and weights differ": by_pass & best["passed"].ne(best["offender_id"]),
         "close second": best["gap"].lt(gap_bits),
         "another person fits the name": by_id & ~best["forename_agrees"] & best["other_fits"],
@@ -255,21 +266,15 @@ def _objections(best: pd.DataFrame, threshold: float, gap_bits: float) -> pd.Ser
 
 
 def _each_once(best: pd.DataFrame) -> pd.DataFrame:
-    """Give each register person to the heaviest claim; lighter ones are duplicates of it."""
-    best = best.assign(counted_as=best["person"])
-    claims = best.loc[best["decision"] == "linked"].sort_values(
-        ["offender_id", "confirmed", "match_weight", "person"],
-        ascending=[True, False, False, True],
-    )
-    claims["match_weight"] += 1000.0 * claims["confirmed"]
-    winner = claims.groupby("offender_id")[["person", "match_weight"]].transform("first")
-    lighter = claims["match_weight"] < winner["match_weight"]
-    equals = claims.assign(top=~lighter).groupby("offender_id")["top"].transform("sum")
-    tied = claims.index[equals > 1]
-    lost = claims.index[lighter & (equals == 1)]
-    best.loc[tied, ["decision", "reason"]] = ["review", "claimed twice"]
-    best.loc[lost, "decision"] = "duplicate"
-    best.loc[lost, "counted_as"] = winner.loc[lost, "person"]
+    """Give each register person to the heaviest claim; the others are left to review."""
+    claims = best.loc[best["decision"] == "linked"]
+    weight = claims["match_weight"] + 1000.0 * claims["confirmed"]
+    heaviest = weight == weight.groupby(claims["offender_id"]).transform("max")
+    winners = heaviest.groupby(claims["offender_id"]).transform("sum")
+    lost = claims.index[~heaviest | (winners > 1)]
+    best = best.copy()
+    best.loc[lost, "decision"] = "review"
+    best.loc[lost, "reason"] = "claimed twice"
     return best
 
 
@@ -277,14 +282,12 @@ def _by_row(rows: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
     """One row an upload row; the first row of a person carries the decision."""
     known = ["offender_id", "stage", "match_weight", "posterior", "in_register", "gap"]
     known += ["candidates", "reason"]
-    table = rows.merge(
-        best[["person", "counted_as", "decision", *known]], on="person", how="left"
-    ).sort_values(["source", "row"], ignore_index=True)
+    table = rows.merge(best[["person", "decision", *known]], on="person", how="left").sort_values(
+        ["source", "row"], ignore_index=True
+    )
     table["decision"] = table["decision"].fillna("not found")
-    lacking = table["decision"].eq("not found") & ~table["complete"]
-    table["decision"] = table["decision"].mask(lacking, "incomplete")
+    table["decision"] = table["decision"].where(table["complete"], "incomplete")
     table["decision"] = table["decision"].mask(table.duplicated("person"), "duplicate")
-    table["person"] = table["counted_as"].fillna(table["person"]).astype("int64")
     again = table["decision"] == "duplicate"
     table.loc[again, known] = None
     table.loc[table["decision"] != "linked", ["offender_id", "stage"]] = None

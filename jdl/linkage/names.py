@@ -83,9 +83,10 @@ _PNC_FORMS = (
 )
 _PRISON_FORM = r"^([A-Z]\d{4}[A-Z]{2}|[A-Z]{2}\d{4})$"
 _PNC_TEXT = (
-    r"regexp_replace(regexp_replace(regexp_replace(upper(pnc_id), '[-._\\]', '/', 'g'),"
-    r" '[^0-9A-Z/]', '', 'g'), '^[A-Z/]+', '')"
+    r"regexp_replace(regexp_replace(regexp_replace(regexp_replace(upper(pnc_id), '\(.*', ''),"
+    r" '[-._\\]', '/', 'g'), '[^0-9A-Z/]', '', 'g'), '^[A-Z/]+|/+$', '', 'g')"
 )
+_PNC_TEXT = rf"regexp_replace({_PNC_TEXT}, '/([A-Z])$', '\1')"
 
 
 def _pnc_number(form: str, checked: bool) -> str:
@@ -178,8 +179,8 @@ def clean(people: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         One row an upload row, by source and row: row, source, person, forename, middle, surname,
         parts, root (the formal forename of a nickname), date_of_birth, sex, pnc_key and pnc_state,
-        prison_key and prison_state ('absent', 'valid', 'failed check', 'not an id'), searchable
-        (both names, or an identifier) and complete (with a date of birth or an identifier).
+        prison_key and prison_state ('absent', 'valid', 'failed check', 'not an id'), complete (both
+        names, or an identifier: enough to be looked for).
         An identifier whose check letter is wrong gives no key. Rows of one `person` share name and
         date of birth and no identifier speaks against it, or an identifier and two of the three.
 
@@ -205,10 +206,8 @@ def clean(people: pd.DataFrame) -> pd.DataFrame:
     rows = rows.sort_values(content, ignore_index=True)
     rows["person"] = _persons(rows)
     by_id = rows["pnc_key"].notna() | rows["prison_key"].notna()
-    rows["searchable"] = by_id | rows[["forename", "surname"]].notna().all(axis=1)
-    rows["complete"] = by_id | (rows["searchable"] & rows["date_of_birth"].notna())
-    order = ["row", "source", "person", *PERSON, "pnc_state", "prison_state"]
-    order += ["searchable", "complete"]
+    rows["complete"] = by_id | rows[["forename", "surname"]].notna().all(axis=1)
+    order = ["row", "source", "person", *PERSON, "pnc_state", "prison_state", "complete"]
     return rows.sort_values(["source", "row"], ignore_index=True)[order]
 
 
@@ -245,7 +244,7 @@ def _same(person: dict[str, Any], row: dict[str, Any]) -> bool:
 
 def people_of(cleaned: pd.DataFrame) -> pd.DataFrame:
     """One row a person who can be looked for: of each field the first value given."""
-    rows = cleaned.loc[cleaned["searchable"], ["person", *PERSON]]
+    rows = cleaned.loc[cleaned["complete"], ["person", *PERSON]]
     return rows.groupby("person", sort=True).first().reset_index()
 
 
