@@ -284,7 +284,8 @@ def test_planted_truth_is_recovered(world: World, register: linkage.Register) ->
     assert precision >= 0.995
     assert recall >= 0.95
     assert abs(links.share_found - world.truth.notna().mean()) < 0.03
-    assert links.counts()["duplicate"] >= 0.8 * len(world.upload) / 51
+    again = links.table["decision"].eq("duplicate") | links.table["reason"].eq("claimed twice")
+    assert again.sum() >= 0.8 * len(world.upload) / 51
 
 
 def test_planted_truth_is_recovered_without_identifiers(
@@ -629,7 +630,7 @@ def test_every_decision_has_its_account_and_nobodys_name(
     added = rows.loc[one_name, weights].sum(axis=1) + scored.prior
     # One register person's other names add to the evidence, never take away more than their share.
     assert (rows.loc[one_name, "weight"] - added).median() == pytest.approx(0, abs=1)
-    assert (rows[weights] * 2 % 1 == 0).all(axis=None)
+    assert (rows[weights].dropna() * 2 % 1 == 0).all(axis=None)
     text = rows.to_csv()
     assert not re.search(r"N\d{7}", text)
     assert not set(re.findall(r"[a-z']+", text.lower())) & values_of(world)

@@ -169,7 +169,14 @@ def test_a_disagreement_comes_first_with_both_answers(here, upload, purpose):
 def test_a_disagreement_on_somebody_no_longer_in_doubt_can_still_be_resolved(here, upload):
     here.keep(answer(upload, 11, "P11C0", listed=("P11C0",)))
     here.keep(answer(upload, 11, role="statistician 2", purpose="second", listed=("P11C0",)))
-    assert sitting.agenda(here, "statistician 1")[0].row == 13
+    assert sitting.agenda(here, "lead statistician")[0].row == 13
+
+
+def test_nobody_resolves_a_disagreement_of_their_own(here, upload):
+    here.keep(answer(upload, 11, "P11C0", listed=("P11C0",)))
+    here.keep(answer(upload, 11, role="statistician 2", purpose="second", listed=("P11C0",)))
+    for role in ("statistician 1", "Statistician  2"):
+        assert all(case.purpose != "resolve" for case in sitting.agenda(here, role))
 
 
 def test_a_sample_is_checked_again_for_another_model(here, upload):
