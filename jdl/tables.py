@@ -726,22 +726,20 @@ def rules_table(placed: pd.DataFrame) -> Table:
     placed : DataFrame
         From ``disclosure.clear_rules``: rule and people.
     """
+    people = int(placed["people"].sum())
     rows = tuple(
         (
             capital(str(row["rule"])),
-            counted(f"sentence.{slug(str(row['rule']))}", int(row["people"])),
+            share(f"sentence.{slug(str(row['rule']))}", int(row["people"]), people),
         )
         for row in placed.to_dict("records")
     )
     return Table(
         "rules-table",
         "How the sentence of each person was found",
-        ("Rule, the first that applied", "People"),
+        ("Rule, the first that applied", "Share of people with an eligible sentence"),
         rows,
-        notes=(
-            "People with an eligible sentence, before matching. The rules are described under "
-            "methods.",
-        ),
+        notes=("Before matching. The rules are described under methods.",),
     )
 
 

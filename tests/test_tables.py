@@ -339,7 +339,7 @@ def test_rules_that_placed_few_are_told_together():
     )
     cleared = disclosure.clear_rules(placed)
     assert cleared["people"].sum() == 55
-    assert texts(tables.rules_table(cleared)) == [["Index date", "40"], ["Another rule", "15"]]
+    assert texts(tables.rules_table(cleared)) == [["Index date", "73%"], ["Another rule", "27%"]]
     assert list(disclosure.clear_rules(placed.iloc[:2])["people"]) == [40, 12]
 
 
