@@ -13,9 +13,9 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 from linkage_peers import recordlinkage_python
-from registers import MODEL_SEED, choices, weigh, without_ids
+from registers import choices, weigh, without_ids
 
-from jdl import linkage
+from jdl import linkage, prepare
 
 HEAD = ("upload", "precision", "recall", "in review", "recall after review", "incomplete",
         "precision by posterior alone", "recall by posterior alone")  # fmt: skip
@@ -64,7 +64,7 @@ def _register(people: pd.DataFrame, upload: pd.DataFrame) -> linkage.Register:
             date_of_birth DATE)""")
     for name, sql in linkage.PREPARED.items():
         con.execute(f"CREATE TABLE {name} AS {sql}")
-    return linkage.Register(con, linkage.train(con, upload, MODEL_SEED), len(people))
+    return linkage.Register(con, linkage.train(con, upload, prepare.SEED), len(people))
 
 
 def measured(folder: Path) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

@@ -13,13 +13,12 @@ import cohorts
 import duckdb
 import pandas as pd
 
-from jdl import linkage, sentence
+from jdl import linkage, prepare, sentence
 from jdl.execute import defaults_of
 from jdl.national import Vintage, open_vintage
 from jdl.synthetic import synthesise
 
 ROOT = Path(__file__).resolve().parents[2]
-MODEL_SEED = 20140313
 TRAINED_ON, TRAINED_ROWS = 901, 4000
 MEMORY = "6GB"
 TABLES = {**linkage.PREPARED, **sentence.PREPARED}
@@ -119,7 +118,7 @@ class Place:
             upload = self.cohort(TRAINED_ROWS, TRAINED_ON, None).people
             started = time.monotonic()
             with self._connect(threads) as con:
-                model = linkage.train(con, upload, MODEL_SEED)
+                model = linkage.train(con, upload, prepare.SEED)
             spent["model"] = time.monotonic() - started
             record.write_text(json.dumps(spent))
             self.model_file.write_text(json.dumps(model))
