@@ -370,7 +370,7 @@ def speed(study: Study) -> None:
         typical = {name: statistics.median(one.seconds for one in of) for name, of in runs.items()}
         table(
             ("method", "runs", "seconds, median", "ratio to the first", "CPU seconds",
-             "start of Python, s", "peak memory, GB"),
+             "start, s", "peak memory, GB"),
             [
                 (name, len(of), f"{typical[name]:.2f}",
                  _ratio(typical[name], typical[study.methods[0]]),
