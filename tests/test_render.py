@@ -43,7 +43,7 @@ FOUND = {
 }
 OPTIONAL = {
     *("chart-rate", "chart-frequency", "chart-time", "numbers-needed"),
-    *("linkage-rates", "linkage-sensitivity"),
+    *("linkage-rates", "linkage-sensitivity", "rules-table"),
     *FOUND,
 }
 RESULTS = [
