@@ -732,7 +732,7 @@ def review_statement(
     reviewed = bool(checks.decided)
     return Sentences(
         (
-            _reviewed(checks.decided or 0, counts.get(REVIEWED, 0)),
+            _reviewed(checks.decided or 0, counts.get(REVIEWED, 0), bool(checks.sampled)),
             _left(counts.get("review"), expected, reviewed),
             *_agreed(checks),
             _measured(checks),
@@ -740,7 +740,12 @@ def review_statement(
     )
 
 
-def _reviewed(decided: int, linked: int | None) -> Sentence:
+def _reviewed(decided: int, linked: int | None, sampled: bool) -> Sentence:
+    if not decided and sampled:
+        return Sentence.of(
+            "A clerical review checked links that had been made without one, and undid those it "
+            "found wrong; it decided on no possible match."
+        )
     if not decided:
         return Sentence.of(
             "No clerical review was made: people were linked only where the evidence was strong "

@@ -624,6 +624,13 @@ def test_what_a_review_decided(decided, linked, sentence):
     assert "; a further review would be expected to link fewer than 10 of them." in told[1]
 
 
+def test_a_sample_alone_is_a_review_too():
+    first, *_ = review_of({"review": 37}, 12.4, sampled=60, right=58, precision=0.967, low=0.9,
+        high=0.99)  # fmt: skip
+    assert first.startswith("A clerical review checked links that had been made without one")
+    assert first != NO_REVIEW
+
+
 def test_a_checked_sample_measures_the_precision():
     checks = {"sampled": 200, "right": 198, "precision": 0.99, "low": 0.9643, "high": 0.9973}
     assert review_of({"review": 0}, **checks)[-1] == (
