@@ -71,11 +71,13 @@ def expect_good_match(matched: Matched, candidates=None, person="offender_id"):
     assert set(weight[treated]) <= {0.0, 1.0}
     _expect_weights_from_pairs(matched, treated, fitted)
     _expect_counts(matched, treated, weight, person)
-    assert not set(frame.loc[treated, person]) & set(frame.loc[~treated, person])
+    others = ~treated & ~frame.get("earlier", pd.Series(False, frame.index)).to_numpy(dtype=bool)
+    assert not set(frame.loc[treated, person]) & set(frame.loc[others, person])
     np.testing.assert_allclose(frame["score"][fitted], 1 / (1 + np.exp(-logit[fitted])), rtol=1e-12)
     if matched.accepted:
-        assert matched.attempts[-1].verdict.accepted
-        assert matched.attempts[-1].specification == specification.name
+        (kept,) = (one for one in matched.attempts if one.specification == specification.name)
+        assert kept.verdict.accepted
+        assert kept.treatment_lost == matched.treatment_lost
 
 
 def _expect_nothing_else_changed(frame, candidates):

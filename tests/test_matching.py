@@ -213,34 +213,54 @@ def test_the_estimator_handed_in_is_the_one_used():
     assert type(matched.model.model).__name__ == "Logit"
 
 
-def test_first_accepted_stops_at_the_first_accepted_and_records_every_try():
+def searched(*tries):
+    """Search a plan whose matches lose and are judged as said: (treated people lost, verdict)."""
     candidates = pool()
-    plan = [
-        Specification(name, formula, 0.2)
-        for name, formula in (("a", "treated ~ 1"), ("b", "treated ~ age"), ("c", FORMULA))
-    ]
-    verdicts = iter([Said(False), Said(True)])
+    ours = candidates.index[candidates["treated"]]
+    plan = []
+    for i, (lost, _) in enumerate(tries):
+        place = candidates["region"].where(~candidates.index.isin(ours[:lost]), "abroad")
+        candidates.insert(0, f"place{i}", place)
+        plan.append(Specification(f"{i}", f"treated ~ place{i}", 9.0))
+    verdicts = iter([Said(accepted) for _, accepted in tries])
     matched = first_accepted(
         candidates, plan, estimator=smf.logit, accept=lambda matched: next(verdicts)
     )
     expect_good_match(matched, candidates)
+    return matched
+
+
+@pytest.mark.parametrize(
+    ("tries", "kept", "tried"),
+    [
+        ([(0, True), (0, True)], "0", 1),
+        ([(0, False), (0, True), (0, True)], "1", 2),
+        ([(2, True), (1, True), (0, False), (0, True), (0, True)], "3", 4),
+        ([(2, True), (0, False), (1, True), (1, True)], "2", 4),
+        ([(1, True), (1, True), (2, True)], "0", 3),
+    ],
+)
+def test_the_search_keeps_the_first_accepted_that_loses_nobody_or_else_the_fewest(
+    tries, kept, tried
+):
+    matched = searched(*tries)
     assert matched.accepted
-    assert matched.specification.name == "b"
-    assert [(name, verdict.accepted) for name, verdict, _ in matched.attempts] == [
-        ("a", False),
-        ("b", True),
+    assert matched.specification.name == kept
+    assert [(name, verdict.accepted, lost) for name, verdict, _, lost in matched.attempts] == [
+        (str(i), accepted, lost) for i, (lost, accepted) in enumerate(tries[:tried])
     ]
+    if kept == "0":
+        assert matched.first is None
+    else:
+        assert matched.first.specification.name == "0"
+        assert matched.first.accepted == tries[0][1]
+        assert matched.first.treatment_lost == tries[0][0]
 
 
-def test_first_accepted_gives_the_plans_first_when_none_is():
-    candidates = pool()
-    plan = [Specification("a", "treated ~ age", 0.2), Specification("b", FORMULA, 0.2)]
-    matched = first_accepted(
-        candidates, plan, estimator=smf.logit, accept=lambda matched: Said(False)
-    )
-    expect_good_match(matched, candidates)
+def test_the_search_gives_the_plans_first_when_none_is_accepted():
+    matched = searched((1, False), (0, False))
     assert not matched.accepted
-    assert matched.specification.name == "a"
+    assert (matched.specification.name, matched.first) == ("0", None)
     assert len(matched.attempts) == 2
 
 
@@ -287,6 +307,26 @@ def test_candidates_that_cannot_be_matched_are_refused_without_naming_anyone(spo
     with pytest.raises(ValueError, match=message) as caught:
         match(spoil(candidates), PLAIN, estimator=smf.logit)
     assert "X0" not in str(caught.value)
+
+
+def test_an_untreated_earlier_disposal_of_somebody_treated_may_stay_in_the_pool():
+    candidates = _copy_first_person(-1)(pool())
+    earlier = np.arange(len(candidates)) == len(candidates) - 1
+    matched = match(candidates.assign(earlier=earlier), PLAIN, estimator=smf.logit)
+    expect_good_match(matched)
+    with pytest.raises(ValueError, match="1 treated people are in the pool too"):
+        match(candidates.assign(earlier=False), PLAIN, estimator=smf.logit)
+
+
+def test_an_unknown_method_or_scale_is_refused():
+    with pytest.raises(ValueError, match="'nearest' is none of radius, entropy balancing"):
+        Specification("a", FORMULA, 0.2, method="nearest")
+    with pytest.raises(ValueError, match="'odds' is none of logit, score"):
+        Specification("a", FORMULA, 0.2, scale="odds")
+
+
+def test_the_terms_are_the_right_side_of_the_formula():
+    assert matched_by(FORMULA, pool()).terms == "age + prior + C(disposal) + region"
 
 
 def test_repr_is_the_methods_sentence():

@@ -1,0 +1,180 @@
+"""The search for a match: one specification after another, until the groups are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn.metrics import roc_auc_score
+
+from jdl.matching import calipers, score, support
+from jdl.matching.plan import Attempt, Matched, Specification, Verdict
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+def first_accepted(
+    candidates: pd.DataFrame,
+    specifications: Iterable[Specification],
+    *,
+    estimator: Callable[[str, pd.DataFrame], Any],
+    accept: Callable[[Matched], Verdict],
+    person: str = "offender_id",
+) -> Matched:
+    """Match by each specification in turn until one is accepted and loses nobody.
+
+    The search stops at the first accepted match in which every treated person has a part. Where
+    there is none, the accepted one that loses the fewest is kept, the earlier of equals.
+
+    Parameters
+    ----------
+    candidates : DataFrame
+        One row a treated person or candidate disposal. No outcome is looked at.
+    specifications : iterable of Specification
+        In the order of the plan.
+    estimator : callable
+        ``estimator(formula, data).fit(disp=False)``, for example ``statsmodels``' ``smf.logit``.
+    accept : callable
+        Takes the match and gives a verdict with `accepted`, for example by ``balance.gate``.
+    person : str
+        The column that tells which disposals belong to one person.
+
+    Returns
+    -------
+    Matched
+        The one that is kept; when none is accepted, the first of the plan with `accepted` false.
+        `attempts` holds every try with its verdict either way, `first` the match by the first
+        specification where another was kept.
+
+    Raises
+    ------
+    ValueError
+        As `match`, or if there is no specification.
+    """
+    attempts: list[Attempt] = []
+    first = kept = None
+    for specification in specifications:
+        matched = match(candidates, specification, estimator=estimator, person=person)
+        verdict = accept(matched)
+        lost = matched.treatment_lost
+        attempts.append(Attempt(specification.name, verdict, matched.notes, lost))
+        matched = replace(matched, accepted=bool(verdict.accepted and matched.treatment_n))
+        first = first or matched
+        if matched.accepted and (kept is None or lost < kept.treatment_lost):
+            kept = matched
+        if matched.accepted and not lost:
+            break
+    if first is None:
+        raise ValueError("There is no specification to match by: the plan must hold at least one.")
+    if kept is None or kept is first:
+        return replace(first, attempts=tuple(attempts))
+    return replace(kept, attempts=tuple(attempts), first=first)
+
+
+def match(
+    candidates: pd.DataFrame,
+    specification: Specification,
+    *,
+    estimator: Callable[[str, pd.DataFrame], Any],
+    person: str = "offender_id",
+) -> Matched:
+    """Match by one specification.
+
+    Candidates in a category where nobody treated falls, and treated people in a category without
+    a candidate, leave before the score is fitted: no finite coefficient exists for them. A score
+    that does not converge matches nobody, and the notes say so.
+
+    Parameters
+    ----------
+    candidates : DataFrame
+        One row a treated person or candidate disposal.
+    specification : Specification
+        Formula, caliper and exact columns.
+    estimator : callable
+        ``estimator(formula, data).fit(disp=False)``.
+    person : str
+        The column of person identifiers.
+
+    Returns
+    -------
+    Matched
+        With no attempts and not yet accepted.
+
+    Raises
+    ------
+    ValueError
+        If a column the specification names is missing or has missing values, if one person is
+        twice in the treatment group, or in both groups: but for candidate disposals that a column
+        `earlier` marks as their own of the time before.
+    """
+    columns = support.named_columns(candidates, specification)
+    support.check(candidates, specification, columns, person)
+    treated = candidates[specification.treated].to_numpy(dtype=bool)
+    inside, removed = support.common(candidates, treated, columns, specification)
+    notes = support.told(removed)
+    logit = np.full(len(candidates), np.nan)
+    weight = np.zeros(len(candidates))
+    width = None
+    model = None
+    if not treated[inside].any():
+        notes.append("No treated person shares every category with a candidate.")
+    else:
+        model, said = score.fit_formula(candidates.loc[inside, columns], specification, estimator)
+        notes += said
+    if model is not None:
+        logit[inside] = model.predict(which="linear")
+        strata = _strata(candidates.loc[inside], specification.exact)
+        weight[inside], width = _weigh(logit[inside], treated[inside], specification, strata)
+    frame = candidates.assign(score=expit(logit), logit=logit, weight=weight)
+    return Matched(
+        frame=frame,
+        specification=specification,
+        model=model,
+        attempts=(),
+        accepted=False,
+        outside_support=int((~inside & ~treated).sum()),
+        caliper_width=width,
+        auc=None if model is None else _auc(treated[inside], logit[inside]),
+        notes=tuple(notes),
+        **_counts(treated, weight, candidates[person]),
+    )
+
+
+def _weigh(
+    logit: Floats, treated: Flags, specification: Specification, strata: NDArray[np.int64] | None
+) -> tuple[Floats, float | None]:
+    if specification.scale == "score":
+        width = specification.caliper
+        return calipers.within(expit(logit), treated, width, strata), width
+    width = calipers.caliper_width(logit, specification.caliper)
+    return calipers.within(logit, treated, width, strata), width
+
+
+def _strata(frame: pd.DataFrame, exact: Sequence[str]) -> NDArray[np.int64] | None:
+    if not exact:
+        return None
+    groups = frame.groupby(list(exact), observed=True).ngroup()
+    return np.asarray(groups, dtype=np.int64)
+
+
+def _auc(treated: Flags, logit: Floats) -> float:
+    return float(roc_auc_score(treated, logit))
+
+
+def _counts(treated: Flags, weight: Floats, person: pd.Series[Any]) -> dict[str, Any]:
+    used = ~treated & (weight > 0)
+    by_person = pd.Series(weight[used]).groupby(person.to_numpy()[used]).sum().to_numpy()
+    matched = int((treated & (weight > 0)).sum())
+    return {
+        "treatment_n": matched,
+        "treatment_lost": int(treated.sum()) - matched,
+        "comparison_n": int(used.sum()),
+        "comparison_people": len(by_person),
+        "effective_n": float(by_person.sum() ** 2 / (by_person**2).sum()) if used.any() else 0.0,
+    }

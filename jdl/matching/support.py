@@ -1,0 +1,116 @@
+"""Which candidates can be matched at all: complete rows that share every category."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from jdl.matching.plan import Specification
+
+Flags = NDArray[np.bool_]
+
+EARLIER = "earlier"
+"""Column that is true for an untreated, earlier disposal of somebody treated."""
+
+
+def named_columns(candidates: pd.DataFrame, specification: Specification) -> list[str]:
+    """Return the columns of the candidates that the specification names, in their order."""
+    named = _names(specification.formula) | set(specification.exact)
+    return [str(column) for column in candidates.columns if column in named]
+
+
+def _names(code: str) -> set[str]:
+    return set(re.findall(r"[^\W\d]\w*", code))
+
+
+def check(
+    candidates: pd.DataFrame, specification: Specification, columns: list[str], person: str
+) -> None:
+    """Refuse candidates that cannot be matched; see ``match`` for what is an error."""
+    absent = {specification.treated, person, *specification.exact} - set(candidates.columns)
+    if absent:
+        raise ValueError(f"The candidates lack the columns {', '.join(sorted(absent))}.")
+    gaps = [column for column in columns if candidates[column].isna().any()]
+    if gaps:
+        raise ValueError(
+            f"Matching variables must have no missing values: {', '.join(gaps)}. "
+            "Give a missing value its own category or indicator."
+        )
+    treated = candidates[specification.treated].to_numpy(dtype=bool)
+    ours = candidates.loc[treated, person]
+    pool = candidates.loc[~treated, person]
+    both = pool[pool.isin(ours) & ~_earlier(candidates)[~treated]].nunique()
+    twice = int(ours.duplicated().sum())
+    if both or twice:
+        raise ValueError(
+            f"{both} treated people are in the pool too and {twice} treated rows repeat a person: "
+            "everyone treated has one row, and no disposal in the pool but those marked as earlier."
+        )
+
+
+def _earlier(candidates: pd.DataFrame) -> Flags:
+    if EARLIER not in candidates:
+        return np.zeros(len(candidates), dtype=bool)
+    return candidates[EARLIER].to_numpy(dtype=bool)
+
+
+def _is_category(values: pd.Series[Any], formula: str) -> bool:
+    if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+        return True
+    return bool(re.search(rf"\bC\(\s*{values.name}\b", formula)) or values.nunique() <= 2
+
+
+def common(
+    candidates: pd.DataFrame, treated: Flags, columns: list[str], specification: Specification
+) -> tuple[Flags, dict[str, tuple[int, int]]]:
+    """Tell who shares every category with the other group; and how many each variable removed."""
+    codes = {
+        column: pd.factorize(candidates[column])[0]
+        for column in columns
+        if column != specification.treated
+        and _is_category(candidates[column], specification.formula)
+    }
+    inside = np.ones(len(candidates), dtype=bool)
+    removed: dict[str, tuple[int, int]] = {}
+    before = -1
+    while before != (before := int(inside.sum())):
+        for column, code in codes.items():
+            out = inside & _one_sided(code, treated, inside)
+            if out.any():
+                pool, ours = removed.get(column, (0, 0))
+                removed[column] = (
+                    pool + int((out & ~treated).sum()),
+                    ours + int((out & treated).sum()),
+                )
+                inside &= ~out
+    return inside, removed
+
+
+def _one_sided(code: NDArray[np.int64], treated: Flags, inside: Flags) -> Flags:
+    size = int(code.max(initial=0)) + 1
+    ours = np.bincount(code[inside & treated], minlength=size)
+    theirs = np.bincount(code[inside & ~treated], minlength=size)
+    one_sided: Flags = ((ours == 0) | (theirs == 0))[code]
+    return one_sided
+
+
+def told(removed: dict[str, tuple[int, int]]) -> list[str]:
+    """Say how many each variable removed."""
+    pool = [f"{column}: {n:,}" for column, (n, _) in removed.items() if n]
+    ours = [f"{column}: {n:,}" for column, (_, n) in removed.items() if n]
+    notes = []
+    if pool:
+        notes.append(
+            "Disposals outside common support, in a category where nobody in the treatment group "
+            f"falls, by variable: {', '.join(pool)}."
+        )
+    if ours:
+        notes.append(
+            "People in the treatment group in a category without any candidate, by variable: "
+            f"{', '.join(ours)}."
+        )
+    return notes
