@@ -176,13 +176,14 @@ LOG = (
     "release",
     "reason",
     "extends",
+    "outcomes_read",
     *_LOG_NUMBERS,
     "rate_result",
     "frequency_result",
 )
+_LOG_DATES = ("received", "status_date", "outcomes_read")
 _LOG_TYPES: dict[str, Any] = {
-    "received": "datetime64[s]",
-    "status_date": "datetime64[s]",
+    **dict.fromkeys(_LOG_DATES, "datetime64[s]"),
     "treatment_n": "Int64",
     **dict.fromkeys(_LOG_NUMBERS[1:], "float64"),
 }
@@ -211,9 +212,10 @@ def read_log(requests_folder: Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a request, in the file's order, every column of `LOG`: ``received`` and
-        ``status_date`` as ``datetime64[s]``, ``treatment_n`` as ``Int64``, the three figures of
-        the rate as proportions, all else as text; ``extends`` holds ids set apart by a space.
+        One row a request, in the file's order, every column of `LOG`: ``received``,
+        ``status_date`` and ``outcomes_read`` as ``datetime64[s]``, ``treatment_n`` as ``Int64``,
+        the three figures of the rate as proportions, all else as text; ``extends`` holds ids set
+        apart by a space.
 
     Raises
     ------
@@ -259,7 +261,7 @@ def _log_column(table: Table, name: str, found: Findings) -> list[Any]:
 
 
 def _log_value(name: str, text: str) -> tuple[Any, tuple[str, str] | None]:
-    if name in ("received", "status_date"):
+    if name in _LOG_DATES:
         day = DateFormat("ISO").read(text, dt.date.max.year)
         return (day, None) if isinstance(day, dt.date) else (None, day.value)
     if name in _LOG_NUMBERS:
@@ -321,6 +323,21 @@ def _hold_entry(entry: Mapping[str, Any], row: int, found: Findings) -> None:
         )
     if entry["status"] in ("ready", "published") and not release:
         found.add("a request with a report must have a release", "Add the month", "release", row)
+    seen = entry["outcomes_read"]
+    if seen and entry["status"] == "withdrawn" and status_date and status_date >= seen:
+        found.add(
+            "a request can be withdrawn only before its outcomes are read",
+            "Publish its report, or correct a date",
+            "outcomes_read",
+            row,
+        )
+    if seen and received and seen < received:
+        found.add(
+            "outcomes cannot be read before the request is received",
+            "Correct a date",
+            "outcomes_read",
+            row,
+        )
     _hold_result(entry, row, found)
 
 

@@ -28,7 +28,7 @@ from typing import Any
 import nbformat
 import pandas as pd
 
-from jdl import linkage, manifest, national, prepare, render, request, review, sentence
+from jdl import ledger, linkage, manifest, national, prepare, render, request, review, sentence
 from jdl.execute import defaults_of, peak_memory
 from jdl.faults import Fault, Unusable
 from jdl.forms import ID
@@ -100,8 +100,8 @@ class Entry:
     ----------
     request : request.Request
     hashes : dict of str to str
-        Of its inputs by content: ``request.toml``, and ``upload`` with the people of the requests
-        that it extends.
+        Of its inputs by content: ``request.toml``, ``upload`` with the people of the requests that
+        it extends, and ``earlier uploads``, the people of the requests received before it.
     reviewed_as : str
         The key of its people, as the review of their links has it.
     decisions : review.Decisions
@@ -215,6 +215,7 @@ def open_month(name: str, places: Places, only: str | None = None) -> Month:
     log = _gather(faults, request.read_log, places.requests)
     if log is not None and _gather(faults, request.counts_at, log, release) is not None:
         faults += [] if only else _strangers(log, release, places.requests)
+        faults += ledger.hold(log, _gather(faults, ledger.first_read, places.restricted) or {})
     vintage = _gather(faults, national.open_vintage, places.data, release.vintage)
     folders = _gather(faults, request.requests_of, places.requests, name) or []
     parameters = defaults_of(REPORT)
@@ -312,9 +313,11 @@ def _read_entry(
         faults += request.against(read, upload, vintage)
     if faults:
         raise Unusable(faults)
+    others = request.people_of_others(read, places.requests)
     hashes = {
         "request.toml": manifest.digest((folder / "request.toml").read_bytes()),
         "upload": manifest.digest_people(upload.people),
+        "earlier uploads": manifest.digest_people(others),
     }
     return Entry(read, hashes, review.upload_key(upload.people), decisions)
 
@@ -697,8 +700,21 @@ def _run_requests(
     unmade = [job for job in work if job.name not in known]
     for job in unmade:
         tell(News(job.name, "waiting", 0.0))
-    made = {outcome.name: outcome for outcome in workers.run(unmade, tell)}
+    made = {outcome.name: outcome for outcome in workers.run(unmade, _entering(month, tell))}
     return [made.get(job.name) or known[job.name] for job in work]
+
+
+def _entering(month: Month, tell: Tell) -> Tell:
+    """Enter a request in the ledger as soon as its outcomes are about to be read."""
+
+    def told(news: News) -> None:
+        if news.stage == ledger.STAGE:
+            month.places.restricted.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with _lock(month.places.restricted / ".ledger.lock", exclusive=True, patient=True):
+                ledger.enter(month.places.restricted, news.name, dt.date.today())
+        tell(news)
+
+    return told
 
 
 def _failures(outcomes: list[Outcome]) -> tuple[Failure, ...]:
@@ -839,6 +855,9 @@ def _lines(month: Month, made_from: dict[str, Any], outcomes: list[Outcome]) -> 
     for entry in month.entries:
         told = entry.decisions.told(entry.basis(made_from["vintage"]["tables"]))
         lines += [f"{entry.request.id}: {told}"] if told else []
+    ids = [entry.request.id for entry in month.entries]
+    log = request.read_log(month.places.requests)
+    lines += ledger.unwritten(log, ledger.first_read(month.places.restricted), ids)
     if not month.release.stated:
         lines.append(f"There is no releases/{month.name}.toml: plain defaults were used.")
     return (*lines, *filter(None, [render.pdf_obstacle()]))

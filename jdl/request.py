@@ -9,8 +9,9 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -466,6 +467,41 @@ def pooled_upload(request: Request, requests_folder: Path) -> Upload:
     if faults:
         raise Unusable(faults)
     return _pooled(parts)
+
+
+def people_of_others(request: Request, requests_folder: Path) -> pd.DataFrame:
+    """Read the people of the requests that came in before this one and are not pooled with it.
+
+    Parameters
+    ----------
+    request : Request
+    requests_folder : Path
+        Holds the other requests, and the log.
+
+    Returns
+    -------
+    DataFrame
+        As `Upload.people`, by id of the request. Requests that cannot be read, were withdrawn or
+        have no data-sharing sign-off are left out, and so are people who refused.
+    """
+    withdrawn = _withdrawn(requests_folder)
+    own = {one.id for one in _chain(request, requests_folder)[0]}
+    parts = []
+    for folder in request_folders(requests_folder):
+        with suppress(Unusable):
+            one = read_request(folder)
+            may_be_used = one.data_sharing is not None and one.id not in withdrawn | own
+            if may_be_used and (one.received, one.id) < (request.received, request.id):
+                stamps = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
+                parts.append(_people_of(folder, tuple(sorted(stamps.items()))))
+    people = pd.concat(parts, ignore_index=True) if parts else no_people()
+    return people.loc[people["participation"] != "refused"].reset_index(drop=True)
+
+
+@lru_cache(maxsize=1024)
+def _people_of(folder: Path, stamps: tuple[tuple[str, int], ...]) -> pd.DataFrame:
+    """Read an upload once for all the requests that come after it, unless a file has changed."""
+    return read_upload(read_request(folder)).people
 
 
 def _withdrawn(requests_folder: Path) -> set[str]:

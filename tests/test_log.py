@@ -149,6 +149,13 @@ BAD_ROWS = [
     ({"status": "done"}, "one of: received", "status"),
     ({"status_date": "2013-06-02"}, "older than the request", "status_date"),
     ({"status_date": ""}, "must not be blank", "status_date"),
+    ({"outcomes_read": "2013-06-02"}, "before the request is received", "outcomes_read"),
+    ({"outcomes_read": "soon"}, "as the request declares", "outcomes_read"),
+    (
+        {"status": "withdrawn", "release": "", "outcomes_read": "2013-10-10"},
+        "withdrawn only before",
+        "outcomes_read",
+    ),
     ({"release": ""}, "must have a release", "release"),
     ({"release": "Oct 2013"}, "a month written", "release"),
     ({"release": "2013-05"}, "before it is received", "release"),

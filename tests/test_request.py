@@ -592,3 +592,29 @@ def test_a_vintage_too_old_for_nearly_all_is_a_fault(late, in_time, faults):
     upload = SimpleNamespace(people=people, name="upload.csv")
     old = SimpleNamespace(name="old", last_index_date=dt.date(2011, 12, 31))
     assert len(request.against(SimpleNamespace(id="a"), upload, old)) == faults
+
+
+def test_people_of_others_are_those_of_requests_received_before(tmp_path):
+    one = made(tmp_path / "first", count=60)
+    two = made(tmp_path / "second", count=61)
+    made(tmp_path / "third", count=62, top='extends = ["second"]')
+    last = request.read_request(tmp_path / "third")
+    assert request.people_of_others(one, tmp_path).empty
+    assert set(request.people_of_others(two, tmp_path)["source"]) == {"first"}
+    assert set(request.people_of_others(last, tmp_path)["source"]) == {"first"}
+
+
+def test_people_of_others_leaves_out_who_refused_and_what_cannot_be_read(tmp_path):
+    refused = people(60, participation="refused") + people(3, surname="Ingvarsdo")
+    made(tmp_path / "first", upload=text(refused))
+    made(tmp_path / "broken").folder.joinpath("upload.csv").write_text("no,columns")
+    last = made(tmp_path / "second")
+    assert len(request.people_of_others(last, tmp_path)) == 3
+
+
+def test_people_of_others_are_read_again_when_a_file_has_changed(tmp_path):
+    first = made(tmp_path / "first", count=60)
+    last = made(tmp_path / "second")
+    assert len(request.people_of_others(last, tmp_path)) == 60
+    (first.folder / "upload.csv").write_text(text(people(64)))
+    assert len(request.people_of_others(last, tmp_path)) == 64

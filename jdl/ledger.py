@@ -1,0 +1,130 @@
+"""The ledger of outcomes: when the outcomes of each request were first read.
+
+From that day on a request can no longer be withdrawn: whoever has seen an answer must not be able
+to make it unseen. The ledger is restricted; a statistician copies its dates into the log.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+from jdl.faults import Fault, Unusable
+
+FILE = "outcomes_read.json"
+STAGE = "effects"
+"""The stage of a run in which outcomes are first read."""
+
+
+def first_read(restricted: Path) -> dict[str, dt.date]:
+    """Return the day on which the outcomes of each request were first read.
+
+    Parameters
+    ----------
+    restricted : Path
+        The folder that only its owner may read.
+
+    Returns
+    -------
+    dict of str to date
+        By the id of the request.
+
+    Raises
+    ------
+    Unusable
+        If the file is there and cannot be read.
+    """
+    file = restricted / FILE
+    try:
+        kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        return {str(name): dt.date.fromisoformat(day) for name, day in kept.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        raise Unusable(
+            [
+                Fault(
+                    f".restricted/{FILE}",
+                    "the ledger of outcomes must be JSON with a date for each request",
+                    "Restore it from a backup: without it nobody can tell what may be withdrawn",
+                )
+            ]
+        ) from None
+
+
+def enter(restricted: Path, request_id: str, on: dt.date) -> None:
+    """Enter the day on which a request's outcomes were first read; a later one changes nothing.
+
+    Parameters
+    ----------
+    restricted : Path
+    request_id : str
+    on : date
+    """
+    kept = first_read(restricted)
+    if request_id in kept:
+        return
+    kept[request_id] = on
+    restricted.mkdir(mode=0o700, parents=True, exist_ok=True)
+    number, scratch = tempfile.mkstemp(dir=restricted, prefix=".ledger-")
+    with os.fdopen(number, "w", encoding="utf-8") as file:
+        days = {name: day.isoformat() for name, day in sorted(kept.items())}
+        file.write(json.dumps(days, indent=1) + "\n")
+    Path(scratch).replace(restricted / FILE)
+
+
+def hold(log: pd.DataFrame, read: dict[str, dt.date]) -> list[Fault]:
+    """Hold the log against the ledger.
+
+    Parameters
+    ----------
+    log : DataFrame
+        From ``log.read_log``.
+    read : dict of str to date
+        From `first_read`.
+
+    Returns
+    -------
+    list of Fault
+        One a request that was withdrawn on or after the day its outcomes were read.
+    """
+    withdrawn = log.loc[log["status"] == "withdrawn"].set_index("id")["status_date"]
+    return [
+        Fault(
+            "log.csv",
+            f"{name}: a request can be withdrawn only before its outcomes are read, and these "
+            f"were read on {read[name].isoformat()}",
+            "Publish its report; correct `status_date` if the withdrawal came earlier",
+            "status",
+        )
+        for name, day in withdrawn.items()
+        if name in read and day.date() >= read[str(name)]
+    ]
+
+
+def unwritten(log: pd.DataFrame, read: dict[str, dt.date], ids: list[str]) -> list[str]:
+    """Say which days the log does not yet hold.
+
+    Parameters
+    ----------
+    log : DataFrame
+    read : dict of str to date
+    ids : list of str
+        The requests in hand.
+
+    Returns
+    -------
+    list of str
+        A sentence a day.
+    """
+    held = log.set_index("id")["outcomes_read"]
+    missing = [one for one in ids if one in read and one in held.index and pd.isna(held[one])]
+    return [
+        f"Outcomes were first read on {day.isoformat()} of "
+        f"{', '.join(one for one in missing if read[one] == day)}: write that day as "
+        "outcomes_read in log.csv; from then on a request can no longer be withdrawn."
+        for day in sorted({read[one] for one in missing})
+    ]

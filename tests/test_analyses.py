@@ -1,0 +1,222 @@
+"""The plan of analyses, and that each takes the headline's stages again."""
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from jdl import analyses
+from jdl.analyses import ASSESSED, EVERYONE, WITH_NEEDS, Wanted
+from jdl.matching import Specification
+
+PLAIN = {
+    "lead": EVERYONE, "oasys": False, "sex": "male", "region": None, "subgroups": [],
+    "newest": None, "places": None, "minimum": 30,
+}  # fmt: skip
+
+
+def located(men=40, women=0, *, assessed=0):
+    """Located people with what the plan reads of them."""
+    many = men + women
+    return pd.DataFrame(
+        {
+            "disposal_id": [f"d{one:03}" for one in range(many)],
+            "row": range(2, many + 2),
+            "source": "own",
+            "sex": ["male"] * men + ["female"] * women,
+            "ethnicity": "not recorded",
+            "ogrs": [50.0 if one < assessed else None for one in range(many)],
+        }
+    )
+
+
+def uploaded(treated, **columns):
+    return treated[["row", "source"]].assign(participation="started", **columns)
+
+
+def planned(treated, upload=None, **changes):
+    upload = uploaded(treated) if upload is None else upload
+    return analyses.plan(treated, upload, **(PLAIN | changes))
+
+
+def test_a_plain_request_has_the_headline_only():
+    assert planned(located()) == ()
+
+
+@pytest.mark.parametrize(
+    ("assessed", "oasys", "lead"),
+    [(20, True, EVERYONE), (30, True, WITH_NEEDS), (30, False, EVERYONE), (0, True, EVERYONE)],
+)
+def test_the_run_on_needs_leads_where_enough_are_assessed(assessed, oasys, lead):
+    treated = located(60, assessed=assessed)
+    assert analyses.leading_run(treated, oasys=oasys, coverage=0.5, minimum=25) == lead
+
+
+def test_a_run_of_too_few_people_never_leads():
+    treated = located(20, assessed=20)
+    assert analyses.leading_run(treated, oasys=True, coverage=0.5, minimum=30) == EVERYONE
+
+
+@pytest.mark.parametrize(
+    ("lead", "others"),
+    [
+        (WITH_NEEDS, {"run-everyone": EVERYONE, "run-assessed": ASSESSED}),
+        (EVERYONE, {"run-assessed": ASSESSED, "run-needs": WITH_NEEDS}),
+    ],
+)
+def test_all_three_runs_are_made(lead, others):
+    treated = located(60, assessed=40)
+    made = planned(treated, oasys=True, lead=lead)
+    assert {one.id: one.run for one in made} == others
+    assert {one.id: len(one.people) for one in made if one.run.assessed} == dict.fromkeys(
+        [name for name, run in others.items() if run.assessed], 40
+    )
+
+
+def test_parts_of_a_headline_of_assessed_people_are_assessed_too():
+    treated = located(60, 60, assessed=90)
+    men, women = (
+        one
+        for one in planned(treated, oasys=True, lead=WITH_NEEDS, sex="all")
+        if one.label in ("Men", "Women")
+    )
+    assert (len(men.people), len(women.people)) == (60, 30)
+    assert men.run == women.run == WITH_NEEDS
+
+
+def test_the_sexes_are_analysed_apart_where_both_are_there():
+    assert [one.label for one in planned(located(40, 35), sex="all")] == ["Men", "Women"]
+    assert planned(located(40), sex="all") == ()
+
+
+def test_too_small_a_part_is_named_and_not_made():
+    made = planned(located(40, 29), sex="all")
+    assert [one.enough for one in made] == [True, False]
+
+
+def test_a_region_has_the_nation_beside_it():
+    [national] = planned(located(), region="Wales")
+    assert (national.id, national.region) == ("national", None)
+
+
+def test_other_parts_keep_to_the_region():
+    made = planned(located(40, 40), region="Wales", sex="all")
+    assert {one.label: one.region for one in made} == {
+        "National": None,
+        "Men": "Wales",
+        "Women": "Wales",
+    }
+
+
+def test_few_places_are_compared_within_themselves():
+    [within] = planned(located(), places="region")
+    assert within.also_exact == ("region",)
+
+
+def test_new_people_come_first():
+    treated = located(80)
+    treated.loc[:39, "source"] = "earlier"
+    first, *_ = planned(treated, newest="own", places="region")
+    assert first.label == "New people alone"
+    assert first.people == frozenset(treated.loc[40:, "disposal_id"])
+
+
+def test_subgroups_are_levels_of_the_upload_or_of_the_records():
+    treated = located(60, 30)
+    wings = [None] * 10 + ["north"] * 40 + ["south"] * 40
+    made = planned(
+        treated, uploaded(treated, group_wing=wings), subgroups=["group_wing", "sex", "ethnicity"]
+    )
+    assert {one.label: len(one.people) for one in made} == {
+        "Wing: north": 40,
+        "Wing: south": 40,
+        "Sex: female": 30,
+        "Sex: male": 60,
+    }
+    assert [one.id for one in made] == ["group-wing-1", "group-wing-2", "sex-1", "sex-2"]
+
+
+def test_nobody_is_named_in_the_print_of_a_plan():
+    treated = located(40, 40)
+    assert "d000" not in repr(planned(treated, sex="all"))
+
+
+def test_matching_by_the_plan_takes_the_list_and_the_columns_of_the_analysis():
+    asked = []
+    lists = {
+        False: [Specification("plain", "treated ~ age", 0.2, ("sex",))],
+        True: [Specification("needs", "treated ~ age + ogrs", 0.2, ("sex",))],
+    }
+    analyses.by_plan(
+        pd.DataFrame(),
+        specifications=lists,
+        search=lambda candidates, chosen: asked.extend(chosen),
+        needs=True,
+        also_exact=("region",),
+    )
+    assert [(one.name, one.exact) for one in asked] == [("needs", ("sex", "region"))]
+
+
+@dataclass
+class Stages:
+    """The notebook's stages, with a record of what was asked of them."""
+
+    accepted: bool = True
+    asked: list = field(default_factory=list)
+
+    def choose(self, treated, near, *, oasys, region):
+        self.asked.append(("choose", len(treated), oasys, region))
+        return treated
+
+    def match(self, candidates, *, needs, also_exact):
+        self.asked.append(("match", needs, also_exact))
+        return SimpleNamespace(accepted=self.accepted, terms="age", attempts=("one",))
+
+    def read(self, matched):
+        self.asked.append("read")
+        return pd.DataFrame()
+
+    def compare(self, sample, *, analysis):
+        return {"rate": analysis}
+
+    def adjust(self, sample, effects, terms, *, analysis):
+        return {"rate": terms}
+
+    def run(self, *wanted):
+        return analyses.run(
+            wanted, located(40), pd.Series([], dtype="str"), choose=self.choose, match=self.match,
+            read=self.read, compare=self.compare, adjust=self.adjust,
+        )  # fmt: skip
+
+
+def test_an_analysis_takes_the_stages_with_its_own_people():
+    stages = Stages()
+    wanted = Wanted("some", "Some", frozenset(["d000", "d001"]), ASSESSED, "Wales", ("region",))
+    [made] = stages.run(wanted)
+    assert stages.asked == [
+        ("choose", 2, True, "Wales"),
+        ("match", False, ("region",)),
+        "read",
+    ]
+    assert (made.effects, made.adjusted) == ({"rate": "some"}, {"rate": "age"})
+
+
+def test_too_few_people_are_not_analysed():
+    stages = Stages()
+    [made] = stages.run(Wanted("few", "Few", frozenset(["d000"]), enough=False))
+    assert (stages.asked, made.matched, dict(made.effects)) == ([], None, {})
+
+
+def test_outcomes_are_not_read_of_groups_that_are_not_alike():
+    stages = Stages(accepted=False)
+    [made] = stages.run(Wanted("all", "All", frozenset(["d000"])))
+    assert "read" not in stages.asked
+    assert (made.sample, dict(made.effects)) == (None, {})
+
+
+def test_every_try_is_listed_with_its_analysis():
+    made = Stages().run(
+        Wanted("all", "All", frozenset(["d000"])), Wanted("few", "Few", frozenset(), enough=False)
+    )
+    assert analyses.attempts(made) == (("All", "one"),)
