@@ -1,13 +1,15 @@
-"""Sensitivity: whether the headline result depends on how sure a link had to be.
+"""Sensitivity: whether the headline result depends on a choice that could have been another.
 
-The whole way from the links to the result is taken again for each choice, by the stages that the
-notebook hands in. No statistics of its own; what it returns has passed disclosure control.
+The way to the result is taken again for each choice, by the stages that the notebook hands in: from
+the links, or from the candidates. No statistics of its own; what it returns has passed disclosure
+control.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import pandas as pd
 
@@ -15,7 +17,7 @@ from jdl import disclosure
 from jdl.disclosure import NOT_BALANCED, NOT_LINKED, RULES, Rules
 from jdl.effects import Effect
 from jdl.linkage import Links
-from jdl.matching import Matched
+from jdl.matching import Matched, Specification
 
 TOO_FEW = "not analysed because too few people were found"
 NO_HEADLINE = "not analysed because the headline has no result to compare with"
@@ -142,6 +144,150 @@ def by_linkage(
     )
 
 
+def by_method(
+    headline: Matched,
+    others: Mapping[str, Callable[[], Matched]],
+    *,
+    read: Callable[[Matched], pd.DataFrame],
+    compare: Callable[[pd.DataFrame], Mapping[str, Effect]],
+    rules: Rules = RULES,
+) -> tuple[Choice, ...]:
+    """Test the rate again in the groups that other choices of the method make.
+
+    Parameters
+    ----------
+    headline : Matched
+        The groups that the report rests on, their balance accepted.
+    others : mapping of str to callable
+        By what each is called in print: what makes its groups. Each is made, read and forgotten
+        before the next.
+    read, compare : callable
+        As for `by_linkage`.
+    rules : Rules
+
+    Returns
+    -------
+    tuple of Choice
+        The headline, named ``as reported``, then the others as given; those whose balance was not
+        accepted without a result.
+
+    Notes
+    -----
+    What may be told beside what follows the rule of `by_linkage`.
+    """
+    made = {"as reported": lambda: headline, **others}
+    runs = [_compared(match(), read, compare, rules) for match in made.values()]
+    told = _told(runs, rules)
+    return tuple(replace(one, label=label) for label, one in zip(made, told, strict=True))
+
+
+def first_tried(headline: Matched) -> dict[str, Callable[[], Matched]]:
+    """Return the match by the first specification of the plan, where a later one was kept.
+
+    Its result is told, for all to see what the search did, though its balance was not accepted.
+    """
+    first = headline.first
+    if first is None or not first.treatment_n:
+        return {}
+    label = f"first specification ({first.specification.name})"
+    return {label: lambda: replace(first, accepted=True)}
+
+
+def other_calipers(
+    kept: Specification, calipers: Sequence[float], match: Callable[[Specification], Matched]
+) -> dict[str, Callable[[], Matched]]:
+    """Return the matches within other calipers than the one that was kept.
+
+    Parameters
+    ----------
+    kept : Specification
+        Of the headline.
+    calipers : sequence of float
+        In standard deviations of the logit.
+    match : callable
+        Specification -> groups with the verdict on their balance.
+    """
+    return {
+        f"caliper of {width:g} standard deviations": partial(
+            match, replace(kept, name=f"caliper {width:g}", caliper=width, method="radius")
+        )
+        for width in calipers
+        if (width, "radius") != (kept.caliper, kept.method)
+    }
+
+
+def without_each(
+    kept: Specification, labels: Mapping[str, str], match: Callable[[Specification], Matched]
+) -> dict[str, Callable[[], Matched]]:
+    """Return the matches by scores that leave one variable out each.
+
+    Parameters
+    ----------
+    kept : Specification
+        Of the headline; its terms are set apart by plus signs.
+    labels : mapping of str to str
+        Variables in print; those that are not in it are not left out.
+    match : callable
+        Specification -> groups with the verdict on their balance. The variable left out is part of
+        the verdict no less than the others.
+    """
+    terms = kept.terms.split(" + ")
+    return {
+        f"without {labels[name]}": partial(match, _lacking(kept, terms, name))
+        for name in dict.fromkeys(_variable(term) for term in terms)
+        if name in labels
+    }
+
+
+def _variable(term: str) -> str:
+    return term.removeprefix("C(").removesuffix(")")
+
+
+def _lacking(kept: Specification, terms: Sequence[str], name: str) -> Specification:
+    rest = " + ".join(term for term in terms if _variable(term) != name)
+    return replace(kept, name=f"without {name}", formula=f"{kept.treated} ~ {rest}")
+
+
+def before_the_index_date(
+    candidates: pd.DataFrame,
+    kept: Specification,
+    *,
+    outcome: str,
+    match: Callable[[Specification], Matched],
+    compare: Callable[[pd.DataFrame], Mapping[str, Effect]],
+) -> Effect | None:
+    """Test a negative control: what lies before the index date cannot be an effect.
+
+    Parameters
+    ----------
+    candidates : DataFrame
+        With the variable ``outcome``.
+    kept : Specification
+        Of the headline; the variable is left out of the score.
+    outcome : str
+        A count of the time before the index date, of which any at all is the outcome.
+    match : callable
+        Specification -> groups, whatever their balance.
+    compare : callable
+        A sample -> effects by measure, the rate among them.
+
+    Returns
+    -------
+    Effect or None
+        On the share with any; not cleared. None where nobody could be matched.
+
+    Notes
+    -----
+    A difference shows that the groups are unlike in something that the other variables do not
+    hold; none does not show that they are alike in everything (Lipsitch and others 2010).
+    """
+    matched = match(_lacking(kept, kept.terms.split(" + "), outcome))
+    if not matched.treatment_n:
+        return None
+    sample = matched.frame.loc[matched.frame["weight"] > 0]
+    return compare(sample.assign(reoffended=candidates[outcome] > 0))["rate"]
+
+
 def _runs(choices: Sequence[Links], stages: _Stages, rules: Rules) -> Iterator[_Run]:
     """Run the headline, and the others if it has a result; equal groups are matched once."""
     known: dict[tuple[tuple[str, ...], tuple[str, ...]], _Run] = {}
@@ -162,6 +308,15 @@ def _run(treated: pd.DataFrame, links: Links, stages: _Stages, rules: Rules) -> 
     if len(treated) < rules.group:
         return _Run(Choice("", reason=TOO_FEW))
     matched = stages.match(stages.choose(treated, links.near))
+    return _compared(matched, stages.read, stages.compare, rules)
+
+
+def _compared(
+    matched: Matched,
+    read: Callable[[Matched], pd.DataFrame],
+    compare: Callable[[pd.DataFrame], Mapping[str, Effect]],
+    rules: Rules,
+) -> _Run:
     frame = matched.frame
     ours = frozenset(frame.loc[(frame["treated"] == 1) & (frame["weight"] > 0), "disposal_id"])
     sizes = Choice(
@@ -172,7 +327,7 @@ def _run(treated: pd.DataFrame, links: Links, stages: _Stages, rules: Rules) -> 
     )
     if not matched.accepted:
         return _Run(replace(sizes, reason=NOT_BALANCED), ours)
-    effects = stages.compare(stages.read(matched))
+    effects = compare(read(matched))
     rate = disclosure.clear(effects, matched=matched, rules=rules).effects["rate"]
     enough = matched.treatment_n >= rules.group
     raw = effects["rate"].conclusion if enough else "suppressed"

@@ -1,6 +1,6 @@
-"""The result for other links: who is run, what is told of it, and what is never read."""
+"""The result for other choices: who is run, what is told of it, and what is never read."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import pandas as pd
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from jdl import disclosure, effects, sensitivity
 from jdl.disclosure import NOT_BALANCED, RULES
 from jdl.linkage import DECISIONS, STAGES
+from jdl.matching import Specification
 from jdl.sensitivity import NO_HEADLINE, TOO_FEW
 
 OTHERS = 600
@@ -205,3 +206,113 @@ def test_no_two_numbers_part_fewer_people_than_the_smallest_cell(left_out):
 
 def test_a_choice_tells_nobody():
     assert "o1" not in repr(World().run({"Headline": linked(range(200))}))
+
+
+KEPT = Specification("caliper 0.2", "treated ~ C(region) + age + ogrs", 0.2, ("sex",))
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Matched groups of people by number, of whom every fourth reoffended."""
+
+    frame: pd.DataFrame
+    accepted: bool = True
+    first: object = None
+    specification: Specification = KEPT
+
+    @property
+    def treatment_n(self):
+        return int(self.frame["treated"].sum())
+
+    comparison_people = OTHERS
+
+
+def groups(people, **changes):
+    world = World()
+    treated = pd.DataFrame({"disposal_id": [f"o{one}" for one in people]})
+    frame = world.match(world.choose(treated, pd.Series(["o1"]))).frame
+    return Groups(frame, **changes)
+
+
+def by_method(headline, others):
+    world = World()
+    return sensitivity.by_method(
+        headline, others, read=world.read, compare=world.compare
+    ), world.asked
+
+
+def test_other_groups_are_tested_too():
+    told, _ = by_method(groups(range(200)), {"caliper": lambda: groups(range(150))})
+    assert [choice.label for choice in told] == ["as reported", "caliper"]
+    assert [choice.analysed for choice in told] == [200, 150]
+    assert told[1].difference == pytest.approx(38 / 150 - 0.5)
+
+
+def test_groups_that_differ_by_a_few_leave_only_the_conclusion():
+    told, _ = by_method(groups(range(200)), {"caliper": lambda: groups(range(197))})
+    assert (told[1].analysed, told[1].difference, told[1].conclusion) == (None, None, "reduction")
+
+
+def test_other_groups_that_are_not_alike_are_not_read():
+    told, asked = by_method(
+        groups(range(200)), {"caliper": lambda: groups(range(150), accepted=False)}
+    )
+    assert asked.count("read") == 1
+    assert (told[1].accepted, told[1].reason) == (False, NOT_BALANCED)
+
+
+def test_the_first_specification_is_told_though_it_was_not_kept():
+    first = groups(range(160), accepted=False)
+    headline = groups(range(200), first=first)
+    others = sensitivity.first_tried(headline)
+    told, _ = by_method(headline, others)
+    assert list(others) == ["first specification (caliper 0.2)"]
+    assert told[1].difference == pytest.approx(40 / 160 - 0.5)
+
+
+def test_nothing_else_was_tried_first():
+    assert sensitivity.first_tried(groups(range(200))) == {}
+
+
+def test_calipers_other_than_the_one_that_was_kept():
+    made = sensitivity.other_calipers(KEPT, [0.2, 0.1, 0.05], lambda one: one)
+    assert {label: match().caliper for label, match in made.items()} == {
+        "caliper of 0.1 standard deviations": 0.1,
+        "caliper of 0.05 standard deviations": 0.05,
+    }
+
+
+def test_each_variable_is_left_out_once():
+    kept = replace(KEPT, formula="treated ~ C(region) + age + ogrs + age_missing")
+    labels = {"region": "region", "age": "age", "ogrs": "score"}
+    made = sensitivity.without_each(kept, labels, lambda one: one.formula)
+    assert {label: match() for label, match in made.items()} == {
+        "without region": "treated ~ age + ogrs + age_missing",
+        "without age": "treated ~ C(region) + ogrs + age_missing",
+        "without score": "treated ~ C(region) + age + age_missing",
+    }
+
+
+def test_a_negative_control_leaves_its_own_variable_out():
+    asked = []
+
+    def match(specification):
+        asked.append(specification.formula)
+        return groups(range(200))
+
+    frame = groups(range(200)).frame.assign(ogrs=[2] * 50 + [0] * 150 + [1] * 300 + [0] * 300)
+    effect = sensitivity.before_the_index_date(
+        frame, KEPT, outcome="ogrs", match=match, compare=World().compare
+    )
+    assert asked == ["treated ~ C(region) + age"]
+    assert (effect.treatment.mean, effect.comparison.mean) == (0.25, 0.5)
+
+
+def test_a_negative_control_without_a_match_says_nothing():
+    none = groups([])
+    assert (
+        sensitivity.before_the_index_date(
+            none.frame, KEPT, outcome="treated", match=lambda _: none, compare=World().compare
+        )
+        is None
+    )
