@@ -7,7 +7,42 @@ the measured differences; it cannot remove unmeasured ones, and the headline sta
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import patsy  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+from scipy.special import expit, stdtr, stdtrit
+
+from jdl.effects import ALL, Effect, compare
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+MODELS = {"rate": "logistic", "frequency": "quasi-Poisson", "days": "linear"}
+"""The model of the outcome by kind of measure."""
+
+FEWEST_PLACES = 10
+"""Treated places from which errors are clustered by place."""
+
+REPEATED = 1e-10
+"""Share of a column's weighted sum of squares not determined by earlier columns, below which it
+repeats them."""
+
+EDGE = 1e-8
+"""Distance of a prediction from the impossible, below which the data do not determine it."""
+
+_STEPS = 60
+_PATIENT_STEPS = 25
+_CLOSE = 1e-20
+_CLOSE_ENOUGH = 1e-9
 
 
 @dataclass(frozen=True)
@@ -22,6 +57,8 @@ class Adjusted:
         Of the outcome in the comparison group.
     difference : float or None
         Mean outcome of the matched treatment group minus the mean that the model predicts for it.
+    error : float or None
+        Its standard error.
     ci_low, ci_high, p_value, df : float or None
         By t with `df` degrees of freedom.
     ratio, ratio_low, ratio_high : float or None
@@ -42,6 +79,7 @@ class Adjusted:
     measure: str
     model: str
     difference: float | None = None
+    error: float | None = None
     ci_low: float | None = None
     ci_high: float | None = None
     p_value: float | None = None
@@ -54,3 +92,535 @@ class Adjusted:
     conclusion: str = "suppressed"
     reason: str | None = None
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """The terms of an outcome model as numbers, ready for any outcome of the same rows.
+
+    Parameters
+    ----------
+    treated, comparison : array of shape (n, k)
+        The terms in coordinates in which the comparison group's weighted cross-products are one.
+    weight : array
+        Of the comparison rows.
+    person : int array
+        Whose row it is, the treated first.
+    place : int array or None
+        Where, the treated first.
+    repeats : tuple of int
+        Columns left out because earlier ones determine them.
+    """
+
+    treated: Floats
+    comparison: Floats
+    weight: Floats
+    person: Codes
+    place: Codes | None
+    repeats: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A doubly robust estimate from arrays.
+
+    Parameters
+    ----------
+    treated, predicted : float
+        Mean outcome of the treated, and the mean that the model predicts for them.
+    error, log_error : float
+        Standard error of the difference, and of the logarithm of the ratio (not a number where a
+        mean is not above zero).
+    df, log_df : float
+        Their degrees of freedom.
+    certain : bool
+        Whether the model predicts an outcome of some comparison rows with certainty.
+    """
+
+    treated: float
+    predicted: float
+    error: float
+    log_error: float
+    df: float
+    log_df: float
+    certain: bool
+
+    @property
+    def difference(self) -> float:
+        """Treated minus predicted."""
+        return self.treated - self.predicted
+
+    def interval(self, significance: float = 0.05) -> tuple[float, float]:
+        """Return the interval of the difference."""
+        half = float(stdtrit(self.df, 1 - significance / 2)) * self.error
+        return self.difference - half, self.difference + half
+
+    def ratio_interval(self, significance: float = 0.05) -> tuple[float, float]:
+        """Return the interval of the ratio."""
+        half = float(stdtrit(self.log_df, 1 - significance / 2)) * self.log_error
+        middle = math.log(self.treated / self.predicted)
+        return math.exp(middle - half), math.exp(middle + half)
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided p of no difference."""
+        return float(2 * stdtr(self.df, -abs(self.difference) / self.error))
+
+
+class NoEstimate(Exception):  # noqa: N818
+    """The outcome model has no solution; says why in plain words."""
+
+
+def design(
+    terms: Floats,
+    treated: NDArray[np.bool_],
+    weight: Floats,
+    person: Codes | None = None,
+    place: Codes | None = None,
+) -> Design:
+    """Prepare the terms of an outcome model.
+
+    Parameters
+    ----------
+    terms : array of shape (n, k)
+        The columns of the model, the intercept among them.
+    treated : bool array
+        Who was treated; all are taken to count one.
+    weight : array
+        Of every row; only that of the comparison rows is read.
+    person : int array, optional
+        Whose row it is; every row its own person if absent.
+    place : int array, optional
+        Where, to cluster the errors by it.
+
+    Returns
+    -------
+    Design
+
+    Notes
+    -----
+    X = Z R with Z' W Z = I over the comparison rows, R by Cholesky of X' W X, which leaves out
+    the columns that earlier ones determine.
+    """
+    share = weight[~treated]
+    factor, kept, scale = _factor(terms[~treated], share)
+    change = solve_triangular(factor, np.diag(1 / scale), lower=True).T
+    chosen = terms if len(kept) == terms.shape[1] else terms[:, kept]
+    order = np.concatenate([np.flatnonzero(treated), np.flatnonzero(~treated)])
+    who = np.arange(len(order)) if person is None else person[order]
+    return Design(
+        treated=chosen[treated] @ change,
+        comparison=chosen[~treated] @ change,
+        weight=share,
+        person=np.unique(who, return_inverse=True)[1],
+        place=None if place is None else np.unique(place[order], return_inverse=True)[1],
+        repeats=tuple(sorted(set(range(terms.shape[1])) - set(kept))),
+    )
+
+
+def _factor(terms: Floats, weight: Floats) -> tuple[Floats, list[int], Floats]:
+    """Factorise the scaled cross-products of the columns that earlier ones do not determine."""
+    root = terms * np.sqrt(weight)[:, None]
+    gram = root.T @ root
+    size = np.sqrt(np.diag(gram))
+    scale = np.where(size > 0, size, 1.0)
+    gram /= np.outer(scale, scale)
+    factor, kept = np.zeros_like(gram), []
+    for j in range(len(gram)):
+        left = gram[:, j] - factor @ factor[j]
+        if left[j] > REPEATED:
+            factor[j:, j] = left[j:] / math.sqrt(left[j])
+            kept.append(j)
+    return factor[np.ix_(kept, kept)], kept, scale[kept]
+
+
+def estimate(design: Design, treated: Floats, comparison: Floats, model: str) -> Estimate:
+    """Estimate the effect on the treated with an outcome model fitted in the comparison group.
+
+    Parameters
+    ----------
+    design : Design
+        The terms of the model.
+    treated, comparison : array
+        Outcomes.
+    model : {'logistic', 'quasi-Poisson', 'linear'}
+        Of the outcome in the comparison group.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    NoEstimate
+        If the model has no solution.
+
+    Notes
+    -----
+    Difference: mean(y_i) - mean(m_i) over the treated, m_i = g(x_i' b), b from the weighted
+    score equations sum w_j x_j (y_j - m_j) = 0 of the comparison group. Its influence: of a
+    treated row (y_i - m_i - difference) / sqrt(n (n - 1)); of a comparison row
+    -w_j a' x_j (y_j - m_j) / sqrt(1 - h_j), a = H^-1 mean(g'_i x_i) over the treated,
+    H = sum w_j g'_j x_j x_j', h_j the leverage w_j g'_j x_j' H^-1 x_j (HC2; MacKinnon and White
+    1985). Influences are summed by person before they are squared; t with n - 1 degrees of
+    freedom. Given places, the errors are clustered by them with the correction of Bell and
+    McCaffrey (2002) and their degrees of freedom by Satterthwaite, for the linearised estimate
+    (Pustejovsky and Tipton 2018).
+    """
+    family = _FAMILIES[model]
+    fit = _fit(design, comparison, family)
+    predicted = family.mean(design.treated @ fit.coefficients)
+    direction = (family.slope(predicted)[:, None] * design.treated).mean(axis=0)
+    along = solve_triangular(fit.root, direction, lower=True)
+    rows, pearson = _hat(design, fit)
+    spread = _by_person if design.place is None else _by_place
+    ours, theirs = float(treated.mean()), float(predicted.mean())
+    parts = (treated - ours) - (predicted - theirs)
+    error, df = spread(design, rows, pearson, parts, along)
+    if not error > 0:
+        raise NoEstimate("The outcome model leaves nothing unexplained.")
+    log_error, log_df = math.nan, math.nan
+    if ours > 0 and theirs > 0:
+        parts = (treated - ours) / ours - (predicted - theirs) / theirs
+        log_error, log_df = spread(design, rows, pearson, parts, along / theirs)
+    return Estimate(ours, theirs, error, log_error, df, log_df, fit.certain)
+
+
+@dataclass(frozen=True)
+class _Family:
+    """An outcome model with its own link: mean, its slope by mean, the likelihood's other part."""
+
+    mean: Callable[[Floats], Floats]
+    slope: Callable[[Floats], Floats]
+    total: Callable[[Floats], Floats]
+    link: Callable[[float], float]
+    highest: float = math.inf
+    lowest: float = 0.0
+
+
+_FAMILIES = {
+    "logistic": _Family(
+        mean=expit,
+        slope=lambda mean: mean * (1 - mean),
+        total=lambda eta: np.logaddexp(0, eta),
+        link=lambda mean: math.log(mean / (1 - mean)),
+        highest=1.0,
+    ),
+    "quasi-Poisson": _Family(
+        mean=np.exp, slope=lambda mean: mean, total=np.exp, link=lambda mean: math.log(mean)
+    ),
+    "linear": _Family(
+        mean=lambda eta: eta,
+        slope=lambda mean: np.ones_like(mean),
+        total=lambda eta: eta**2 / 2,
+        link=lambda mean: mean,
+        lowest=-math.inf,
+    ),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """A fitted outcome model: what the errors need of it."""
+
+    coefficients: Floats
+    root: Floats
+    """Lower Cholesky factor of H."""
+    residual: Floats
+    slope: Floats
+    certain: bool
+
+
+def _fit(design: Design, outcome: Floats, family: _Family) -> _Fit:
+    """Solve the weighted score equations by Newton steps, the Hessian kept while it serves."""
+    z, weight = design.comparison, design.weight
+    average = float(weight @ outcome / weight.sum())
+    if not family.lowest < average < family.highest or np.ptp(outcome) == 0:
+        raise NoEstimate("Everyone in the comparison group has the same outcome.")
+    at = z.T @ (weight * family.link(average))
+    eta = z @ at
+    root: Floats = np.eye(len(at)) * math.sqrt(family.slope(np.array([average]))[0])
+    worth, before = _likelihood(weight, outcome, eta, family), math.inf
+    for step in range(_STEPS):
+        mean = family.mean(eta)
+        gradient = z.T @ (weight * (outcome - mean))
+        change, gain = _solve(root, gradient)
+        if gain <= (_CLOSE if step < _PATIENT_STEPS else _CLOSE_ENOUGH) * weight.sum():
+            break
+        if gain > before / 50:
+            root = _root(z, weight * family.slope(mean))
+            change, gain = _solve(root, gradient)
+        at, eta, worth = _step(design, outcome, family, at, eta, change, worth)
+        before = gain
+    else:
+        raise NoEstimate("The outcome model did not converge.")
+    mean = family.mean(eta)
+    slope = family.slope(mean)
+    edge = mean - family.lowest < EDGE, family.highest - mean < EDGE
+    certain = edge[0] | edge[1]
+    if certain.all():
+        raise NoEstimate("The outcome model predicts everyone with certainty.")
+    root = _root(z, weight * slope)
+    return _Fit(at, root, outcome - mean, slope, bool(certain.any()))
+
+
+def _root(z: Floats, weight: Floats) -> Floats:
+    """Return the lower Cholesky factor of the weighted cross-products."""
+    scaled = z * np.sqrt(weight)[:, None]
+    try:
+        root = np.linalg.cholesky(scaled.T @ scaled)
+    except np.linalg.LinAlgError as error:
+        raise NoEstimate("The data do not determine the outcome model.") from error
+    return np.asarray(root, dtype=np.float64)
+
+
+def _solve(root: Floats, gradient: Floats) -> tuple[Floats, float]:
+    """Return Newton's step, and twice what it is expected to gain."""
+    half = solve_triangular(root, gradient, lower=True)
+    return solve_triangular(root, half, lower=True, trans="T"), float(half @ half)
+
+
+def _likelihood(weight: Floats, outcome: Floats, eta: Floats, family: _Family) -> float:
+    with np.errstate(over="ignore"):
+        return float(weight @ (outcome * eta - family.total(eta)))
+
+
+def _step(
+    design: Design,
+    outcome: Floats,
+    family: _Family,
+    at: Floats,
+    eta: Floats,
+    change: Floats,
+    worth: float,
+) -> tuple[Floats, Floats, float]:
+    """Go the way of `change`, half of it as long as the likelihood falls by more than rounding."""
+    along = design.comparison @ change
+    for halving in range(30):
+        share = 0.5**halving
+        further = _likelihood(design.weight, outcome, eta + share * along, family)
+        if further >= worth - 1e-9 * abs(worth):
+            break
+    return at + share * change, eta + share * along, further
+
+
+def _hat(design: Design, fit: _Fit) -> tuple[Floats, Floats]:
+    """Return the rows U of which U U' is the hat matrix, and the Pearson residuals beside them."""
+    scale = np.sqrt(design.weight * fit.slope)
+    whiten = solve_triangular(fit.root, np.eye(len(fit.root)), lower=True).T
+    pearson = np.zeros(len(scale))
+    np.divide(design.weight * fit.residual, scale, out=pearson, where=scale > 0)
+    return (design.comparison * scale[:, None]) @ whiten, pearson
+
+
+def _by_person(
+    design: Design, rows: Floats, pearson: Floats, ours: Floats, along: Floats
+) -> tuple[float, float]:
+    """Standard error by HC2, influences summed by person, and n - 1 degrees of freedom."""
+    n = len(ours)
+    left = 1 - np.einsum("ij,ij->i", rows, rows)
+    theirs = np.zeros(len(left))
+    np.divide(rows @ along * pearson, np.sqrt(np.abs(left)), out=theirs, where=left > REPEATED)
+    parts = np.concatenate([ours / math.sqrt(n * (n - 1)), -theirs])
+    influence = np.bincount(design.person, parts)
+    return math.sqrt(float(influence @ influence)), n - 1.0
+
+
+def _by_place(
+    design: Design, rows: Floats, pearson: Floats, ours: Floats, along: Floats
+) -> tuple[float, float]:
+    """Standard error by CR2, influences summed by place, and its degrees of freedom."""
+    assert design.place is not None
+    n = len(ours)
+    here, there = design.place[:n], design.place[n:]
+    places = int(design.place.max()) + 1
+    people = np.bincount(here, minlength=places)
+    inflate = 1 / np.sqrt(1 - np.minimum(people, n - 1) / n)
+    influence = inflate * np.bincount(here, ours, minlength=places) / n
+    shared, own = np.zeros((places, len(along))), np.zeros(places)
+    order = np.argsort(there, kind="stable")
+    bounds = np.searchsorted(there[order], np.arange(places + 1))
+    for place, (first, last) in enumerate(pairwise(bounds)):
+        part, residual = rows[order[first:last]], pearson[order[first:last]]
+        hat = part.T @ part
+        reached = _root_inverse(hat) @ along
+        influence[place] -= float(reached @ (part.T @ residual))
+        shared[place], own[place] = hat @ reached, float(reached @ hat @ reached)
+    scaled = inflate * people
+    expected = (np.diag(inflate * scaled) - np.outer(scaled, scaled) / n) * (
+        float(ours @ ours) / (n - 1) / n**2
+    ) + (np.diag(own) - shared @ shared.T) * (
+        float(pearson @ pearson) / max(1, len(pearson) - len(along))
+    )
+    df = float(np.trace(expected) ** 2 / (expected**2).sum())
+    return math.sqrt(float(influence @ influence)), min(df, n - 1.0)
+
+
+def _root_inverse(hat: Floats) -> Floats:
+    """Return (I - hat)^(-1/2), nothing along what one place alone determines."""
+    values, vectors = np.linalg.eigh(hat)
+    left = 1 - values
+    power = np.where(left > REPEATED, 1 / np.sqrt(np.maximum(left, REPEATED)), 0.0)
+    inverse: Floats = (vectors * power) @ vectors.T
+    return inverse
+
+
+def adjust(
+    frame: pd.DataFrame, measure: str, terms: str, *, effect: Effect | None = None, **choices: Any
+) -> Adjusted:
+    """Adjust one measure; see `adjust_all`, whose `choices` it takes.
+
+    Parameters
+    ----------
+    frame, terms
+        As in `adjust_all`.
+    measure : str
+        One of ``effects.ALL``.
+    effect : Effect, optional
+        The headline result of the measure; compared here if absent.
+    **choices
+        As in `adjust_all`.
+
+    Returns
+    -------
+    Adjusted
+    """
+    given = compare(frame, measure) if effect is None else effect
+    return adjust_all(frame, {measure: given}, terms, **choices)[measure]
+
+
+def adjust_all(
+    frame: pd.DataFrame,
+    effects: Mapping[str, Effect],
+    terms: str,
+    *,
+    significance: float = 0.05,
+    person: str = "offender_id",
+    place: str = "place",
+    treated: str = "treated",
+    weight: str = "weight",
+) -> dict[str, Adjusted]:
+    """Adjust the matched comparison on each measure by a model of its outcome.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Matched units with their outcomes and the variables of the terms; rows without a weight are
+        left out.
+    effects : mapping of str to Effect
+        The headline results by measure. What is suppressed there is suppressed here, and what
+        is not concluded there for want of numbers is not concluded here.
+    terms : str
+        Right side of the score's formula.
+    significance : float
+        Of the two-sided test and, as 1 - significance, of the intervals.
+    person, place, treated, weight : str
+        Columns; `place` may be absent.
+
+    Returns
+    -------
+    dict of str to Adjusted
+        In the order of `effects`; see `estimate` for the method. The errors are clustered by place
+        where the treatment group comes from ten places or more.
+    """
+    used = frame.loc[frame[weight] > 0]
+    ours = used[treated].to_numpy(dtype=bool)
+    places = int(used.loc[ours, place].nunique()) if place in used.columns else None
+    columns: _Columns | None = None
+    designs: dict[bytes, Design] = {}
+    results = {}
+    for name, effect in effects.items():
+        model = MODELS[ALL[name].kind]
+        blank = Adjusted(effect.analysis, name, model, places=places, reason=effect.reason)
+        if effect.conclusion == "suppressed":
+            results[name] = blank
+            continue
+        columns = columns or _columns(used, terms, treated)
+        rows = ALL[name].rows(used)
+        key = rows.tobytes()
+        if key not in designs:
+            part = used.loc[rows]
+            clustered = places is not None and places >= FEWEST_PLACES
+            designs[key] = design(
+                columns.values[rows],
+                ours[rows],
+                part[weight].to_numpy(dtype=float),
+                pd.factorize(part[person])[0],
+                pd.factorize(part[place].astype(object).fillna(""))[0] if clustered else None,
+            )
+        values = ALL[name].values(used)
+        results[name] = _adjusted(
+            blank,
+            effect,
+            designs[key],
+            columns,
+            values[rows & ours],
+            values[rows & ~ours],
+            significance,
+        )
+    return results
+
+
+@dataclass(frozen=True, eq=False)
+class _Columns:
+    values: Floats
+    names: tuple[str, ...]
+
+
+def _columns(used: pd.DataFrame, terms: str, treated: str) -> _Columns:
+    """Return the terms as numbers, text as categories that are present."""
+    changes = {
+        column: pd.Categorical(used[column].astype(object))
+        for column in used.columns
+        if column != treated
+        and re.search(rf"\b{re.escape(str(column))}\b", terms)
+        and not pd.api.types.is_numeric_dtype(used[column])
+    }
+    matrix = patsy.dmatrix(terms, used.assign(**changes), NA_action="raise")
+    return _Columns(np.asarray(matrix, dtype=np.float64), tuple(matrix.design_info.column_names))
+
+
+def _adjusted(
+    blank: Adjusted,
+    effect: Effect,
+    design: Design,
+    columns: _Columns,
+    treated: Floats,
+    comparison: Floats,
+    significance: float,
+) -> Adjusted:
+    try:
+        found = estimate(design, treated, comparison, blank.model)
+    except NoEstimate as error:
+        return replace(blank, conclusion="inconclusive", reason=str(error))
+    low, high = found.interval(significance)
+    direction = "reduction" if found.difference < 0 else "increase"
+    concludes = effect.reason is None and found.p_value <= significance
+    has_ratio = math.isfinite(found.log_error)
+    ratio_low, ratio_high = found.ratio_interval(significance) if has_ratio else (None, None)
+    return replace(
+        blank,
+        difference=found.difference,
+        error=found.error,
+        ci_low=low,
+        ci_high=high,
+        p_value=found.p_value,
+        df=found.df,
+        ratio=found.treated / found.predicted if has_ratio else None,
+        ratio_low=ratio_low,
+        ratio_high=ratio_high,
+        errors="HC2 by person" if design.place is None else "CR2 by place",
+        conclusion=direction if concludes else "inconclusive",
+        notes=tuple(_notes(design, columns, found)),
+    )
+
+
+def _notes(design: Design, columns: _Columns, found: Estimate) -> Iterator[str]:
+    if design.repeats:
+        left = ", ".join(columns.names[column] for column in design.repeats)
+        yield (
+            "Left out of the outcome model, because nobody in the comparison group varies there or "
+            f"other terms say the same: {left}."
+        )
+    if found.certain:
+        yield "The outcome model is certain of the outcome of some in the comparison group."

@@ -1,7 +1,9 @@
 """Effects: the difference between two weighted groups, its interval, test and conclusion.
 
 The service's test: one two-sided Welch t-test a measure, the comparison group counted at Kish's
-effective size. Every result carries its conclusion, or its reason for having none.
+effective size. Every result carries its conclusion, or its reason for having none. A measure among
+reoffenders only is descriptive, for who reoffends may itself be an effect: each has its version
+for everyone in `EVERYONE`.
 """
 
 from __future__ import annotations
@@ -14,9 +16,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtr, stdtrit
+from scipy.special import stdtr, stdtrit
+
+from jdl.power import numbers_needed, reach
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+YEAR = 365
+"""Days without reoffence of who does not reoffend."""
+
+UNTESTABLE = "Everyone within each group has the same outcome, so the difference cannot be tested."
 
 HIGHEST = {"rate": 1.0, "frequency": math.inf, "days": 366.0}
 """The highest possible mean, by kind of measure."""
@@ -44,6 +54,8 @@ class Measure:
         The column it is read from.
     level : str, optional
         For a rate: the value of `outcome` that counts as one.
+    otherwise : float, optional
+        The value of those who did not reoffend, where `outcome` has none for them.
     """
 
     name: str
@@ -54,29 +66,49 @@ class Measure:
     unit: str
     outcome: str
     level: str | None = None
+    otherwise: float | None = None
 
     def values(self, frame: pd.DataFrame) -> Floats:
         """Return the outcome of each row as a number, missing as not a number."""
         column = frame[self.outcome]
         if self.level is not None:
             column = (column == self.level).where(column.notna())
-        return np.asarray(
-            pd.to_numeric(column.astype("object").where(column.notna(), np.nan)), dtype=np.float64
-        )
+        values = _numbers(column)
+        if self.otherwise is None:
+            return values
+        if self.kind == "days":
+            values = np.minimum(values, self.otherwise)
+        return np.where(_numbers(frame[RATE.outcome]) == 1, values, self.otherwise)
+
+    def rows(self, frame: pd.DataFrame) -> Flags:
+        """Tell which rows it averages: everyone's or the reoffenders', where it is recorded."""
+        recorded: Flags = ~np.isnan(self.values(frame))
+        if self.among == "reoffenders":
+            recorded &= _numbers(frame[RATE.outcome]) == 1
+        return recorded
+
+
+def _numbers(column: pd.Series[Any]) -> Floats:
+    return np.asarray(
+        pd.to_numeric(column.astype("object").where(column.notna(), np.nan)), dtype=np.float64
+    )
+
+
+RATE = Measure(
+    "rate",
+    "One-year proven reoffending rate",
+    "rate",
+    "everyone",
+    "lower",
+    "proportion",
+    "reoffended",
+)
 
 
 def _measures() -> tuple[Measure, ...]:
     outcomes = {"indictable": "lower", "either way": "lower", "summary": "higher"}
     return (
-        Measure(
-            "rate",
-            "One-year proven reoffending rate",
-            "rate",
-            "everyone",
-            "lower",
-            "proportion",
-            "reoffended",
-        ),
+        RATE,
         Measure(
             "frequency",
             "Frequency of proven reoffending",
@@ -144,6 +176,40 @@ def _measures() -> tuple[Measure, ...]:
 MEASURES: dict[str, Measure] = {measure.name: measure for measure in _measures()}
 
 
+def _for_everyone(measure: Measure) -> Measure:
+    """Return the version for everyone of a measure among reoffenders."""
+    if measure.kind == "days":
+        return replace(
+            measure,
+            name="time_without_reoffence",
+            label="Average time without proven reoffence in the year",
+            among="everyone",
+            otherwise=float(YEAR),
+        )
+    return replace(
+        measure,
+        name=f"{measure.name}_everyone",
+        label=f"{measure.label}, of everyone",
+        among="everyone",
+        unit=measure.unit.replace("reoffender", "person"),
+        otherwise=0.0,
+    )
+
+
+EVERYONE: dict[str, Measure] = {
+    name: _for_everyone(measure)
+    for name, measure in MEASURES.items()
+    if measure.among == "reoffenders"
+}
+"""For each measure among reoffenders, by its name, the same for everyone."""
+
+ALL: dict[str, Measure] = MEASURES | {measure.name: measure for measure in EVERYONE.values()}
+"""`MEASURES` and those of `EVERYONE`, each by its own name."""
+
+_RARE = frozenset(measure.name for measure in EVERYONE.values() if measure.kind != "days")
+"""The versions for everyone that need as many reoffenders as what they stand beside."""
+
+
 @dataclass(frozen=True)
 class Group:
     """One group's figures on one measure. Everything but `n` is None when it is not reported.
@@ -181,7 +247,7 @@ class Effect:
     Parameters
     ----------
     analysis, measure : str
-        Which analysis; which of `MEASURES`.
+        Which analysis; which of `ALL`.
     treatment, comparison : Group
         The two groups.
     difference : float or None
@@ -223,7 +289,7 @@ class Effect:
     detectable: float | None
 
     def __repr__(self) -> str:
-        measure = MEASURES[self.measure]
+        measure = ALL[self.measure]
         if self.difference is None or self.treatment.mean is None or self.comparison.mean is None:
             return f"{measure.label}: {self.conclusion}. {self.reason or ''}".rstrip()
         interval = (
@@ -258,8 +324,8 @@ def compare(
     frame : DataFrame
         Matched units with their outcomes; rows without a weight are left out.
     measure : str
-        One of `MEASURES`. A measure among reoffenders takes the reoffenders of both groups with
-        their weights, and of these whoever has the outcome recorded.
+        One of `ALL`. A measure among reoffenders takes the reoffenders of both groups with their
+        weights, and of these whoever has the outcome recorded.
     analysis : str
         Name of the analysis the effect belongs to.
     significance : float
@@ -267,10 +333,12 @@ def compare(
     power : float
         For `numbers_needed` and `detectable`.
     minimum_events : int
-        Least n times mean in the treatment group: below it a measure of everyone is inconclusive,
-        a share or count among reoffenders suppressed.
+        Least number of treated people who reoffended, which is the rate's n times p: below it a
+        measure of everyone is inconclusive. Of a share or count that describes reoffences, least
+        n times mean in the treatment group; below it suppressed.
     minimum_reoffenders : int
-        Least number of treated reoffenders for a measure among reoffenders; below it suppressed.
+        Least number of treated reoffenders for a measure that describes reoffences, among them or
+        of everyone; below it suppressed.
     person, treated, weight : str
         Columns.
 
@@ -289,74 +357,43 @@ def compare(
     s0^2 = k / (k - 1) * sum w (y - mean)^2 / sum w; degrees of freedom by Welch and Satterthwaite.
     Minima as the service's own report generator has them.
     """
-    chosen = MEASURES[measure]
+    chosen = ALL[measure]
     used = frame.loc[frame[weight] > 0]
-    matched = int(used[treated].sum())
-    if chosen.among == "reoffenders":
-        used = used.loc[MEASURES["rate"].values(used) == 1]
-    values = chosen.values(used)
-    known = ~np.isnan(values)
-    if chosen.among == "everyone" and not known.all():
-        raise ValueError(f"{chosen.outcome} is missing for {int((~known).sum())} matched rows.")
     ours = used[treated].to_numpy(dtype=bool)
+    again = int((RATE.values(used)[ours] == 1).sum())
+    values, rows = chosen.values(used), chosen.rows(used)
+    if measure in MEASURES and chosen.among == "everyone" and not rows.all():
+        raise ValueError(f"{chosen.outcome} is missing for {int((~rows).sum())} matched rows.")
     weights = used[weight].to_numpy(dtype=float)
     people = pd.factorize(used[person])[0]
     treatment, comparison = (
         _group(chosen, values[side], weights[side], people[side], significance)
-        for side in (ours & known, ~ours & known)
+        for side in (ours & rows, ~ours & rows)
     )
-    reason = _too_few(chosen, treatment, comparison, minimum_events, minimum_reoffenders)
+    reason = _too_few(chosen, treatment, comparison, again, minimum_events, minimum_reoffenders)
     if reason is not None:
         return suppressed(analysis, measure, Group(n=treatment.n), Group(n=comparison.n), reason)
+    few = (
+        f"Fewer than {minimum_events} people reoffended in the treatment group, too few to draw a "
+        "conclusion."
+    )
     return _tested(
-        analysis, chosen, treatment, comparison, significance, power, minimum_events, matched
+        analysis,
+        chosen,
+        treatment,
+        comparison,
+        significance,
+        power,
+        few if chosen.among == "everyone" and again < minimum_events else None,
+        int(ours.sum()),
     )
 
 
 def compare_all(
     frame: pd.DataFrame, measures: Iterable[str] = tuple(MEASURES), **choices: Any
 ) -> dict[str, Effect]:
-    """Compare the matched groups on some of `MEASURES`; `choices` as in `compare`."""
+    """Compare the matched groups on some of `ALL`; `choices` as in `compare`."""
     return {measure: compare(frame, measure, **choices) for measure in measures}
-
-
-def numbers_needed(
-    treatment: Group,
-    comparison: Group,
-    *,
-    significance: float = 0.05,
-    power: float = 0.8,
-) -> float:
-    """Return how many treated people a study of the seen difference needs in all.
-
-    Parameters
-    ----------
-    treatment, comparison : Group
-        As `compare` gives them.
-    significance, power : float
-        Of the two-sided test.
-
-    Returns
-    -------
-    float
-        People, not yet rounded up; infinite when there is no difference.
-
-    Notes
-    -----
-    n = (z + zb)^2 (s1^2 + s0^2 / k) / d^2 with k = effective comparison size / n treated: the pool
-    grows with the treatment group.
-    """
-    t, c = _summary(treatment), _summary(comparison)
-    difference = t.mean - c.mean
-    if difference == 0:
-        return math.inf
-    z = _reach(significance, power)
-    return float(z**2 * (t.sd**2 + c.sd**2 * t.size / c.size) / difference**2)
-
-
-def _reach(significance: float, power: float) -> float:
-    """How many standard errors a difference must measure to be found with `power`."""
-    return float(ndtri(1 - significance / 2) + ndtri(power))
 
 
 @dataclass(frozen=True)
@@ -402,20 +439,26 @@ def _group(
 
 
 def _too_few(
-    measure: Measure, treatment: Group, comparison: Group, events: int, reoffenders: int
+    measure: Measure,
+    treatment: Group,
+    comparison: Group,
+    again: int,
+    events: int,
+    reoffenders: int,
 ) -> str | None:
     """Give the reason to suppress, in public words; None when there are enough people."""
     among = measure.among == "reoffenders"
+    describes = among or measure.name in _RARE
     who = "reoffended" if among else "could be matched"
     for group, name in ((treatment, "treatment"), (comparison, "comparison")):
         if group.n == 0:
             return f"Nobody in the {name} group {who}."
-    if among and treatment.n < reoffenders:
+    if describes and min(again, treatment.n) < reoffenders:
         return (
             f"Fewer than {reoffenders} people in the treatment group reoffended, which could give "
             "misleading results."
         )
-    if among and measure.kind != "days" and _short(treatment, events):
+    if describes and measure.kind != "days" and _short(treatment, events):
         what = "people" if measure.kind == "rate" else "events"
         return (
             f"Fewer than {events} {what} were counted in the treatment group, which could give "
@@ -462,7 +505,7 @@ def suppressed(
         df=None,
         significant=False,
         conclusion="suppressed",
-        favourable=MEASURES[measure].favourable,
+        favourable=ALL[measure].favourable,
         reason=reason,
         numbers_needed=None,
         detectable=None,
@@ -505,11 +548,11 @@ def _tested(
     comparison: Group,
     significance: float,
     power: float,
-    events: int,
+    few: str | None,
     matched: int,
 ) -> Effect:
     test = _welch(treatment, comparison, significance)
-    reason = _no_conclusion(measure, treatment, test, events)
+    reason = UNTESTABLE if test.p is None else few
     significant = reason is None and test.p is not None and test.p <= significance
     direction = "reduction" if test.difference < 0 else "increase"
     more = numbers_needed(treatment, comparison, significance=significance, power=power)
@@ -530,16 +573,5 @@ def _tested(
         favourable=measure.favourable,
         reason=reason,
         numbers_needed=math.ceil(needed) if undecided else None,
-        detectable=_reach(significance, power) * test.error if test.error else None,
+        detectable=reach(significance, power) * test.error if test.error else None,
     )
-
-
-def _no_conclusion(measure: Measure, treatment: Group, test: _Test, events: int) -> str | None:
-    if test.p is None:
-        return (
-            "Everyone within each group has the same outcome, so the difference cannot be tested."
-        )
-    if measure.among == "everyone" and _short(treatment, events):
-        what = "people reoffended" if measure.kind == "rate" else "reoffences were counted"
-        return f"Fewer than {events} {what} in the treatment group, too few to draw a conclusion."
-    return None

@@ -2,7 +2,49 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Protocol
+
+from scipy.special import ndtri
+
+
+class Group(Protocol):
+    """What is needed of a group, see ``effects.Group``."""
+
+    @property
+    def n(self) -> int:
+        """People or disposals averaged."""
+        ...
+
+    @property
+    def mean(self) -> float | None:
+        """Weighted mean."""
+        ...
+
+    @property
+    def sd(self) -> float | None:
+        """Weighted standard deviation."""
+        ...
+
+    @property
+    def effective_n(self) -> float | None:
+        """Kish's effective size."""
+        ...
+
+
+class Result(Protocol):
+    """What is needed of an adjusted check, see ``companion.Adjusted``."""
+
+    @property
+    def difference(self) -> float | None:
+        """Of the two means."""
+        ...
+
+    @property
+    def error(self) -> float | None:
+        """Its standard error."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -17,7 +59,7 @@ class Needed:
         With the comparison group as it is; infinite where no number is enough.
     adjusted : float or None
         By the standard error of the adjusted check; None without one.
-    detectable : float or None
+    detectable : float
         Smallest true difference that this study would have found.
     detectable_adjusted : float or None
         The same for the adjusted check.
@@ -26,7 +68,7 @@ class Needed:
     growing: float
     fixed: float
     adjusted: float | None
-    detectable: float | None
+    detectable: float
     detectable_adjusted: float | None
 
 
@@ -48,13 +90,12 @@ class Plan:
         Share of the uploaded who end up analysed.
     power, significance : float
         Of the two-sided test.
-    needed, needed_upload : float or None
-        People needed in the analysis and in the upload, with a pool that grows; None without a
-        difference asked for.
-    needed_fixed, needed_fixed_upload : float or None
-        The same with the pool given; infinite where no number is enough.
+    needed, needed_fixed : float or None
+        People needed in the analysis, with a pool that grows and with the pool given; infinite
+        where no number is enough, None where it was not asked for.
     detectable : float or None
-        Smallest difference found with the stated power by the people given.
+        Smallest reduction that the people given would show with the stated power; infinite where
+        even none reoffending would not show.
     """
 
     rate: float
@@ -65,7 +106,198 @@ class Plan:
     power: float
     significance: float
     needed: float | None
-    needed_upload: float | None
     needed_fixed: float | None
-    needed_fixed_upload: float | None
     detectable: float | None
+
+    def upload(self, needed: float) -> float:
+        """Return how many to upload that so many are analysed."""
+        return needed / self.retained
+
+
+def reach(significance: float = 0.05, power: float = 0.8) -> float:
+    """Return how many standard errors a difference must measure to be found.
+
+    Parameters
+    ----------
+    significance, power : float
+        Of the two-sided test.
+
+    Returns
+    -------
+    float
+        z + zb, the normal quantiles at 1 - significance / 2 and at the power.
+    """
+    return float(ndtri(1 - significance / 2) + ndtri(power))
+
+
+def numbers_needed(
+    treatment: Group,
+    comparison: Group,
+    *,
+    fixed: bool = False,
+    significance: float = 0.05,
+    power: float = 0.8,
+) -> float:
+    """Return how many treated people a study of the seen difference needs in all.
+
+    Parameters
+    ----------
+    treatment, comparison : Group
+        As ``effects.compare`` gives them.
+    fixed : bool
+        Whether the comparison group stays as it is; else it grows with the treatment group.
+    significance, power : float
+        Of the two-sided test.
+
+    Returns
+    -------
+    float
+        People, not yet rounded up; infinite when there is no difference, or when with a fixed
+        comparison group no number is enough.
+
+    Notes
+    -----
+    With standard deviations s1 and s0, difference d, effective comparison size m, treated n:
+    growing, (z + zb)^2 (s1^2 + s0^2 n / m) / d^2; fixed, s1^2 / ((d / (z + zb))^2 - s0^2 / m).
+    """
+    t, c = _figures(treatment), _figures(comparison)
+    allowed = ((t.mean - c.mean) / reach(significance, power)) ** 2
+    if fixed:
+        left = allowed - c.sd**2 / c.size
+        return t.sd**2 / left if left > 0 else math.inf
+    return (t.sd**2 + c.sd**2 * t.size / c.size) / allowed if allowed else math.inf
+
+
+def needed(
+    treatment: Group,
+    comparison: Group,
+    adjusted: Result | None = None,
+    *,
+    matched: int | None = None,
+    significance: float = 0.05,
+    power: float = 0.8,
+) -> Needed:
+    """Return how many people the seen difference needs, and what this study could have found.
+
+    Parameters
+    ----------
+    treatment, comparison : Group
+        As ``effects.compare`` gives them, with a mean and a standard deviation.
+    adjusted : Result, optional
+        The adjusted check of the same measure.
+    matched : int, optional
+        Everyone treated and matched, where the measure averages a part of them.
+    significance, power : float
+        Of the two-sided test.
+
+    Returns
+    -------
+    Needed
+
+    Notes
+    -----
+    By the adjusted check: n ((z + zb) error / d)^2, which uses what the adjustment bought.
+    """
+    t, c = _figures(treatment), _figures(comparison)
+    many = reach(significance, power)
+    scale = (treatment.n if matched is None else matched) / treatment.n
+    growing, fixed = (
+        scale
+        * numbers_needed(treatment, comparison, fixed=stays, significance=significance, power=power)
+        for stays in (False, True)
+    )
+    error = None if adjusted is None else adjusted.error
+    difference = None if adjusted is None else adjusted.difference
+    by_adjusted = None
+    if error is not None and difference is not None:
+        people = treatment.n * scale
+        by_adjusted = people * (many * error / difference) ** 2 if difference else math.inf
+    return Needed(
+        growing=growing,
+        fixed=fixed,
+        adjusted=by_adjusted,
+        detectable=many * math.sqrt(t.sd**2 / t.size + c.sd**2 / c.size),
+        detectable_adjusted=None if error is None else many * error,
+    )
+
+
+@dataclass(frozen=True)
+class _Figures:
+    mean: float
+    sd: float
+    size: float
+
+
+def _figures(group: Group) -> _Figures:
+    if group.mean is None or group.sd is None or group.effective_n is None:
+        raise ValueError("The group has no mean, standard deviation and effective size.")
+    return _Figures(group.mean, group.sd, group.effective_n)
+
+
+POOL = 50
+"""Comparison people, in effective size, to each treated person of a request not yet made."""
+
+
+def plan(
+    rate: float,
+    *,
+    difference: float | None = None,
+    people: int | None = None,
+    pool: int | None = None,
+    retained: float = 0.35,
+    power: float = 0.8,
+    significance: float = 0.05,
+) -> Plan:
+    """Return what a request yet to be made would need, and what it could show.
+
+    Parameters
+    ----------
+    rate : float
+        Reoffending rate expected without the programme, between 0 and 1.
+    difference : float, optional
+        Reduction to be found, above 0 and below `rate`.
+    people : int, optional
+        People to be uploaded.
+    pool : int, optional
+        Effective size of the comparison group if it cannot grow; without it the comparison group
+        counts `POOL` times the treatment group.
+    retained : float
+        Share of the uploaded who end up analysed.
+    power, significance : float
+        Of the two-sided test.
+
+    Returns
+    -------
+    Plan
+
+    Notes
+    -----
+    As `numbers_needed`, with the variance p (1 - p) of each rate. The smallest difference solves
+    d^2 = (z + zb)^2 ((rate - d) (1 - rate + d) / n + rate (1 - rate) / m) for d.
+    """
+    many = reach(significance, power)
+    growing = fixed = detectable = None
+    if difference is not None:
+        ours, theirs = _variance(rate - difference), _variance(rate)
+        growing = (ours + theirs / POOL) * (many / difference) ** 2
+        if pool is not None:
+            left = (difference / many) ** 2 - theirs / pool
+            fixed = ours / left if left > 0 else math.inf
+    if people is not None:
+        n = people * retained
+        detectable = _smallest(rate, n, POOL * n if pool is None else pool, many)
+    return Plan(
+        rate, difference, people, pool, retained, power, significance, growing, fixed, detectable
+    )
+
+
+def _variance(rate: float) -> float:
+    return rate * (1 - rate)
+
+
+def _smallest(rate: float, n: float, pool: float, many: float) -> float:
+    """Solve d^2 = many^2 ((rate - d) (1 - rate + d) / n + rate (1 - rate) / pool)."""
+    k = many**2 / n
+    b, c = k * (1 - 2 * rate), -(many**2) * _variance(rate) * (1 / n + 1 / pool)
+    smallest = (-b + math.sqrt(b * b - 4 * (1 + k) * c)) / (2 * (1 + k))
+    return smallest if smallest <= rate else math.inf

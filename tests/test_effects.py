@@ -4,6 +4,7 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,8 +12,9 @@ from matches import FORMULAS, agree, expect_good_match, reference
 from scipy import stats
 
 from jdl import outcomes
-from jdl.effects import MEASURES, Group, compare, compare_all, numbers_needed
+from jdl.effects import ALL, EVERYONE, MEASURES, Group, compare, compare_all
 from jdl.matching import Specification, match
+from jdl.power import numbers_needed
 
 CONTRACT = (
     "rate frequency days_to_first first_indictable first_either_way first_summary "
@@ -130,7 +132,8 @@ def test_the_whole_way_from_score_to_effect_agrees_with_r(name):
     matched = match(frame, Specification("r", FORMULAS[name], 0.2), estimator=smf.logit)
     expect_good_match(matched, frame)
     column = OUTCOME_IN_R[name]["frequency"]
-    ours = compare(matched.frame.assign(reoffences=frame[column]), "frequency")
+    outcome = matched.frame.assign(reoffences=frame[column], reoffended=True)
+    ours = compare(outcome, "frequency")
     welch = figures["specs"]["radius_logit02sd"]["outcomes"][column]["welch_kish"]
     agree(ours.difference, welch["est"])
     agree(standard_error(ours), welch["se"])
@@ -294,7 +297,96 @@ def test_fewer_than_ten_events_do_not_conclude():
     assert effect.p_value < 0.05
     assert effect.reason.startswith("Fewer than 10 people reoffended")
     assert compare(frame, "rate", minimum_events=9).conclusion == "reduction"
-    assert compare(frame, "frequency").reason.startswith("Fewer than 10 reoffences")
+
+
+def test_the_frequency_concludes_by_how_many_people_reoffended():
+    few = people([7] * 9 + [0] * 91, [1] * 500 + [0] * 500)
+    effect = compare(few, "frequency")
+    assert effect.treatment.events == 63
+    assert effect.reason.startswith("Fewer than 10 people reoffended in the treatment group")
+    enough = people([1] * 10 + [0] * 90, [1] * 500 + [0] * 500)
+    assert compare(enough, "frequency").conclusion == "reduction"
+    assert compare(enough, "time_without_reoffence").conclusion == "increase"
+    assert compare(few, "time_without_reoffence").conclusion == "inconclusive"
+
+
+def test_each_measure_among_reoffenders_has_its_version_for_everyone():
+    assert list(EVERYONE) == [m.name for m in MEASURES.values() if m.among == "reoffenders"]
+    assert EVERYONE["days_to_first"].name == "time_without_reoffence"
+    frame = drawn(less=0)
+    again = frame["reoffended"]
+    for name, version in EVERYONE.items():
+        among = MEASURES[name]
+        values = np.where(again, among.values(frame), 365.0 if among.kind == "days" else 0.0)
+        effect = compare(frame, version.name, minimum_events=0, minimum_reoffenders=0)
+        ours, theirs = frame["treated"], ~frame["treated"]
+        agree(effect.treatment.mean, values[ours].mean())
+        agree(effect.comparison.mean, np.average(values[theirs], weights=frame["weight"][theirs]))
+        assert (effect.treatment.n, effect.favourable) == (ours.sum(), among.favourable)
+        assert effect.measure == version.name
+        assert repr(effect).startswith(version.label)
+
+
+def test_a_version_for_everyone_tells_nothing_that_its_measure_may_not():
+    for n, conclusion in ((29, "suppressed"), (30, "inconclusive")):
+        frame = people([2] * n + [0] * 20, [2, 0] * 100)
+        assert compare(frame, "frequency_indictable_everyone").conclusion == conclusion
+        assert compare(frame, "time_without_reoffence").conclusion != "suppressed"
+    rare = people([2] * 31 + [1] * 9, [1, 2] * 50)
+    assert compare(rare, "first_custody_everyone").reason == compare(rare, "first_custody").reason
+
+
+def test_an_unrecorded_court_outcome_is_left_out_for_everyone_too():
+    frame = drawn(less=0)
+    first = frame["first_court_outcome"]
+    unknown = frame.index.isin(frame.index[first.notna()][::9])
+    frame = frame.assign(first_court_outcome=first.where(~unknown, None))
+    effect = compare(frame, "first_summary_everyone", minimum_events=0)
+    assert effect.treatment.n == (~unknown & frame["treated"]).sum()
+
+
+def test_the_time_without_reoffence_is_r_s_restricted_mean():
+    frame, weights, figures, _ = reference("jdl_synth")
+    spec = "radius_logit02sd"
+    matched = frame.assign(
+        weight=weights[spec], reoffended=frame["reoffend"], days_to_first=frame["days_first"]
+    )
+    ours, theirs = compare(matched, "time_without_reoffence"), figures["specs"][spec]["time"]
+    agree([ours.comparison.mean, ours.treatment.mean], theirs["survfit_rmean"])
+    welch = theirs["rmst"]["welch_kish"]
+    agree([ours.difference, ours.ci_low, ours.p_value], [welch["est"], welch["lo"], welch["p"]])
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_weighted_least_squares_and_welch_on_our_figures_agree_with_r(name):
+    frame, weights, figures, _ = reference(name)
+    for spec in ("radius_logit02sd", "radius_logit005sd", "radius_ps001", "ebal"):
+        for column, theirs in figures["specs"][spec]["outcomes"].items():
+            used = frame.assign(weight=weights[spec]).loc[lambda f: f["weight"] > 0]
+            used = used.loc[used[column].notna()] if column in used else used
+            if column not in used:
+                continue
+            design = np.column_stack([np.ones(len(used)), used["treated"]])
+            fit = sm.WLS(used[column].to_numpy(float), design, used["weight"].to_numpy()).fit()
+            agree(fit.params[1], theirs["lm"]["est"])
+            for kind in ("HC0", "HC1", "HC2", "HC3"):
+                agree(getattr(fit, f"{kind}_se")[1], theirs["lm"][f"se_{kind}"])
+            _expect_welch(used, column, theirs)
+
+
+def _expect_welch(used, column, theirs):
+    """Welch's test by scipy on our means and spreads, with each of R's comparison sizes."""
+    effect = compare(
+        used.assign(reoffended=True, reoffences=used[column]), "frequency", minimum_events=0
+    )
+    ours, pool = effect.treatment, effect.comparison
+    variance = pool.sd**2 * (pool.effective_n - 1) / pool.effective_n
+    sizes = {"people": pool.n, "sumw": theirs["sum_w_controls"], "kish": pool.effective_n}
+    for kind, size in sizes.items():
+        sd = math.sqrt(variance * size / (size - 1))
+        test = stats.ttest_ind_from_stats(ours.mean, ours.sd, ours.n, pool.mean, sd, size, False)
+        welch = theirs[f"welch_{kind}"]
+        agree([test.statistic, test.pvalue], [welch["t"], welch["p"]])
 
 
 @pytest.mark.parametrize(("treated", "comparison"), [([1] * 40, [1] * 90), ([1] * 40, [0] * 90)])
@@ -309,7 +401,7 @@ def test_nobody_differs_within_the_groups(treated, comparison):
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
-@given(data=st.data(), measure=st.sampled_from(list(MEASURES)))
+@given(data=st.data(), measure=st.sampled_from(list(ALL)))
 def test_every_input_gives_finite_figures_and_a_conclusion_or_a_reason(data, measure):
     counts = st.lists(st.integers(0, 4), max_size=60)
     treated, comparison = data.draw(counts), data.draw(counts)
@@ -335,6 +427,7 @@ def test_every_input_gives_finite_figures_and_a_conclusion_or_a_reason(data, mea
         return
     assert effect.ci_low <= effect.difference <= effect.ci_high
     assert effect.significant == (effect.p_value <= 0.05)
+    assert effect.reason is None
     if abs(effect.p_value - 0.05) > 1e-9:
         assert effect.significant == (not effect.ci_low <= 0 <= effect.ci_high)
     assert 0 <= effect.treatment.ci_low <= effect.treatment.mean <= effect.treatment.ci_high
