@@ -1,12 +1,27 @@
 """Matching variables: what is known of a person at the start of the index sentence.
 
-Everything here is dated before the index conviction, or is a fact of the sentence itself, so that
-nothing a programme changed, and nothing after the index date, can reach the propensity score.
+Criminal history is that before the index conviction. What a programme could change (work, benefits,
+assessed needs) is taken at a point of the sentence that is the same for both groups, before the
+programme and before the index date:
+
+- employment and benefits at the last day at liberty before the sentence: the earlier of the index
+  conviction and the first day in prison, remand included. Somebody on remand cannot be employed, so
+  at the conviction remand would hide what work there had been; remand is a variable of its own.
+- OASys in the year up to the index conviction: the assessment is made for the court, often on
+  remand, and being in prison does not spoil it.
+- Where an intervention began before that point (it may, by the leeways of `sentence.locate`), both
+  points move to its start for that person, and as many comparison disposals, drawn at random within
+  sex and disposal, are measured as long before the conviction.
+
+So nothing a programme changed, and nothing after the index date, can reach the propensity score.
+Two variables are later than the start of the programme: age at the index date and the time served,
+known at release.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
@@ -16,7 +31,8 @@ from jdl.national import NEEDS, Vintage
 from jdl.sentence import NO_ASSESSMENT, NO_MATCH, eligible
 
 LOOK_BACK_DAYS = 365
-OASYS_AFTER_DAYS = 0
+RECENT = {"last_year": 365, "last_five_years": 1826}
+DRAW_SEED = 20140313
 
 AGE_BANDS = {
     "under 18": 17, "18 to 20": 20, "21 to 24": 24, "25 to 29": 29, "30 to 34": 34,
@@ -26,55 +42,175 @@ SENTENCE_BANDS = {
     "under 6 months": 181, "6 months to under 1 year": 364, "1 year to under 2 years": 729,
     "2 years to under 4 years": 1459, "4 years and over": np.inf,
 }  # fmt: skip
-BALANCED = (
-    "sex", "age", "ethnicity", "nationality", "region", "disposal", "offence_group", "index_year",
-    "sentence_band", "sentence_days", "days_served", "previous_convictions",
-    "convictions_last_year", "previous_cautions", "previous_custodial_sentences",
-    "previous_offences", "log_previous_offences", "copas_rate", "career_years", "age_at_first",
-    "first_conviction", "employed", "employed_days", "on_benefit", "benefit_days",
-)  # fmt: skip
+
+
+class Definition(NamedTuple):
+    """What a matching variable is: its label, unit, the tables it comes from, and as of when."""
+
+    label: str
+    unit: str
+    tables: str
+    at: str
+
+
+_CONVICTION, _LIBERTY = "before the index conviction", "last day at liberty before the sentence"
+_YEAR = "in the 365 days before the last day at liberty before the sentence"
+_BEFORE = {
+    "last_year": "in the 365 days before the index conviction",
+    "last_five_years": "in the 1,826 days before the index conviction",
+}
+_COURT = "latest in the year up to the index conviction"
+
+
+def _proven(label: str, at: str = _CONVICTION) -> Definition:
+    return Definition(label, "number", "disposals, offences", at)
+
+
+DEFINITIONS: dict[str, Definition] = {
+    "sex": Definition("Sex", "category", "offenders", "as recorded"),
+    "age": Definition("Age at index date (years)", "years", "offenders", "index date"),
+    "age_band": Definition("Age band", "category", "offenders", "index date"),
+    "ethnicity": Definition("Ethnicity", "category", "offenders", "as recorded"),
+    "nationality": Definition("Nationality", "category", "offenders", "as recorded"),
+    "region": Definition("Region", "category", "disposals", "index disposal"),
+    "disposal": Definition("Index disposal", "category", "disposals", "index disposal"),
+    "offence_group": Definition("Index offence", "category", "disposals", "index disposal"),
+    "index_year": Definition("Year of index date", "category", "disposals", "index date"),
+    "sentence_band": Definition("Length of sentence", "category", "disposals", "index disposal"),
+    "sentence_days": Definition("Length of sentence (days)", "days", "disposals", "index disposal"),
+    "remanded": Definition(
+        "In prison before conviction", "yes or no", "disposals, prison_spells", "index conviction"
+    ),
+    "days_served": Definition("Days served", "days", "disposals", "index date"),
+    "previous_convictions": _proven("Previous convictions"),
+    "convictions_last_year": _proven("Convictions in the year before", _BEFORE["last_year"]),
+    "convictions_last_five_years": _proven(
+        "Convictions in the five years before", _BEFORE["last_five_years"]
+    ),
+    "previous_cautions": _proven("Previous cautions"),
+    "cautions_last_year": _proven("Cautions in the year before", _BEFORE["last_year"]),
+    "cautions_last_five_years": _proven(
+        "Cautions in the five years before", _BEFORE["last_five_years"]
+    ),
+    "previous_custodial_sentences": _proven("Previous custodial sentences"),
+    "custodial_sentences_last_year": _proven(
+        "Custodial sentences in the year before", _BEFORE["last_year"]
+    ),
+    "custodial_sentences_last_five_years": _proven(
+        "Custodial sentences in the five years before", _BEFORE["last_five_years"]
+    ),
+    "previous_offences": _proven("Previous proven offences"),
+    "log_previous_offences": Definition(
+        "Previous proven offences (logarithm)", "log(1 + n)", "offences", _CONVICTION
+    ),
+    "copas_rate": Definition(
+        "Copas rate", "log((convictions + 1) / (years + 10))", "disposals, offences", _CONVICTION
+    ),
+    "career_years": Definition(
+        "Years since first conviction", "years", "disposals, offences", "index conviction"
+    ),
+    "age_at_first": Definition(
+        "Age at first conviction or caution", "years", "offenders, disposals, offences", _CONVICTION
+    ),
+    "first_conviction": Definition(
+        "No previous conviction or caution", "yes or no", "disposals, offences", _CONVICTION
+    ),
+    "employed": Definition("Employed before the sentence", "yes or no", "employment", _LIBERTY),
+    "employed_days": Definition("Days employed in the year before", "days", "employment", _YEAR),
+    "on_benefit": Definition(
+        "On an out-of-work benefit before the sentence", "yes or no", "benefits", _LIBERTY
+    ),
+    "benefit_days": Definition("Days on benefit in the year before", "days", "benefits", _YEAR),
+    "incomplete": Definition(
+        "Something of this not recorded", "yes or no", "all of these", "index date"
+    ),
+    "ogrs": Definition("OASys reconviction score", "0 to 100", "oasys", _COURT),
+    **{
+        need: Definition(f"OASys need: {need.replace('_', ' and ')}", "0 to 100", "oasys", _COURT)
+        for need in NEEDS
+    },
+    "needs_incomplete": Definition("OASys assessment incomplete", "yes or no", "oasys", _COURT),
+}
+LABELS = {name: definition.label for name, definition in DEFINITIONS.items()}
+BALANCED = tuple(
+    name for name in DEFINITIONS if name not in ("age_band", "ogrs", *NEEDS, "needs_incomplete")
+)
 PROFILE = ("sex", "age_band", "ethnicity", "nationality", "region", "disposal", "offence_group")
 
-LABELS = {
-    "sex": "Sex",
-    "age": "Age at index date (years)",
-    "age_band": "Age band",
-    "sentence_band": "Length of sentence",
-    "log_previous_offences": "Previous proven offences (logarithm)",
-    "ethnicity": "Ethnicity",
-    "nationality": "Nationality",
-    "region": "Region",
-    "disposal": "Index disposal",
-    "offence_group": "Index offence",
-    "index_year": "Year of index date",
-    "sentence_days": "Length of sentence (days)",
-    "days_served": "Days served",
-    "previous_convictions": "Previous convictions",
-    "convictions_last_year": "Convictions in the year before",
-    "previous_cautions": "Previous cautions",
-    "previous_custodial_sentences": "Previous custodial sentences",
-    "previous_offences": "Previous proven offences",
-    "career_years": "Years since first conviction",
-    "age_at_first": "Age at first conviction or caution",
-    "copas_rate": "Copas rate",
-    "first_conviction": "No previous conviction or caution",
-    "employed": "Employed at conviction",
-    "employed_days": "Days employed in the year before",
-    "on_benefit": "On an out-of-work benefit at conviction",
-    "benefit_days": "Days on benefit in the year before",
-    "ogrs": "OASys reconviction score",
-    **{need: f"OASys need: {need.replace('_', ' and ')}" for need in NEEDS},
-}
+_CHANGEABLE = (
+    "employed", "employed_days", "on_benefit", "benefit_days", "assessed", "ogrs", *NEEDS,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Pool:
+    """With whom the treatment group can be compared, and who left the pool.
+
+    Parameters
+    ----------
+    disposals, people : int
+        In the pool.
+    removed_people, removed_disposals : int
+        Uploaded people, linked or under review, who would otherwise be in it, and the disposals of
+        theirs that left it. A treated disposal is no candidate and does not count.
+    removed_share : float
+        The share of the pool's people they would be.
+    known_people : int
+        People in the pool who are known from other requests.
+    """
+
+    disposals: int
+    people: int
+    removed_people: int
+    removed_disposals: int
+    removed_share: float
+    known_people: int
+
+
+def covered(spells: str) -> str:
+    """Return the SQL that counts the days of each disposal within any of its spells.
+
+    Parameters
+    ----------
+    spells : str
+        SQL of rows disposal_id, start, stop: the days from start up to, not including, stop.
+
+    Returns
+    -------
+    str
+        Columns disposal_id and days; a day within several spells counts once.
+    """
+    return f"""
+        SELECT disposal_id,
+            sum(greatest(stop - greatest(start, coalesce(past, start)), 0))::INTEGER AS days
+        FROM (
+            SELECT *, max(stop) OVER (PARTITION BY disposal_id ORDER BY start, stop
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS past
+            FROM ({spells})
+        ) GROUP BY disposal_id"""
 
 
 def _history() -> str:
-    return """
+    counts = {
+        "convictions": "convicted", "cautions": "cautioned", "custodial_sentences": "custody",
+    }  # fmt: skip
+    recent = ",\n".join(
+        f"coalesce(sum({column}) OVER {window}, 0) AS {name}_{window}"
+        for name, column in counts.items()
+        for window in RECENT
+    )
+    windows = ",\n".join(
+        f"""{window} AS (PARTITION BY offender_id ORDER BY conviction_date
+            RANGE BETWEEN INTERVAL {days} DAY PRECEDING AND INTERVAL 1 DAY PRECEDING)"""
+        for window, days in RECENT.items()
+    )
+    return f"""
         SELECT offender_id, conviction_date,
             coalesce(sum(convicted) OVER prior, 0) AS convictions,
-            coalesce(sum(convicted) OVER last_year, 0) AS convictions_last_year,
             coalesce(sum(cautioned) OVER prior, 0) AS cautions,
             coalesce(sum(custody) OVER prior, 0) AS custodial_sentences,
             coalesce(sum(offences) OVER prior, 0) AS offences,
+            {recent},
             min(conviction_date) OVER prior AS first_proven
         FROM (
             SELECT offender_id, conviction_date,
@@ -96,34 +232,57 @@ def _history() -> str:
         WINDOW
             prior AS (PARTITION BY offender_id ORDER BY conviction_date
                 RANGE BETWEEN UNBOUNDED PRECEDING AND INTERVAL 1 DAY PRECEDING),
-            last_year AS (PARTITION BY offender_id ORDER BY conviction_date
-                RANGE BETWEEN INTERVAL 365 DAY PRECEDING AND INTERVAL 1 DAY PRECEDING)"""
+            {windows}"""
 
 
-def _spells(table: str, at: str, days: str) -> str:
-    """Overlap of a person's spells with the year that ends the day before conviction."""
-    start = f"greatest(s.start_date, d.conviction_date - {LOOK_BACK_DAYS})"
-    end = "least(coalesce(s.end_date, d.conviction_date), d.conviction_date)"
+def _spells(table: str) -> str:
+    """Whether a spell reaches the point, and its days in the year that ends the day before."""
     return f"""
-        SELECT d.disposal_id,
-            max((coalesce(s.end_date, d.conviction_date) >= d.conviction_date)::INTEGER) AS {at},
-            least(sum({end} - {start}), {LOOK_BACK_DAYS})::INTEGER AS {days}
-        FROM eligible d JOIN {table} s
-          ON s.offender_id = d.offender_id AND s.start_date < d.conviction_date
-         AND coalesce(s.end_date, d.conviction_date) > d.conviction_date - {LOOK_BACK_DAYS}
-        GROUP BY d.disposal_id"""
+        SELECT p.disposal_id, p.at_liberty, greatest(s.start_date, p.at_liberty - {LOOK_BACK_DAYS})
+                AS start,
+            least(coalesce(s.end_date, p.at_liberty), p.at_liberty) AS stop
+        FROM points p JOIN {table} s
+          ON s.offender_id = p.offender_id AND s.start_date < p.at_liberty
+         AND coalesce(s.end_date, p.at_liberty) > p.at_liberty - {LOOK_BACK_DAYS}"""
 
 
-def _needs() -> str:
+def _held(vintage: Vintage, table: str) -> str:
+    """Whether the records of a table reach over the year before the point."""
+    first, last = (vintage.coverage.get(f"{table}_{edge}") for edge in ("from", "to"))
+    point = "least(d.begun, d.conviction_date)"
+    begins = "true" if first is None else f"{point} - {LOOK_BACK_DAYS} >= DATE '{first}'"
+    ends = "true" if last is None else f"{point} - 1 <= DATE '{last}'"
+    return f"({begins} AND {ends})"
+
+
+def _changeable(points: str) -> str:
+    """SQL: work, benefits and needs of rows disposal_id, offender_id, at_liberty, convicted."""
     return f"""
-        SELECT disposal_id, ogrs, {", ".join(NEEDS)} FROM (
-            SELECT d.disposal_id, o.*, row_number() OVER (
-                PARTITION BY d.disposal_id ORDER BY o.assessment_date DESC, {", ".join(NEEDS)}
-            ) AS latest
-            FROM eligible d JOIN oasys o ON o.offender_id = d.offender_id
-             AND o.assessment_date BETWEEN d.conviction_date - {LOOK_BACK_DAYS}
-                                       AND d.conviction_date + {OASYS_AFTER_DAYS}
-        ) WHERE latest = 1"""
+        WITH points AS ({points}), work AS ({_spells("employment")}),
+            support AS ({_spells("benefits")}),
+            working AS (SELECT DISTINCT disposal_id FROM work WHERE stop = at_liberty),
+            supported AS (SELECT DISTINCT disposal_id FROM support WHERE stop = at_liberty),
+            needs AS (
+                SELECT disposal_id, ogrs, {", ".join(NEEDS)} FROM (
+                    SELECT p.disposal_id, o.*, row_number() OVER (
+                        PARTITION BY p.disposal_id
+                        ORDER BY o.assessment_date DESC, ogrs, {", ".join(NEEDS)}
+                    ) AS latest
+                    FROM points p JOIN oasys o ON o.offender_id = p.offender_id
+                     AND o.assessment_date BETWEEN p.convicted - {LOOK_BACK_DAYS} AND p.convicted
+                ) WHERE latest = 1
+            )
+        SELECT p.disposal_id, (working.disposal_id IS NOT NULL)::INTEGER AS employed,
+            coalesce(w.days, 0) AS employed_days,
+            (supported.disposal_id IS NOT NULL)::INTEGER AS on_benefit,
+            coalesce(b.days, 0) AS benefit_days,
+            n.disposal_id IS NOT NULL AS assessed, n.* EXCLUDE (disposal_id)
+        FROM points p
+        LEFT JOIN working USING (disposal_id)
+        LEFT JOIN ({covered("SELECT * FROM work")}) w USING (disposal_id)
+        LEFT JOIN supported USING (disposal_id)
+        LEFT JOIN ({covered("SELECT * FROM support")}) b USING (disposal_id)
+        LEFT JOIN needs n USING (disposal_id)"""
 
 
 def definition(vintage: Vintage) -> str:
@@ -132,54 +291,62 @@ def definition(vintage: Vintage) -> str:
     Parameters
     ----------
     vintage : Vintage
-        Its dates bound the index date.
+        Its dates bound the index date, and the years in which work and benefits are known.
 
     Returns
     -------
     str
         One row a disposal, integers, dates and text only; what needs logarithms or bands is derived
-        from these by `derive`.
+        from these by `derive`. Work and benefits are null where the vintage does not hold the whole
+        year before; ``assessed`` says whether there is an OASys assessment.
 
     Notes
     -----
-    Criminal history, employment and benefits are those before the index conviction; an OASys
-    assessment counts when made in the year up to it.
+    `DEFINITIONS` says of each variable from which table it comes and as of when; the module's own
+    text says why.
     """
+    points = """
+        SELECT disposal_id, offender_id, least(begun, conviction_date) AS at_liberty,
+            conviction_date AS convicted FROM eligible"""
+    held, paid = _held(vintage, "employment"), _held(vintage, "benefits")
+    recent = ", ".join(
+        f"h.{name}_{window}::INTEGER AS {name}_{window}"
+        for name in ("convictions", "cautions", "custodial_sentences")
+        for window in RECENT
+    )
     return f"""
         WITH eligible AS ({eligible(vintage)}),
             history AS ({_history()}),
-            work AS ({_spells("employment", "employed", "employed_days")}),
-            support AS ({_spells("benefits", "on_benefit", "benefit_days")}),
-            needs AS ({_needs()})
-        SELECT d.disposal_id, d.offender_id, d.disposal, d.conviction_date, d.index_date,
+            changeable AS ({_changeable(points)})
+        SELECT d.disposal_id, d.offender_id, d.disposal, d.conviction_date, d.index_date, d.begun,
             d.custody_start, d.order_end, o.sex,
             date_sub('year', o.date_of_birth, d.index_date)::INTEGER AS age,
             o.ethnicity, o.nationality, d.region, d.prison, d.offence_group, d.sentence_days,
+            (d.begun < d.conviction_date)::INTEGER AS remanded,
             (d.index_date - d.custody_start)::INTEGER AS days_served,
             h.convictions::INTEGER AS previous_convictions,
-            h.convictions_last_year::INTEGER AS convictions_last_year,
             h.cautions::INTEGER AS previous_cautions,
             h.custodial_sentences::INTEGER AS previous_custodial_sentences,
-            h.offences::INTEGER AS previous_offences,
+            h.offences::INTEGER AS previous_offences, {recent},
             (d.conviction_date - coalesce(h.first_proven, d.conviction_date))::INTEGER
                 AS career_days,
             date_sub('year', o.date_of_birth,
                 coalesce(h.first_proven, d.conviction_date))::INTEGER AS age_at_first,
-            coalesce(w.employed, 0) AS employed, coalesce(w.employed_days, 0) AS employed_days,
-            coalesce(b.on_benefit, 0) AS on_benefit, coalesce(b.benefit_days, 0) AS benefit_days,
-            n.* EXCLUDE (disposal_id)
+            CASE WHEN {held} THEN employed END AS employed,
+            CASE WHEN {held} THEN employed_days END AS employed_days,
+            CASE WHEN {paid} THEN on_benefit END AS on_benefit,
+            CASE WHEN {paid} THEN benefit_days END AS benefit_days,
+            assessed, ogrs, {", ".join(NEEDS)}
         FROM eligible d
         JOIN offenders o USING (offender_id)
         JOIN history h ON h.offender_id = d.offender_id AND h.conviction_date = d.conviction_date
-        LEFT JOIN work w USING (disposal_id)
-        LEFT JOIN support b USING (disposal_id)
-        LEFT JOIN needs n USING (disposal_id)
+        JOIN changeable c USING (disposal_id)
         ORDER BY d.disposal, o.sex, d.index_date, d.disposal_id"""
 
 
 def compared(oasys: bool) -> list[str]:
     """Return the variables whose balance is judged, in the order of the report."""
-    return [*BALANCED, *(("ogrs", *NEEDS) if oasys else ())]
+    return [*BALANCED, *(("ogrs", *NEEDS, "needs_incomplete") if oasys else ())]
 
 
 def losses(treated: pd.DataFrame, frame: pd.DataFrame) -> dict[str, int]:
@@ -202,6 +369,25 @@ def losses(treated: pd.DataFrame, frame: pd.DataFrame) -> dict[str, int]:
     return {NO_ASSESSMENT: len(treated) - len(ours), NO_MATCH: len(ours) - matched}
 
 
+def started(located: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
+    """Add to located people the day on which their intervention started.
+
+    Parameters
+    ----------
+    located : DataFrame
+        From ``sentence.locate``: row and source tell which participation was taken.
+    people : DataFrame
+        The upload: row, source, intervention_start.
+
+    Returns
+    -------
+    DataFrame
+        The same rows with ``start``, missing where the upload does not give it.
+    """
+    starts = people[["row", "source"]].assign(start=pd.to_datetime(people["intervention_start"]))
+    return located.merge(starts, on=["row", "source"], how="left", validate="one_to_one")
+
+
 def candidates(
     con: duckdb.DuckDBPyConnection,
     located: pd.DataFrame,
@@ -210,15 +396,17 @@ def candidates(
     window_days: int,
     oasys: bool,
     region: str | None = None,
+    keep_earlier: pd.DataFrame | None = None,
+    seed: int = DRAW_SEED,
 ) -> pd.DataFrame:
     """Fetch the treated disposals and every eligible disposal that could be compared with them.
 
     Parameters
     ----------
     con : duckdb.DuckDBPyConnection
-        Holds the prepared view ``index_disposals``.
+        Holds the prepared view ``index_disposals`` and the national tables.
     located : DataFrame
-        The treatment group: column disposal_id.
+        The treatment group: column disposal_id, and start where known (see `started`).
     excluded : Series of str
         Offenders who leave the comparison pool: everybody uploaded, linked or under review.
     window_days : int
@@ -227,16 +415,87 @@ def candidates(
         Whether only disposals with an OASys assessment count, for both groups.
     region : str, optional
         The one region to which the comparison is kept.
+    keep_earlier : DataFrame, optional
+        Uploaded people whose untreated earlier disposals stay in the pool although they are
+        excluded: offender_id, disposal_id (missing without an index disposal) and start.
+    seed : int
+        Of the comparison disposals that are measured as early as treated people whose intervention
+        began before the sentence; not used where there are none.
 
     Returns
     -------
     DataFrame
-        One row a disposal, with ``treated`` (0 or 1) and the variables of `derive`, ordered by
-        disposal_id. Comparison disposals have a sex and a disposal type that a treated one has.
+        One row a disposal, with ``treated`` (0 or 1), ``earlier`` (whether it is an earlier
+        disposal of somebody uploaded) and the variables of `derive`, ordered by disposal_id.
+        Comparison disposals have a sex and a disposal type that a treated one has.
+
+    Notes
+    -----
+    Nothing after its index date decides whether a disposal is a candidate. Leaving out everything
+    of the uploaded people breaks that: their earlier disposals go because of a later one, and with
+    them disposals that were followed by another. Those convicted before the treated disposal, with
+    an index date before the intervention began, are what a treated person was before; kept, only
+    disposals from after the intervention are gone, which is a fact of their past.
     """
+    chosen = _choose(con, located, excluded, window_days, region, oasys, keep_earlier, seed)
+    return derive(chosen.loc[~chosen["removed"]].drop(columns="removed").reset_index(drop=True))
+
+
+def pool(
+    con: duckdb.DuckDBPyConnection,
+    located: pd.DataFrame,
+    excluded: pd.Series,
+    *,
+    known: pd.Series,
+    window_days: int,
+    oasys: bool,
+    region: str | None = None,
+    keep_earlier: pd.DataFrame | None = None,
+    seed: int = DRAW_SEED,
+) -> Pool:
+    """Count the comparison pool and who left it.
+
+    Parameters
+    ----------
+    con, located, excluded, window_days, oasys, region, keep_earlier, seed
+        As for `candidates`.
+    known : Series of str
+        Offenders known from other requests.
+
+    Returns
+    -------
+    Pool
+    """
+    chosen = _choose(con, located, excluded, window_days, region, oasys, keep_earlier, seed)
+    theirs = chosen.loc[(chosen["treated"] == 0) & ~chosen["removed"], "offender_id"]
+    gone = chosen.loc[(chosen["treated"] == 0) & chosen["removed"], "offender_id"]
+    would = chosen.loc[chosen["offender_id"].isin(excluded), "offender_id"].nunique()
+    people = theirs.nunique()
+    others = theirs[~theirs.isin(excluded)].nunique()
+    return Pool(
+        disposals=len(theirs),
+        people=people,
+        removed_people=would,
+        removed_disposals=len(gone),
+        removed_share=would / (others + would) if others + would else 0.0,
+        known_people=theirs[theirs.isin(known)].nunique(),
+    )
+
+
+def _choose(
+    con: duckdb.DuckDBPyConnection,
+    located: pd.DataFrame,
+    excluded: pd.Series,
+    window_days: int,
+    region: str | None,
+    oasys: bool,
+    keep_earlier: pd.DataFrame | None,
+    seed: int,
+) -> pd.DataFrame:
+    """Treated and comparison disposals, also those removed from the pool, as they are measured."""
     con.register("treated_disposals", located[["disposal_id"]])
     con.register("excluded_people", excluded.drop_duplicates().to_frame("offender_id"))
-    assessed = "ogrs IS NOT NULL" if oasys else "true"
+    con.register("kept_people", _kept(keep_earlier))
     here = "true" if region is None else f"d.region = '{region}'"
     fetched = con.execute(f"""
         WITH treated AS (
@@ -247,20 +506,112 @@ def candidates(
             SELECT min(index_date) - {window_days} AS first_day,
                    max(index_date) + {window_days} AS last_day
             FROM treated
+        ), kept AS (
+            SELECT k.offender_id, k.start::DATE AS start, min(t.conviction_date) AS convicted
+            FROM kept_people k LEFT JOIN treated t USING (offender_id)
+            GROUP BY k.offender_id, k.start
+        ), pool AS (
+            SELECT d.*, x.offender_id IS NOT NULL AS excluded,
+                coalesce(d.index_date < k.start
+                    AND coalesce(d.conviction_date < k.convicted, true), false) AS before
+            FROM index_disposals d
+            JOIN kinds ON d.disposal = kinds.disposal AND d.sex = kinds.sex
+            JOIN span s ON d.index_date BETWEEN s.first_day AND s.last_day
+            LEFT JOIN excluded_people x ON x.offender_id = d.offender_id
+            LEFT JOIN kept k ON k.offender_id = d.offender_id
+            WHERE {here} AND d.disposal_id NOT IN (SELECT disposal_id FROM treated)
         )
-        SELECT 1 AS treated, * FROM treated WHERE {assessed}
+        SELECT 1 AS treated, false AS earlier, false AS removed, * FROM treated
         UNION ALL
-        SELECT 0 AS treated, d.*
-        FROM index_disposals d
-        JOIN kinds k ON d.disposal = k.disposal AND d.sex = k.sex
-        JOIN span s ON d.index_date BETWEEN s.first_day AND s.last_day
-        WHERE {assessed} AND {here} AND NOT EXISTS (
-            SELECT 1 FROM excluded_people x WHERE x.offender_id = d.offender_id
-        )
+        SELECT 0, excluded AND before, excluded AND NOT before, * EXCLUDE (excluded, before)
+        FROM pool
         ORDER BY disposal_id""").df()
-    con.unregister("treated_disposals")
-    con.unregister("excluded_people")
-    return derive(fetched)
+    for name in ("treated_disposals", "excluded_people", "kept_people"):
+        con.unregister(name)
+    measured = _measured_early(con, fetched, located, seed)
+    return measured.loc[measured["assessed"] | (not oasys)].reset_index(drop=True)
+
+
+def _kept(keep_earlier: pd.DataFrame | None) -> pd.DataFrame:
+    """Who keeps the disposals from before the first intervention, where its day is known."""
+    if keep_earlier is None:
+        empty = {"offender_id": pd.Series(dtype="str"), "start": pd.Series(dtype="datetime64[ns]")}
+        return pd.DataFrame(empty)
+    found = keep_earlier.dropna(subset=["offender_id"])
+    starts = found.groupby("offender_id", sort=True)["start"]
+    return starts.agg(lambda days: days.min(skipna=False)).dropna().reset_index()
+
+
+def _measured_early(
+    con: duckdb.DuckDBPyConnection, fetched: pd.DataFrame, located: pd.DataFrame, seed: int
+) -> pd.DataFrame:
+    """Measure what can change before interventions that began before the conviction."""
+    if "start" not in located:
+        return fetched
+    starts = fetched["disposal_id"].map(located.set_index("disposal_id")["start"])
+    early = (fetched["conviction_date"] - starts).dt.days.clip(lower=0).fillna(0)
+    if not (early > 0).any():
+        return fetched
+    days = draw(fetched, early.where(fetched["treated"] == 1), seed).fillna(0)
+    convicted = fetched["conviction_date"] - pd.to_timedelta(days, unit="D")
+    points = fetched[["disposal_id", "offender_id"]].assign(
+        convicted=convicted,
+        at_liberty=convicted.where(convicted < fetched["begun"], fetched["begun"]),
+    )
+    con.register("moved_points", points.loc[days > 0])
+    moved = con.execute(
+        _changeable("""
+        SELECT disposal_id, offender_id, at_liberty::DATE AS at_liberty,
+            convicted::DATE AS convicted
+        FROM moved_points""")
+    ).df()
+    con.unregister("moved_points")
+    return _replaced(fetched, moved)
+
+
+def _replaced(fetched: pd.DataFrame, moved: pd.DataFrame) -> pd.DataFrame:
+    """Take the columns of the moved rows; what the vintage does not hold stays missing."""
+    rows = fetched["disposal_id"].isin(moved["disposal_id"])
+    values = moved.set_index("disposal_id").reindex(fetched.loc[rows, "disposal_id"])
+    changed = fetched.copy()
+    for name in _CHANGEABLE:
+        held = fetched.loc[rows, name].notna() | (name in ("ogrs", *NEEDS))
+        new = values[name].set_axis(held.index)
+        changed[name] = fetched[name].mask(rows, new.where(held).reindex(fetched.index))
+    return changed
+
+
+def draw(frame: pd.DataFrame, days: pd.Series, seed: int) -> pd.Series:
+    """Give comparison disposals days of the treatment group, at random within sex and disposal.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns treated, sex, disposal and disposal_id.
+    days : Series of float
+        Of the treated rows; what it holds of other rows is not looked at.
+    seed : int
+
+    Returns
+    -------
+    Series of float
+        In the order of `frame`: the treated rows' own days, and for every other row those of a
+        treated row of the same sex and disposal; missing where these have none.
+
+    Notes
+    -----
+    Rows are drawn for in the order of their disposal_id, from the sorted days of their stratum, so
+    the order of the rows does not matter.
+    """
+    drawn = days.astype("float64").where(frame["treated"] == 1)
+    rng = np.random.default_rng(seed)
+    ordered = frame.sort_values("disposal_id")
+    for _, rows in ordered.groupby(["sex", "disposal"], sort=True, observed=True):
+        ours = rows["treated"] == 1
+        theirs = np.sort(drawn.loc[rows.index[ours]].dropna().to_numpy())
+        if len(theirs):
+            drawn.loc[rows.index[~ours]] = rng.choice(theirs, int((~ours).sum()))
+    return drawn
 
 
 def derive(fetched: pd.DataFrame) -> pd.DataFrame:
@@ -274,11 +625,11 @@ def derive(fetched: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        With age_band, sentence_band, index_year, career_years, log_previous_offences, copas_rate
-        and first_conviction; missing text is
-        the category ``not recorded``; a missing age, sentence length or time served takes the
-        median and has its own indicator ``<name>_missing``; a need left unscored in an assessment
-        takes the median and ``needs_incomplete`` says so; without an assessment it stays missing.
+        With the bands, years and logarithms of `DEFINITIONS`. Missing text is "not recorded", and
+        so is the band of a missing age or of a missing length of custody ("not custody" for other
+        disposals); a missing number gets the middle one and an indicator ``<name>_missing``, work
+        and benefits zero and ``employment_missing`` and ``benefits_missing``. ``incomplete`` is
+        true where any of these applies. Disposals without an assessment have missing needs.
 
     Notes
     -----
@@ -289,30 +640,48 @@ def derive(fetched: pd.DataFrame) -> pd.DataFrame:
         name: fetched[name].fillna("not recorded").astype("str")
         for name in ("sex", "ethnicity", "nationality", "region", "offence_group", "disposal")
     }
-    numbers: dict[str, Any] = {}
-    for name in ("age", "age_at_first", "sentence_days", "days_served"):
-        values = fetched[name].astype("float64")
-        middle = values.median()
-        numbers[name] = values.fillna(0.0 if np.isnan(middle) else middle)
-        numbers[f"{name}_missing"] = values.isna()
+    custody = fetched["disposal"] == "custody"
+    numbers = _filled(fetched, custody)
     career_years = fetched["career_days"] / 365.25
     convictions = fetched["previous_convictions"]
+    sentence_band = band(numbers["sentence_days"], SENTENCE_BANDS).where(custody, "not custody")
     derived = {
-        "age_band": band(numbers["age"], AGE_BANDS),
-        "sentence_band": band(numbers["sentence_days"], SENTENCE_BANDS),
+        "age_band": band(numbers["age"], AGE_BANDS).mask(numbers["age_missing"], "not recorded"),
+        "sentence_band": sentence_band.mask(numbers["sentence_days_missing"], "not recorded"),
         "index_year": fetched["index_date"].dt.year.astype("str"),
         "career_years": career_years,
         "log_previous_offences": np.log1p(fetched["previous_offences"].astype("float64")),
         "copas_rate": np.log((convictions + 1) / (career_years + 10)),
         "first_conviction": fetched["career_days"] == 0,
+        "remanded": fetched["remanded"] == 1,
         "employed": fetched["employed"] == 1,
         "on_benefit": fetched["on_benefit"] == 1,
+        "incomplete": pd.concat(
+            [values for name, values in numbers.items() if name.endswith("_missing")], axis=1
+        ).any(axis=1),
     }
-    scores = fetched[list(NEEDS)].astype("float64")
-    assessed = fetched["ogrs"].notna()
-    needs = {need: scores[need].fillna(scores[need].median()).where(assessed) for need in NEEDS}
+    assessed = fetched["assessed"].astype(bool)
+    scores = fetched[["ogrs", *NEEDS]].astype("float64")
+    filled = scores.fillna(scores.median()).where(assessed)
+    needs = {name: filled[name] for name in ("ogrs", *NEEDS)}
     derived["needs_incomplete"] = scores.isna().any(axis=1) & assessed
     return fetched.assign(**text, **numbers, **derived, **needs)
+
+
+def _filled(fetched: pd.DataFrame, custody: pd.Series) -> dict[str, Any]:
+    """Numbers without gaps, and where the gaps were; only custody has a length and time served."""
+    numbers: dict[str, Any] = {}
+    for name in ("age", "age_at_first", "sentence_days", "days_served"):
+        values = fetched[name].astype("float64")
+        applies = custody | (name in ("age", "age_at_first"))
+        middle = values.where(applies).median()
+        values = values.where(applies, 0.0)
+        numbers[name] = values.fillna(0.0 if np.isnan(middle) else middle)
+        numbers[f"{name}_missing"] = values.isna()
+    for name, days in (("employment", "employed_days"), ("benefits", "benefit_days")):
+        numbers[days] = fetched[days].fillna(0).astype("int64")
+        numbers[f"{name}_missing"] = fetched[days].isna()
+    return numbers
 
 
 def band(values: pd.Series, bands: dict[str, float]) -> pd.Series:

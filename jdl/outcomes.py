@@ -1,4 +1,4 @@
-"""One-year proven reoffending: rate, frequency, time to first, court outcome and custody."""
+"""One-year proven reoffending: rate, frequency, time to first, court outcome, custody, liberty."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pandas as pd
 
+from jdl.covariates import covered
 from jdl.national import FOLLOW_UP_MONTHS, WAITING_MONTHS
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 
 PROVEN_BY = ("conviction", "caution", "reprimand", "warning")
+PROVEN = f"o.proven_by IN {PROVEN_BY} AND NOT coalesce(o.breach, false)"
+FOLLOW_UP = f"INTERVAL {FOLLOW_UP_MONTHS} MONTH"
+WHOLE = f"INTERVAL {FOLLOW_UP_MONTHS + WAITING_MONTHS} MONTH"
 COLUMNS = (
     "reoffended",
     "reoffences",
@@ -30,11 +34,21 @@ COLUMNS = (
     "reoffences_summary",
     "first_custodial",
     "custodial_sentences",
+    "died",
+    "days_at_liberty",
+    "at_risk_days",
 )
 
 
-def definition() -> str:
-    """Return the SQL that defines the outcomes of every row of the view ``index_disposals``.
+def definition(of: str = "index_disposals", start: str = "index_date") -> str:
+    """Return the SQL that defines the outcomes of the year from a day of each disposal.
+
+    Parameters
+    ----------
+    of : str
+        A table with disposal_id, offender_id and the day.
+    start : str
+        The column with the day from which the year runs.
 
     Returns
     -------
@@ -44,31 +58,26 @@ def definition() -> str:
 
     Notes
     -----
-    A proven reoffence is committed after the index date and within one year of it, and leads to a
-    court conviction, caution, reprimand or warning in that year or the six months after; penalty
-    notices and breaches do not count. Of several reoffences on the first day, the most serious by
-    court outcome is the first.
+    A proven reoffence is committed after the day and within one year of it, and leads to a court
+    conviction, caution, reprimand or warning in that year or the six months after; penalty notices
+    and breaches do not count. Of several reoffences on the first day, the most serious by court
+    outcome is the first.
+
+    ``died`` is death on the day or within the year. ``days_at_liberty`` counts the days of the
+    year on which a person lived and was not in prison for any reason, sentence, remand or recall
+    (the day of release is a day at liberty); null where the vintage has no prison spells.
+    ``at_risk_days`` are the days to the first reoffence, to death, or to the end of the year,
+    whichever comes first: the time of a survival analysis, with ``reoffended`` and ``died`` saying
+    how it ended. The days of a year are 366 where it holds a 29 February.
     """
-    follow_up = f"INTERVAL {FOLLOW_UP_MONTHS} MONTH"
-    whole = f"INTERVAL {FOLLOW_UP_MONTHS + WAITING_MONTHS} MONTH"
     return f"""
-        WITH reoffences AS (
-            SELECT d.disposal_id, o.court_outcome, o.custodial, o.conviction_date,
-                (o.offence_date - d.index_date)::INTEGER AS days,
-                row_number() OVER (
-                    PARTITION BY d.disposal_id
-                    ORDER BY o.offence_date,
-                        CASE o.court_outcome WHEN 'indictable' THEN 1 WHEN 'either way' THEN 2
-                            ELSE 3 END,
-                        o.offence_id
-                ) AS place
-            FROM index_disposals d JOIN offences o USING (offender_id)
-            WHERE o.offence_date > d.index_date
-              AND o.offence_date <= d.index_date + {follow_up}
-              AND o.conviction_date <= d.index_date + {whole}
-              AND o.proven_by IN {PROVEN_BY}
-              AND NOT coalesce(o.breach, false)
-        ), summed AS (
+        WITH followed AS (
+            SELECT f.disposal_id, f.offender_id, f.{start} AS day,
+                (f.{start} + {FOLLOW_UP})::DATE AS until,
+                CASE WHEN p.died_on >= f.{start} AND p.died_on <= f.{start} + {FOLLOW_UP}
+                    THEN p.died_on END AS death
+            FROM {of} f JOIN offenders p USING (offender_id)
+        ), reoffences AS ({_reoffences()}), summed AS (
             SELECT disposal_id, count(*) AS reoffences,
                 min(days) FILTER (place = 1) AS days_to_first,
                 min(court_outcome) FILTER (place = 1) AS first_court_outcome,
@@ -78,7 +87,7 @@ def definition() -> str:
                 bool_or(custodial) FILTER (place = 1) AS first_custodial,
                 count(DISTINCT conviction_date) FILTER (custodial) AS custodial_sentences
             FROM reoffences GROUP BY disposal_id
-        )
+        ), inside AS ({covered(_inside())})
         SELECT d.disposal_id, s.reoffences IS NOT NULL AS reoffended,
             coalesce(s.reoffences, 0)::INTEGER AS reoffences,
             s.days_to_first::INTEGER AS days_to_first, s.first_court_outcome,
@@ -86,9 +95,42 @@ def definition() -> str:
             coalesce(s.reoffences_either_way, 0)::INTEGER AS reoffences_either_way,
             coalesce(s.reoffences_summary, 0)::INTEGER AS reoffences_summary,
             s.first_custodial,
-            coalesce(s.custodial_sentences, 0)::INTEGER AS custodial_sentences
-        FROM index_disposals d LEFT JOIN summed s USING (disposal_id)
+            coalesce(s.custodial_sentences, 0)::INTEGER AS custodial_sentences,
+            d.death IS NOT NULL AS died,
+            CASE WHEN EXISTS (SELECT 1 FROM prison_spells)
+                THEN (coalesce(d.death, d.until) - d.day - coalesce(i.days, 0))::INTEGER
+                END AS days_at_liberty,
+            least(s.days_to_first, coalesce(d.death, d.until) - d.day)::INTEGER AS at_risk_days
+        FROM followed d
+        LEFT JOIN summed s USING (disposal_id) LEFT JOIN inside i USING (disposal_id)
         ORDER BY d.disposal_id"""
+
+
+def _reoffences() -> str:
+    """SQL: a row a proven reoffence in the year, placed in the order of the offences."""
+    return f"""
+        SELECT d.disposal_id, o.court_outcome, o.custodial, o.conviction_date,
+            (o.offence_date - d.day)::INTEGER AS days,
+            row_number() OVER (
+                PARTITION BY d.disposal_id
+                ORDER BY o.offence_date,
+                    CASE o.court_outcome WHEN 'indictable' THEN 1 WHEN 'either way' THEN 2
+                        ELSE 3 END,
+                    o.offence_id
+            ) AS place
+        FROM followed d JOIN offences o USING (offender_id)
+        WHERE o.offence_date > d.day AND o.offence_date <= d.day + {FOLLOW_UP}
+          AND o.conviction_date <= d.day + {WHOLE} AND {PROVEN}"""
+
+
+def _inside() -> str:
+    """SQL: the days in prison, from the day after the first to the end of the year, in life."""
+    return """
+        SELECT d.disposal_id, greatest(s.start, d.day + 1) AS start,
+            least(coalesce(s."end", d.until + 1), coalesce(d.death, d.until) + 1) AS stop
+        FROM followed d JOIN prison_spells s USING (offender_id)
+        WHERE s.start <= coalesce(d.death, d.until) AND coalesce(s."end" > d.day + 1, true)
+          AND coalesce(s."end" > s.start, true)"""
 
 
 def read(con: duckdb.DuckDBPyConnection, matched: Matched) -> pd.DataFrame:
@@ -107,10 +149,39 @@ def read(con: duckdb.DuckDBPyConnection, matched: Matched) -> pd.DataFrame:
         The rows with a weight, in their order, with `COLUMNS`; no row at all where the balance was
         not accepted, so that no outcome is ever seen of groups that are not alike.
     """
-    sample = matched.frame.loc[(matched.frame["weight"] > 0) & matched.accepted]
+    sample = _sample(matched)
     con.register("matched_disposals", sample[["disposal_id"]])
     found = con.execute(
         "SELECT * FROM outcomes SEMI JOIN matched_disposals USING (disposal_id) ORDER BY ALL"
     ).df()
     con.unregister("matched_disposals")
     return sample.merge(found, on="disposal_id", how="left", validate="one_to_one")
+
+
+def follow(con: duckdb.DuckDBPyConnection, matched: Matched, *, start: str) -> pd.DataFrame:
+    """Join the outcomes of the year from another day than the index date; else as `read`.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+        Holds the national tables.
+    matched : Matched
+        The groups, with the verdict on their balance.
+    start : str
+        The column of its frame with the day from which each row's year runs.
+
+    Returns
+    -------
+    DataFrame
+        As `read`, by the same `definition`.
+    """
+    sample = _sample(matched)
+    con.register("matched_days", sample[["disposal_id", "offender_id", start]])
+    days = f"(SELECT disposal_id, offender_id, {start}::DATE AS day FROM matched_days)"
+    found = con.execute(definition(days, "day")).df()
+    con.unregister("matched_days")
+    return sample.merge(found, on="disposal_id", how="left", validate="one_to_one")
+
+
+def _sample(matched: Matched) -> pd.DataFrame:
+    return matched.frame.loc[(matched.frame["weight"] > 0) & matched.accepted]

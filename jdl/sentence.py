@@ -79,8 +79,9 @@ def eligible(vintage: Vintage) -> str:
     Returns
     -------
     str
-        Columns disposal_id, offender_id, disposal, conviction_date, index_date, custody_start,
-        order_end, sentence_days, offence_group, region, prison.
+        Columns disposal_id, offender_id, disposal, conviction_date, index_date, begun (the first
+        day of the stay in prison, remand included, or of the order), custody_start, order_end,
+        sentence_days, offence_group, region, prison.
 
     Notes
     -----
@@ -93,7 +94,8 @@ def eligible(vintage: Vintage) -> str:
     first = vintage.eligible_from or dt.date(1900, 1, 1)
     return f"""
         SELECT s.disposal_id, s.offender_id, s.disposal, s.conviction_date, s.index_date,
-            s.custody_start, s.order_end, s.sentence_days, s.offence_group, s.region, s.prison
+            s.begun, s.custody_start, s.order_end, s.sentence_days, s.offence_group, s.region,
+            s.prison
         FROM ({_sentences("true")}) s JOIN offenders o ON o.offender_id = s.offender_id
         WHERE s.disposal_id = s.own_id AND s.standing = 'index'
           AND s.index_date BETWEEN DATE '{first}' AND DATE '{vintage.last_index_date}'
