@@ -8,8 +8,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from jdl.effects import EVERYONE, compare
+
 DAYS = (*range(0, 361, 30), 365)
 """Days after the index date at which the curves are read."""
+
+EXPLAINED = (
+    "The average time to the first reoffence is of those who reoffended only. A programme that "
+    "prevents some reoffending changes who they are, so this average can fall although the "
+    "programme helps, or rise although it does not; the time without reoffence counts everyone."
+)
+"""Said wherever the time to the first reoffence is."""
+
+DEATHS_KNOWN = (
+    "Whoever died within the year without a proven reoffence counts as not having reoffended to "
+    "its end."
+)
+DEATHS_UNKNOWN = (
+    "The data do not say who died within the year; whoever did counts as not having reoffended."
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +50,7 @@ class Survival:
     difference, ci_low, ci_high, p_value : float or None
         Of the means, treatment minus comparison, by the headline's test.
     reason : str or None
-        Why there is nothing to show.
+        Why there is no conclusion, or nothing to show.
     notes : tuple of str
         What has to be said, such as how deaths are counted.
     """
@@ -46,3 +67,77 @@ class Survival:
     p_value: float | None = None
     reason: str | None = None
     notes: tuple[str, ...] = ()
+
+
+def curves(
+    frame: pd.DataFrame,
+    *,
+    analysis: str = "headline",
+    significance: float = 0.05,
+    minimum_events: int = 10,
+    person: str = "offender_id",
+    treated: str = "treated",
+    weight: str = "weight",
+) -> Survival:
+    """Follow both matched groups to their first reoffence.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Matched units with ``reoffended``, ``days_to_first`` and, where known, ``died``; rows
+        without a weight are left out.
+    analysis : str
+        Name of the analysis.
+    significance, minimum_events
+        As in ``effects.compare``.
+    person, treated, weight : str
+        Columns.
+
+    Returns
+    -------
+    Survival
+
+    Notes
+    -----
+    Everyone is followed for the whole year and death is a competing event after which nobody
+    reoffends, so nobody is censored: the weighted share with no reoffence by day t is the
+    Aalen-Johansen estimate of one minus the cumulative incidence, which without deaths is Kaplan
+    and Meier's. Its integral to 365 is the weighted mean of min(T, 365), T infinite for who does
+    not reoffend.
+    """
+    used = frame.loc[frame[weight] > 0]
+    measure = EVERYONE["days_to_first"]
+    effect = compare(
+        used,
+        measure.name,
+        analysis=analysis,
+        significance=significance,
+        minimum_events=minimum_events,
+        person=person,
+        treated=treated,
+        weight=weight,
+    )
+    notes = (DEATHS_KNOWN if "died" in used.columns else DEATHS_UNKNOWN,)
+    if effect.conclusion == "suppressed":
+        nothing = (None,) * len(DAYS)
+        return Survival(analysis, DAYS, nothing, nothing, reason=effect.reason, notes=notes)
+    first = np.where(used["reoffended"].astype(bool), used["days_to_first"], np.inf).astype(float)
+    ours, weights = used[treated].to_numpy(dtype=bool), used[weight].to_numpy(dtype=float)
+    return Survival(
+        analysis,
+        DAYS,
+        _shares(first[ours], weights[ours]),
+        _shares(first[~ours], weights[~ours]),
+        mean_treatment=effect.treatment.mean,
+        mean_comparison=effect.comparison.mean,
+        difference=effect.difference,
+        ci_low=effect.ci_low,
+        ci_high=effect.ci_high,
+        p_value=effect.p_value,
+        reason=effect.reason,
+        notes=notes,
+    )
+
+
+def _shares(first: NDArray[np.float64], weight: NDArray[np.float64]) -> tuple[float, ...]:
+    return tuple(float(np.average(first > day, weights=weight)) for day in DAYS)
