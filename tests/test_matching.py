@@ -9,9 +9,10 @@ import statsmodels.formula.api as smf
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from matches import EXACT, FORMULAS, agree, expect_good_match, pool, reference
+from statsmodels.discrete.discrete_model import Logit
 
 from jdl import matching
-from jdl.matching import Specification, first_accepted, match, radius
+from jdl.matching import Specification, first_accepted, match, radius, score
 
 FORMULA = "treated ~ age + prior + C(disposal) + region"
 PLAIN = Specification("plain", FORMULA, 0.2)
@@ -210,7 +211,7 @@ def test_the_estimator_handed_in_is_the_one_used():
 
     matched = match(pool(), PLAIN, estimator=watched)
     assert used == [(FORMULA, 440)]
-    assert type(matched.model.model).__name__ == "Logit"
+    assert type(matched.model.start.model).__name__ == "Logit"
 
 
 def searched(*tries):
@@ -368,3 +369,67 @@ def test_pandas_string_identifiers_and_nullable_flags_work():
     candidates = pool().astype({"offender_id": "string", "treated": "boolean"})
     matched = matched_by(FORMULA, candidates)
     assert isinstance(matched.frame["weight"].dtype, type(pd.Series([1.0]).dtype))
+
+
+def crowd(n=60_000, treated=150, terms=12, seed=3):
+    """A design matrix with a much larger pool, and who was treated (by a logistic model)."""
+    rng = np.random.default_rng(seed)
+    design = rng.normal(size=(n, terms))
+    design[:, 0] = 1
+    design[:, terms // 2 :] = design[:, terms // 2 :] > 0.5
+    appeal = design @ rng.normal(scale=0.4, size=terms) + rng.gumbel(size=n)
+    return design, np.isin(np.arange(n), np.argsort(-appeal)[:treated])
+
+
+def test_the_score_of_a_large_pool_is_that_of_a_plain_fit_whatever_the_sample():
+    design, treated = crowd()
+    plain = Logit(treated.astype(float), design).fit(disp=False, tol=1e-14)
+    fits = [score.fit(design, treated, seed=seed) for seed in (1, 2)]
+    for found in fits:
+        assert found.converged
+        agree(found.coefficients, plain.params, tolerance=1e-11)
+        agree(found.errors, plain.bse, tolerance=1e-8)
+        agree(found.logit, plain.predict(which="linear"), tolerance=1e-11)
+        agree(found.log_likelihood, plain.llf)
+
+
+def test_the_case_control_sample_starts_a_large_fit_by_the_estimator_handed_in():
+    design, treated = crowd()
+    names = [f"x{j}" for j in range(12)]
+    frame = pd.DataFrame(design, columns=names).assign(treated=treated)
+    frame["offender_id"] = np.arange(len(frame))
+    formula = "treated ~ " + " + ".join(names[1:])
+    matched = match(frame, Specification("a", formula, 0.2), estimator=smf.logit)
+    assert matched.model.start_rows == 150 + score.FEWEST
+    assert len(matched.model.start.model.endog) == matched.model.start_rows
+    plain = smf.logit(formula, frame.assign(treated=treated * 1.0)).fit(disp=False, tol=1e-14)
+    agree(matched.model.params, plain.params, tolerance=1e-11)
+    agree(matched.model.bse, plain.bse, tolerance=1e-8)
+    agree(matched.frame["logit"], plain.predict(which="linear"), tolerance=1e-11)
+
+
+def test_what_repeats_or_separates_in_the_sample_alone_is_fitted_to_all_rows():
+    design, treated = crowd()
+    rare = np.flatnonzero(~treated)[::3000]
+    more = np.column_stack((design, np.isin(np.arange(len(design)), [*rare, treated.argmax()])))
+    plain = Logit(treated.astype(float), more).fit(disp=False, tol=1e-14, maxiter=99)
+    for seed in range(3):
+        found = score.fit(more, treated, seed=seed)
+        agree(found.coefficients, plain.params, tolerance=1e-9)
+
+
+def test_columns_that_repeat_have_no_coefficient():
+    design, treated = crowd()
+    more = np.column_stack((design[:, 0], design, 2 - design[:, 3]))
+    found, plain = score.fit(more, treated), score.fit(design, treated)
+    assert list(np.isnan(found.coefficients)) == [j in (1, 13) for j in range(14)]
+    agree(found.logit, plain.logit, tolerance=1e-11)
+    assert np.isnan(found.errors).sum() == 2
+
+
+@pytest.mark.parametrize("cells", [1, 2])
+def test_groups_that_are_separated_have_no_score(cells):
+    """Completely, or in one cell only, where nobody treated falls."""
+    design, treated = crowd(n=4000, treated=60)
+    gap = treated * 1.0 if cells == 1 else ~treated * (np.arange(4000) % 2) * 1.0
+    assert not score.fit(np.column_stack((design, gap)), treated).converged

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
-from jdl.matching import calipers, score, support
+from jdl.matching import calipers, formula, support
 from jdl.matching.plan import Attempt, Matched, Specification, Verdict
 
 Floats = NDArray[np.float64]
@@ -125,10 +125,10 @@ def match(
     if not treated[inside].any():
         notes.append("No treated person shares every category with a candidate.")
     else:
-        model, said = score.fit_formula(candidates.loc[inside, columns], specification, estimator)
+        model, _, said = formula.fit(candidates.loc[inside, columns], specification, estimator)
         notes += said
     if model is not None:
-        logit[inside] = model.predict(which="linear")
+        logit[inside] = model.logit
         strata = _strata(candidates.loc[inside], specification.exact)
         weight[inside], width = _weigh(logit[inside], treated[inside], specification, strata)
     frame = candidates.assign(score=expit(logit), logit=logit, weight=weight)

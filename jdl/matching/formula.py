@@ -1,0 +1,242 @@
+"""The propensity score of a formula: the estimator handed in, solved on all rows, and its notes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from patsy.highlevel import dmatrix
+from statsmodels.tools.sm_exceptions import (
+    ConvergenceWarning,
+    HessianInversionWarning,
+    PerfectSeparationWarning,
+)
+
+from jdl.matching import score
+from jdl.matching.plan import Specification
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Estimator = Callable[[str, pd.DataFrame], Any]
+
+SEPARATION_ERROR = 10.0
+"""Standard error of a coefficient, per unit of an indicator or per SD of a number, from which the
+data hardly determine it: one group has (nearly) nobody, or everybody, in that part."""
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Score:
+    """A fitted propensity score.
+
+    Parameters
+    ----------
+    params, bse : Series
+        Coefficients and standard errors, by term.
+    logit : array of shape (n,)
+        The linear predictor of every row fitted to.
+    llf : float
+        The log-likelihood.
+    start : object
+        The estimator's own result, from which the fit to all rows set out.
+    start_rows : int
+        Rows that result was fitted to: all, or those of the case-control sample.
+    passes : int
+        Passes over all rows that followed.
+    """
+
+    params: pd.Series[float]
+    bse: pd.Series[float]
+    logit: Floats
+    llf: float
+    start: Any
+    start_rows: int
+    passes: int
+
+    def __repr__(self) -> str:
+        return (
+            f"Logistic regression of {len(self.params)} terms: {type(self.start.model).__name__} "
+            f"fitted to {self.start_rows:,} rows, then solved on all {len(self.logit):,} in "
+            f"{self.passes} passes."
+        )
+
+
+@dataclass(frozen=True)
+class Design:
+    """The matrix of a formula's right side: names of its columns, and a row a unit."""
+
+    names: tuple[str, ...]
+    values: Floats
+
+    def without(self, out: Flags) -> Design:
+        """Leave out columns."""
+        if not out.any():
+            return self
+        names = tuple(name for name, leaves in zip(self.names, out, strict=True) if not leaves)
+        return Design(names, self.values[:, ~out])
+
+
+def design(terms: str, data: pd.DataFrame) -> Design:
+    """Build the matrix of a formula's right side; text becomes indicators of its levels."""
+    return _design(terms, for_formula(data))
+
+
+def _design(terms: str, ready: pd.DataFrame) -> Design:
+    matrix = dmatrix(terms, ready)
+    names = tuple(str(name) for name in matrix.design_info.column_names)
+    return Design(names, np.asarray(matrix, dtype=np.float64))
+
+
+def fit(
+    data: pd.DataFrame, specification: Specification, estimator: Estimator
+) -> tuple[Score | None, Design, list[str]]:
+    """Fit the score of a specification.
+
+    Parameters
+    ----------
+    data : DataFrame
+        The columns that the formula names, within common support.
+    specification : Specification
+        Its formula is the score's.
+    estimator : callable
+        ``estimator(formula, data).fit(disp=False)``.
+
+    Returns
+    -------
+    tuple of (Score or None, Design, list of str)
+        None where the fit does not converge or the groups are separated; the matrix of the terms
+        that stay; what has to be said.
+    """
+    treated = data[specification.treated].to_numpy(dtype=bool)
+    ready = for_formula(data).assign(**{specification.treated: treated.astype(float)})
+    whole = _design(specification.terms, ready)
+    out, rows = score.repeated(whole.values, score.case_control(treated))
+    kept = whole.without(out)
+    notes = _repeated(whole, out)
+    found, said = None, [""]
+    if rows is not None:
+        found, said = _solve(kept, treated, rows, estimator, specification.formula, ready)
+    if said:
+        found, said = _solve(kept, treated, None, estimator, specification.formula, ready)
+    return found, kept, [*notes, *said]
+
+
+def _solve(
+    kept: Design,
+    treated: Flags,
+    rows: score.Rows | None,
+    estimator: Estimator,
+    formula: str,
+    data: pd.DataFrame,
+) -> tuple[Score | None, list[str]]:
+    """Fit the estimator to some rows, or all, and solve the score equations of all from there."""
+    fitted, kinds = _fitted(kept, estimator, formula, data if rows is None else data.iloc[rows])
+    if fitted is None or PerfectSeparationWarning in kinds:
+        return None, ["No score: the formula separates the two groups completely."]
+    if not _converged(fitted):
+        loose = _loose_terms(kept, np.asarray(fitted.bse))
+        return None, [f"No score: the fit did not converge{_because(loose)}."]
+    params = fitted.params.reindex(kept.names).to_numpy(dtype=np.float64)
+    start: score.Start | None = score.Start(params)
+    if rows is not None:
+        start = score.to_all(kept.values, treated, rows, params)
+    found = score.solve(kept.values, treated, start)
+    loose = _loose_terms(kept, found.errors)
+    if not found.converged:
+        return None, [f"No score: the fit did not converge{_because(loose)}."]
+    notes = []
+    if loose:
+        notes = [f"The score is close to separating the groups{_because(loose)}."]
+    elif kinds:
+        notes = ["The fit of the score met numbers too large to compute with on its way."]
+    index = pd.Index(kept.names)
+    solved = Score(
+        params=pd.Series(found.coefficients, index),
+        bse=pd.Series(found.errors, index),
+        logit=found.logit,
+        llf=found.log_likelihood,
+        start=fitted,
+        start_rows=len(treated) if rows is None else len(rows),
+        passes=found.passes,
+    )
+    return solved, notes
+
+
+def _fitted(
+    kept: Design, estimator: Estimator, formula: str, data: pd.DataFrame
+) -> tuple[Any, set[type[Warning]]]:
+    """Fit the estimator without the columns that repeat others; None if it cannot be."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = estimator(formula, data)
+        repeats = [name for name in model.exog_names if name not in kept.names]
+        if repeats:
+            less = model.data.orig_exog.drop(columns=repeats)
+            model = type(model)(model.data.orig_endog, less, **model._get_init_kwds())
+        try:
+            fitted = model.fit(disp=False)
+        except np.linalg.LinAlgError:
+            fitted = None
+    return fitted, _numerical(caught)
+
+
+def _repeated(whole: Design, out: Flags) -> list[str]:
+    if not out.any():
+        return []
+    note = "Left out of the score, because nobody varies there or other terms say the same: "
+    return [note + ", ".join(np.array(whole.names)[out]) + "."]
+
+
+def _numerical(caught: Iterable[warnings.WarningMessage]) -> set[type[Warning]]:
+    """Return the kinds of warning that the notes will tell of; issue all others again."""
+    told = (ConvergenceWarning, HessianInversionWarning, PerfectSeparationWarning, RuntimeWarning)
+    kinds: set[type[Warning]] = set()
+    for warning in caught:
+        if issubclass(warning.category, told):
+            kinds.add(warning.category)
+        else:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
+    return kinds
+
+
+def _because(loose: Sequence[str]) -> str:
+    return f", for want of people on one side of: {', '.join(loose)}" if loose else ""
+
+
+def for_formula(data: pd.DataFrame) -> pd.DataFrame:
+    """Give text as categoricals, which the formula engine codes without a Python loop."""
+    changes: dict[str, Any] = {}
+    for column in data.columns:
+        if isinstance(data[column].dtype, pd.CategoricalDtype):
+            changes[column] = data[column].cat.remove_unused_categories()
+        elif not pd.api.types.is_numeric_dtype(data[column]):
+            present = sorted(data[column].unique())
+            changes[column] = pd.Categorical(data[column].astype(object), categories=present)
+    return data.assign(**changes)
+
+
+def _converged(model: Any) -> bool:
+    returned = getattr(model, "mle_retvals", None) or {}
+    return bool(returned.get("converged", getattr(model, "converged", True)))
+
+
+def _loose_terms(kept: Design, errors: Floats) -> list[str]:
+    """Name the terms whose coefficient the data hardly determine (see `SEPARATION_ERROR`)."""
+    errors = np.nan_to_num(errors, nan=np.inf)
+    size = np.sqrt(np.einsum("ij,ij->j", kept.values, kept.values) / len(kept.values))
+    suspected = np.flatnonzero(errors * np.maximum(1, size) > SEPARATION_ERROR)
+    return [
+        kept.names[j]
+        for j in suspected
+        if kept.names[j] != "Intercept" and errors[j] * _unit(kept.values[:, j]) > SEPARATION_ERROR
+    ]
+
+
+def _unit(values: Floats) -> float:
+    return 1.0 if np.isin(values, (0, 1)).all() else float(values.std())
