@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import patsy  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 from scipy.special import expit, stdtr, stdtrit
 
 from jdl.effects import ALL, Effect, compare
+from jdl.matching import formula
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -234,21 +234,50 @@ def _factor(terms: Floats, weight: Floats) -> tuple[Floats, list[int], Floats]:
     return factor[np.ix_(kept, kept)], kept, scale[kept]
 
 
-def estimate(design: Design, treated: Floats, comparison: Floats, model: str) -> Estimate:
-    """Estimate the effect on the treated with an outcome model fitted in the comparison group.
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """An outcome model fitted in the comparison group, and what it predicts for the treated.
+
+    Parameters
+    ----------
+    design : Design
+        Its terms.
+    predicted : array
+        Mean outcome of each treated row without the programme.
+    rows, pearson : array
+        U of which U U' is the hat matrix, and the Pearson residuals of the comparison rows.
+    along : array
+        How the treated's mean prediction goes with the rows of U.
+    influence : array
+        Of each person by their comparison rows on the mean prediction, HC2.
+    certain : bool
+        Whether the model predicts an outcome of some comparison rows with certainty.
+    """
+
+    design: Design
+    predicted: Floats
+    rows: Floats
+    pearson: Floats
+    along: Floats
+    influence: Floats
+    certain: bool
+
+
+def predict(design: Design, comparison: Floats, model: str) -> Prediction:
+    """Fit an outcome model in the comparison group and predict the treated.
 
     Parameters
     ----------
     design : Design
         The terms of the model.
-    treated, comparison : array
-        Outcomes.
+    comparison : array
+        Outcomes of the comparison rows.
     model : {'logistic', 'quasi-Poisson', 'linear'}
-        Of the outcome in the comparison group.
+        Of the outcome.
 
     Returns
     -------
-    Estimate
+    Prediction
 
     Raises
     ------
@@ -257,15 +286,7 @@ def estimate(design: Design, treated: Floats, comparison: Floats, model: str) ->
 
     Notes
     -----
-    Difference: mean(y_i) - mean(m_i) over the treated, m_i = g(x_i' b), b from the weighted
-    score equations sum w_j x_j (y_j - m_j) = 0 of the comparison group. Its influence: of a
-    treated row (y_i - m_i - difference) / sqrt(n (n - 1)); of a comparison row
-    -w_j a' x_j (y_j - m_j) / sqrt(1 - h_j), a = H^-1 mean(g'_i x_i) over the treated,
-    H = sum w_j g'_j x_j x_j', h_j the leverage w_j g'_j x_j' H^-1 x_j (HC2; MacKinnon and White
-    1985). Influences are summed by person before they are squared; t with n - 1 degrees of
-    freedom. Given places, the errors are clustered by them with the correction of Bell and
-    McCaffrey (2002) and their degrees of freedom by Satterthwaite, for the linearised estimate
-    (Pustejovsky and Tipton 2018).
+    b solves the weighted score equations sum w_j x_j (y_j - m_j) = 0, m_j = g(x_j' b).
     """
     family = _FAMILIES[model]
     fit = _fit(design, comparison, family)
@@ -273,17 +294,51 @@ def estimate(design: Design, treated: Floats, comparison: Floats, model: str) ->
     direction = (family.slope(predicted)[:, None] * design.treated).mean(axis=0)
     along = solve_triangular(fit.root, direction, lower=True)
     rows, pearson = _hat(design, fit)
-    spread = _by_person if design.place is None else _by_place
-    ours, theirs = float(treated.mean()), float(predicted.mean())
-    parts = (treated - ours) - (predicted - theirs)
-    error, df = spread(design, rows, pearson, parts, along)
+    influence = _influence(design, rows, pearson, along)
+    return Prediction(design, predicted, rows, pearson, along, influence, fit.certain)
+
+
+def estimate(prediction: Prediction, treated: Floats) -> Estimate:
+    """Estimate the effect on the treated from their outcomes and what was predicted for them.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        As `predict` gives it.
+    treated : array
+        Outcomes of the treated rows.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    NoEstimate
+        If nothing is left unexplained.
+
+    Notes
+    -----
+    Difference: mean(y_i) - mean(m_i) over the treated. Its influence: of a treated row
+    (y_i - m_i - difference) / sqrt(n (n - 1)); of a comparison row
+    -w_j a' x_j (y_j - m_j) / sqrt(1 - h_j), a = H^-1 mean(g'_i x_i) over the treated,
+    H = sum w_j g'_j x_j x_j', h_j the leverage w_j g'_j x_j' H^-1 x_j (HC2; MacKinnon and White
+    1985). Influences are summed by person before they are squared; t with n - 1 degrees of
+    freedom. Given places, the errors are clustered by them with the correction of Bell and
+    McCaffrey (2002) and their degrees of freedom by Satterthwaite, for the linearised estimate
+    (Pustejovsky and Tipton 2018).
+    """
+    spread = _by_person if prediction.design.place is None else _by_place
+    ours, theirs = float(treated.mean()), float(prediction.predicted.mean())
+    parts = (treated - ours) - (prediction.predicted - theirs)
+    error, df = spread(prediction, parts, 1.0)
     if not error > 0:
         raise NoEstimate("The outcome model leaves nothing unexplained.")
     log_error, log_df = math.nan, math.nan
     if ours > 0 and theirs > 0:
-        parts = (treated - ours) / ours - (predicted - theirs) / theirs
-        log_error, log_df = spread(design, rows, pearson, parts, along / theirs)
-    return Estimate(ours, theirs, error, log_error, df, log_df, fit.certain)
+        parts = (treated - ours) / ours - (prediction.predicted - theirs) / theirs
+        log_error, log_df = spread(prediction, parts, 1 / theirs)
+    return Estimate(ours, theirs, error, log_error, df, log_df, prediction.certain)
 
 
 @dataclass(frozen=True)
@@ -413,25 +468,28 @@ def _hat(design: Design, fit: _Fit) -> tuple[Floats, Floats]:
     return (design.comparison * scale[:, None]) @ whiten, pearson
 
 
-def _by_person(
-    design: Design, rows: Floats, pearson: Floats, ours: Floats, along: Floats
-) -> tuple[float, float]:
-    """Standard error by HC2, influences summed by person, and n - 1 degrees of freedom."""
-    n = len(ours)
+def _influence(design: Design, rows: Floats, pearson: Floats, along: Floats) -> Floats:
     left = 1 - np.einsum("ij,ij->i", rows, rows)
     theirs = np.zeros(len(left))
     np.divide(rows @ along * pearson, np.sqrt(np.abs(left)), out=theirs, where=left > REPEATED)
-    parts = np.concatenate([ours / math.sqrt(n * (n - 1)), -theirs])
-    influence = np.bincount(design.person, parts)
+    people = design.person[len(design.treated) :]
+    by_person = np.bincount(people, theirs, int(design.person.max()) + 1)
+    return np.asarray(by_person, dtype=np.float64)
+
+
+def _by_person(prediction: Prediction, ours: Floats, scale: float) -> tuple[float, float]:
+    """Standard error by HC2, influences summed by person, and n - 1 degrees of freedom."""
+    n, people = len(ours), len(prediction.influence)
+    own = np.bincount(prediction.design.person[:n], ours / math.sqrt(n * (n - 1)), people)
+    influence = own - scale * prediction.influence
     return math.sqrt(float(influence @ influence)), n - 1.0
 
 
-def _by_place(
-    design: Design, rows: Floats, pearson: Floats, ours: Floats, along: Floats
-) -> tuple[float, float]:
+def _by_place(prediction: Prediction, ours: Floats, scale: float) -> tuple[float, float]:
     """Standard error by CR2, influences summed by place, and its degrees of freedom."""
+    design, rows, pearson = prediction.design, prediction.rows, prediction.pearson
     assert design.place is not None
-    n = len(ours)
+    n, along = len(ours), scale * prediction.along
     here, there = design.place[:n], design.place[n:]
     places = int(design.place.max()) + 1
     people = np.bincount(here, minlength=places)
@@ -526,7 +584,12 @@ def adjust_all(
     used = frame.loc[frame[weight] > 0]
     ours = used[treated].to_numpy(dtype=bool)
     places = int(used.loc[ours, place].nunique()) if place in used.columns else None
-    columns: _Columns | None = None
+    where = None
+    if places is not None and places >= FEWEST_PLACES:
+        where = pd.factorize(used[place], use_na_sentinel=False)[0]
+    told = any(effect.conclusion != "suppressed" for effect in effects.values())
+    columns = _columns(used, terms) if told else formula.Design((), np.empty((len(used), 0)))
+    weights, people = used[weight].to_numpy(dtype=float), pd.factorize(used[person])[0]
     designs: dict[bytes, Design] = {}
     results = {}
     for name, effect in effects.items():
@@ -535,62 +598,38 @@ def adjust_all(
         if effect.conclusion == "suppressed":
             results[name] = blank
             continue
-        columns = columns or _columns(used, terms, treated)
-        rows = ALL[name].rows(used)
+        rows, values = ALL[name].rows(used), ALL[name].values(used)
         key = rows.tobytes()
         if key not in designs:
-            part = used.loc[rows]
-            clustered = places is not None and places >= FEWEST_PLACES
             designs[key] = design(
                 columns.values[rows],
                 ours[rows],
-                part[weight].to_numpy(dtype=float),
-                pd.factorize(part[person])[0],
-                pd.factorize(part[place].astype(object).fillna(""))[0] if clustered else None,
+                weights[rows],
+                people[rows],
+                None if where is None else where[rows],
             )
-        values = ALL[name].values(used)
-        results[name] = _adjusted(
-            blank,
-            effect,
-            designs[key],
-            columns,
-            values[rows & ours],
-            values[rows & ~ours],
-            significance,
-        )
+        outcome = values[rows & ours], values[rows & ~ours]
+        results[name] = _adjusted(blank, effect, designs[key], columns, *outcome, significance)
     return results
 
 
-@dataclass(frozen=True, eq=False)
-class _Columns:
-    values: Floats
-    names: tuple[str, ...]
-
-
-def _columns(used: pd.DataFrame, terms: str, treated: str) -> _Columns:
-    """Return the terms as numbers, text as categories that are present."""
-    changes = {
-        column: pd.Categorical(used[column].astype(object))
-        for column in used.columns
-        if column != treated
-        and re.search(rf"\b{re.escape(str(column))}\b", terms)
-        and not pd.api.types.is_numeric_dtype(used[column])
-    }
-    matrix = patsy.dmatrix(terms, used.assign(**changes), NA_action="raise")
-    return _Columns(np.asarray(matrix, dtype=np.float64), tuple(matrix.design_info.column_names))
+def _columns(used: pd.DataFrame, terms: str) -> formula.Design:
+    """Return the terms as numbers, built from the columns that they name."""
+    words = set(re.findall(r"[^\W\d]\w*", terms))
+    return formula.design(terms, used[[column for column in used.columns if column in words]])
 
 
 def _adjusted(
     blank: Adjusted,
     effect: Effect,
     design: Design,
-    columns: _Columns,
+    columns: formula.Design,
     treated: Floats,
     comparison: Floats,
     significance: float,
 ) -> Adjusted:
     try:
-        found = estimate(design, treated, comparison, blank.model)
+        found = estimate(predict(design, comparison, blank.model), treated)
     except NoEstimate as error:
         return replace(blank, conclusion="inconclusive", reason=str(error))
     low, high = found.interval(significance)
@@ -615,7 +654,7 @@ def _adjusted(
     )
 
 
-def _notes(design: Design, columns: _Columns, found: Estimate) -> Iterator[str]:
+def _notes(design: Design, columns: formula.Design, found: Estimate) -> Iterator[str]:
     if design.repeats:
         left = ", ".join(columns.names[column] for column in design.repeats)
         yield (

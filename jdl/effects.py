@@ -89,6 +89,8 @@ class Measure:
 
 
 def _numbers(column: pd.Series[Any]) -> Floats:
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf":
+        return column.to_numpy(dtype=np.float64)
     return np.asarray(
         pd.to_numeric(column.astype("object").where(column.notna(), np.nan)), dtype=np.float64
     )

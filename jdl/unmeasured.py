@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtri
-from scipy.stats import binom
+from scipy.special import bdtrc, ndtri
 
 from jdl.companion import Adjusted
 from jdl.effects import ALL, Effect, Group
@@ -179,7 +178,8 @@ def rosenbaum(
     """
     ours, theirs = int((treated & ~comparison).sum()), int((~treated & comparison).sum())
     many = ours + theirs
-    chances = [binom.sf(max(ours, theirs) - 1, many, g / (1 + g)) for g in gamma]
+    least = max(ours, theirs) - 1
+    chances = [bdtrc(least, many, g / (1 + g)) if many else 1.0 for g in gamma]
     return Bounds(
         tuple(float(g) for g in gamma),
         tuple(float(p) for p in chances),
