@@ -654,8 +654,8 @@ def derive(fetched: pd.DataFrame) -> pd.DataFrame:
         "copas_rate": np.log((convictions + 1) / (career_years + 10)),
         "first_conviction": fetched["career_days"] == 0,
         "remanded": fetched["remanded"] == 1,
-        "employed": fetched["employed"] == 1,
-        "on_benefit": fetched["on_benefit"] == 1,
+        "employed": fetched["employed"].fillna(0) == 1,
+        "on_benefit": fetched["on_benefit"].fillna(0) == 1,
         "incomplete": pd.concat(
             [values for name, values in numbers.items() if name.endswith("_missing")], axis=1
         ).any(axis=1),

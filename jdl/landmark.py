@@ -1,0 +1,228 @@
+"""The landmark analysis: a follow-up that starts where the intervention does.
+
+In the community or after release, people who start an intervention have by then not reoffended.
+Followed from the index date, they have had days in which nothing could happen to them, and the
+comparison group has not: an effect of waiting looks like an effect of the service (immortal time).
+Here each comparison disposal is given a start day as long after its index date as those of treated
+people are, both groups must on their day be alive, at liberty and without an offence since the
+index date, and the year runs from that day (van Houwelingen 2007; Hernán and Robins 2016).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+import pandas as pd
+
+from jdl.covariates import draw
+from jdl.national import Vintage
+from jdl.outcomes import PROVEN, WHOLE
+
+NO_START = "no day on which the intervention started"
+NO_GAP = "nobody treated of the same sex and disposal has a day"
+UNFINISHED = "follow-up from that day not yet complete in the national records"
+DEAD = "died by that day"
+INSIDE = "in prison on that day"
+OFFENDED = "offence since the index date"
+REASONS = (NO_START, NO_GAP, UNFINISHED, DEAD, INSIDE, OFFENDED)
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """How long after the index date interventions started.
+
+    Parameters
+    ----------
+    treated : int
+        Treated people.
+    dated : int
+        Those of them whose start is known; the rest counts these only.
+    after : int
+        Who started after the index date.
+    late, late_share : int, float
+        Who started more than `late_days` after it.
+    reoffended_within : int
+        Who committed a proven offence after the index date and not after the start.
+    median, upper : float or None
+        Days from index date to start of those who started after it: the middle, and what nine in
+        ten do not exceed.
+    late_days : int
+        How late is late.
+    """
+
+    treated: int
+    dated: int
+    after: int
+    late: int
+    late_share: float
+    reoffended_within: int
+    median: float | None
+    upper: float | None
+    late_days: int
+
+    def leads(self, share: float = 0.10) -> bool:
+        """Say whether the landmark analysis leads: more than this share start late."""
+        return self.late_share > share
+
+
+@dataclass(frozen=True, eq=False)
+class Delayed:
+    """Candidates with a day from which each is followed up.
+
+    Parameters
+    ----------
+    candidates : DataFrame
+        The rows that stay, with ``follow_from`` and ``days_to_start``.
+    left : DataFrame
+        Who left, and why: reason, treatment, comparison (disposals); the first reason of `REASONS`
+        that applies, in their order; only reasons that occurred.
+    liberty_known : bool
+        Whether the vintage tells who was in prison; if not, nobody is left out for it.
+    """
+
+    candidates: pd.DataFrame
+    left: pd.DataFrame
+    liberty_known: bool
+
+
+def gaps(con: duckdb.DuckDBPyConnection, treated: pd.DataFrame, *, late_days: int = 28) -> Gaps:
+    """Count how long after the index date interventions started, and who reoffended before.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+        Holds the national tables.
+    treated : DataFrame
+        Located people in the analysis: disposal_id, offender_id, index_date, start (see
+        ``covariates.started``).
+    late_days : int
+        A start counts as late when more days than this after the index date.
+
+    Returns
+    -------
+    Gaps
+
+    Notes
+    -----
+    Only offences before the start, of treated people, are looked at; no comparison is made.
+    """
+    days = _days(treated["index_date"], treated["start"])
+    waited = days[days > 0]
+    dated, late = int(days.notna().sum()), int((days > late_days).sum())
+    followed = treated.assign(follow_from=treated["start"]).loc[days > 0]
+    return Gaps(
+        treated=len(treated),
+        dated=dated,
+        after=len(waited),
+        late=late,
+        late_share=late / dated if dated else 0.0,
+        reoffended_within=int(_states(con, followed)["offended"].sum()),
+        median=float(waited.median()) if len(waited) else None,
+        upper=float(waited.quantile(0.9)) if len(waited) else None,
+        late_days=late_days,
+    )
+
+
+def delay(
+    con: duckdb.DuckDBPyConnection,
+    vintage: Vintage,
+    candidates: pd.DataFrame,
+    treated: pd.DataFrame,
+    *,
+    seed: int,
+) -> Delayed:
+    """Start every follow-up on the day of the intervention, or on one drawn like it.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+        Holds the national tables.
+    vintage : Vintage
+        Bounds the days from which follow-up is complete.
+    candidates : DataFrame
+        From ``covariates.candidates``.
+    treated : DataFrame
+        Located people in the analysis: disposal_id, start.
+    seed : int
+        Of the days drawn for comparison disposals, see ``covariates.draw``.
+
+    Returns
+    -------
+    Delayed
+
+    Notes
+    -----
+    A treated person who started on the index date or before is followed from the index date. Longer
+    gaps are rarer among comparison disposals that stay than among those drawn, because more have
+    reoffended by then: ``days_to_start`` belongs into the score. Whether somebody had an offence
+    since the index date is known from a conviction or caution within the year and a half from the
+    day, as for the outcomes.
+    """
+    starts = candidates["disposal_id"].map(treated.set_index("disposal_id")["start"])
+    days = draw(candidates, _days(candidates["index_date"], starts), seed)
+    day = candidates["index_date"] + pd.to_timedelta(days, unit="D")
+    rows = candidates.assign(days_to_start=days, follow_from=day)
+    reason = _reasons(con, vintage, rows)
+    return Delayed(
+        candidates=rows.loc[reason.isna()].reset_index(drop=True),
+        left=_left(rows["treated"] == 1, reason),
+        liberty_known="prison_spells" in vintage.tables,
+    )
+
+
+def _days(index: pd.Series, start: pd.Series) -> pd.Series:
+    """Days from the index date to the start, none for a start before it."""
+    return (pd.to_datetime(start) - index).dt.days.clip(lower=0).astype("float64")
+
+
+def _states(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> pd.DataFrame:
+    """Say of each row, on its day, whether the person is dead, in prison or has offended since."""
+    con.register("day_rows", rows[["disposal_id", "offender_id", "index_date", "follow_from"]])
+    states = con.execute(f"""
+        WITH days AS (
+            SELECT disposal_id, offender_id, index_date::DATE AS index_date,
+                follow_from::DATE AS day
+            FROM day_rows
+        )
+        SELECT d.disposal_id, coalesce(p.died_on <= d.day, false) AS dead,
+            EXISTS (
+                SELECT 1 FROM prison_spells s WHERE s.offender_id = d.offender_id
+                    AND s.start <= d.day AND coalesce(s."end" > d.day, true)
+            ) AS inside,
+            EXISTS (
+                SELECT 1 FROM offences o WHERE o.offender_id = d.offender_id
+                    AND o.offence_date > d.index_date AND o.offence_date <= d.day
+                    AND o.conviction_date <= d.day + {WHOLE} AND {PROVEN}
+            ) AS offended
+        FROM days d JOIN offenders p ON p.offender_id = d.offender_id""").df()
+    con.unregister("day_rows")
+    states = states.set_index("disposal_id").reindex(rows["disposal_id"])
+    return states.astype(bool).set_axis(rows.index)
+
+
+def _reasons(con: duckdb.DuckDBPyConnection, vintage: Vintage, rows: pd.DataFrame) -> pd.Series:
+    """The first reason to leave of each row; missing for who stays."""
+    known = rows["follow_from"].notna()
+    states = _states(con, rows.loc[known]).reindex(rows.index, fill_value=False)
+    ours = rows["treated"] == 1
+    reason = pd.Series(None, index=rows.index, dtype="object")
+    for text, applies in (
+        (NO_START, ~known & ours),
+        (NO_GAP, ~known & ~ours),
+        (UNFINISHED, rows["follow_from"] > pd.Timestamp(vintage.last_index_date)),
+        (DEAD, states["dead"]),
+        (INSIDE, states["inside"]),
+        (OFFENDED, states["offended"]),
+    ):
+        reason = reason.where(reason.notna() | ~applies, text)
+    return reason
+
+
+def _left(ours: pd.Series, reason: pd.Series) -> pd.DataFrame:
+    rows = [
+        (text, int((reason.eq(text) & ours).sum()), int((reason.eq(text) & ~ours).sum()))
+        for text in REASONS
+        if reason.eq(text).any()
+    ]
+    return pd.DataFrame(rows, columns=["reason", "treatment", "comparison"])
