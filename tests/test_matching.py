@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import patsy
 import pytest
 import statsmodels.formula.api as smf
 from hypothesis import assume, given, settings
@@ -12,7 +13,7 @@ from matches import EXACT, FORMULAS, agree, expect_good_match, pool, reference
 from statsmodels.discrete.discrete_model import Logit
 
 from jdl import matching
-from jdl.matching import Specification, first_accepted, match, radius, score
+from jdl.matching import Specification, first_accepted, formula, match, radius, score
 
 FORMULA = "treated ~ age + prior + C(disposal) + region"
 PLAIN = Specification("plain", FORMULA, 0.2)
@@ -433,3 +434,29 @@ def test_groups_that_are_separated_have_no_score(cells):
     design, treated = crowd(n=4000, treated=60)
     gap = treated * 1.0 if cells == 1 else ~treated * (np.arange(4000) % 2) * 1.0
     assert not score.fit(np.column_stack((design, gap)), treated).converged
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        "age + prior + C(disposal) + region",
+        "0 + region + age",
+        "region * disposal + np.log1p(prior)",
+        "bs(age, df=4) + region:C(older, Treatment(True)) - 1",
+        "center(age) + C(region, Sum) + older",
+    ],
+)
+def test_the_matrix_of_a_formula_is_that_of_the_formula_engine(terms):
+    data = formula.for_formula(pool().assign(older=lambda frame: frame["age"] > 30))
+    theirs = patsy.dmatrix(terms, data)
+    ours = formula.design(terms, data)
+    assert list(ours.names) == theirs.design_info.column_names
+    np.testing.assert_array_equal(ours.values, theirs)
+
+
+def test_a_term_without_a_number_for_somebody_is_refused():
+    with (
+        np.errstate(divide="ignore"),
+        pytest.raises(ValueError, match=r"np.log\(never\) is not a finite number"),
+    ):
+        matched_by("treated ~ np.log(never)", pool().assign(never=lambda f: f["prior"] * 0.0))

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import patsy
 from numpy.typing import NDArray
-from patsy.highlevel import dmatrix
+from patsy.categorical import categorical_to_int
 from statsmodels.tools.sm_exceptions import (
     ConvergenceWarning,
     HessianInversionWarning,
@@ -86,9 +87,30 @@ def design(terms: str, data: pd.DataFrame) -> Design:
 
 
 def _design(terms: str, ready: pd.DataFrame) -> Design:
-    matrix = dmatrix(terms, ready)
-    names = tuple(str(name) for name in matrix.design_info.column_names)
-    return Design(names, np.asarray(matrix, dtype=np.float64))
+    info = patsy.incr_dbuilder(terms, lambda: iter([ready]))
+    values = np.empty((len(ready), len(info.column_names)), order="F")
+    for term in info.terms:
+        values[:, info.slice(term)] = columns = _columns(info, term, ready)
+        if not np.isfinite(columns.sum()):
+            raise ValueError(f"The term {term.name()} is not a finite number for everyone.")
+    return Design(tuple(str(name) for name in info.column_names), values)
+
+
+def _columns(info: Any, term: Any, data: pd.DataFrame) -> Floats:
+    """The columns of one term; the formula engine's own way is slow where there is one factor."""
+    if not term.factors:
+        return np.ones((len(data), 1))
+    if len(term.factors) > 1:
+        (columns,) = patsy.build_design_matrices([info.subset([term.name()])], data)
+        return np.asarray(columns, dtype=np.float64)
+    (factor,) = term.factors
+    (coding,), known = info.term_codings[term], info.factor_infos[factor]
+    value = factor.eval(known.state, data)
+    if known.type == "numerical":
+        return np.asarray(value, dtype=np.float64).reshape(len(data), -1)
+    codes = categorical_to_int(value, known.categories, patsy.NAAction())
+    indicators: Floats = coding.contrast_matrices[factor].matrix[codes]
+    return indicators
 
 
 def fit(
