@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from jdl.matching import Matched, radius
+from jdl.matching import Matched, formula, within
 
 REFERENCE = Path(__file__).parent / "reference"
 FORMULAS = {
@@ -89,10 +89,14 @@ def _expect_weights_from_pairs(matched, treated, fitted):
         assert matched.treatment_n == 0
         return
     frame, specification = matched.frame[fitted], matched.specification
+    if specification.method == "entropy balancing":
+        _expect_equal_means(frame, specification)
+        return
     ours, theirs = frame[treated[fitted]], frame[~treated[fitted]]
-    width = specification.caliper * frame["logit"].std(ddof=1)
+    scale, width = specification.scale, specification.caliper
+    width *= frame["logit"].std(ddof=1) if scale == "logit" else 1
     agree(matched.caliper_width, width)
-    distance = np.abs(ours["logit"].to_numpy()[:, None] - theirs["logit"].to_numpy()[None, :])
+    distance = np.abs(ours[scale].to_numpy()[:, None] - theirs[scale].to_numpy()[None, :])
     pairs = distance <= width
     for column in specification.exact:
         pairs &= ours[column].to_numpy()[:, None] == theirs[column].to_numpy()[None, :]
@@ -101,18 +105,33 @@ def _expect_weights_from_pairs(matched, treated, fitted):
     shares = np.where(found > 0, 1 / np.maximum(found, 1), 0)
     np.testing.assert_allclose(theirs["weight"], shares @ pairs, rtol=0, atol=1e-10)
     np.testing.assert_array_equal(theirs["weight"] > 0, pairs.any(axis=0))
-    _expect_order_irrelevant(frame, specification)
+    _expect_order_irrelevant(frame, specification, width)
 
 
-def _expect_order_irrelevant(frame, specification):
+def _expect_equal_means(frame, specification):
+    """Every term has the same weighted mean in both groups, and so has each exact stratum."""
+    kept = frame[frame["weight"] > 0]
+    ours = kept[specification.treated].to_numpy(dtype=bool)
+    if not ours.any():
+        return
+    columns = [formula.design(specification.terms, kept).values]
+    for column in specification.exact:
+        columns.append(pd.get_dummies(kept[column]).to_numpy(dtype=float))
+    values, weight = np.column_stack(columns), kept["weight"].to_numpy()
+    theirs = np.average(values[~ours], axis=0, weights=weight[~ours])
+    sd = np.maximum(values.std(axis=0), 1e-12)
+    assert np.all(np.abs(values[ours].mean(axis=0) - theirs) <= 1e-9 * np.maximum(1, sd))
+
+
+def _expect_order_irrelevant(frame, specification, width):
     shuffled = frame.sample(frac=1, random_state=1)
     strata = None
     if specification.exact:
         strata = shuffled.groupby(list(specification.exact), observed=True).ngroup().to_numpy()
-    again = radius(
-        shuffled["logit"].to_numpy(),
+    again = within(
+        shuffled[specification.scale].to_numpy(),
         shuffled[specification.treated].to_numpy(dtype=bool),
-        specification.caliper,
+        width,
         strata,
     )
     np.testing.assert_allclose(again, shuffled["weight"], rtol=0, atol=1e-12)

@@ -13,7 +13,7 @@ from matches import EXACT, FORMULAS, agree, expect_good_match, pool, reference
 from statsmodels.discrete.discrete_model import Logit
 
 from jdl import matching
-from jdl.matching import Specification, first_accepted, formula, match, radius, score
+from jdl.matching import Specification, entropy, first_accepted, formula, match, radius, score
 
 FORMULA = "treated ~ age + prior + C(disposal) + region"
 PLAIN = Specification("plain", FORMULA, 0.2)
@@ -24,16 +24,16 @@ class Said:
     accepted: bool
 
 
-def matched_by(formula, candidates, *, caliper=0.2, exact=()):
-    specification = Specification("one", formula, caliper, exact)
+def matched_by(formula, candidates, *, caliper=0.2, **how):
+    specification = Specification("one", formula, caliper, **how)
     matched = match(candidates, specification, estimator=smf.logit)
     expect_good_match(matched, candidates)
     return matched
 
 
-def as_in_r(name, *, caliper, exact=()):
+def as_in_r(name, **how):
     frame, weights, figures, _ = reference(name)
-    return matched_by(FORMULAS[name], frame, caliper=caliper, exact=exact), weights, figures
+    return matched_by(FORMULAS[name], frame, **how), weights, figures
 
 
 def name_in_r(term):
@@ -58,18 +58,21 @@ def test_score_agrees_with_r(name):
 
 @pytest.mark.parametrize("name", FORMULAS)
 @pytest.mark.parametrize(
-    ("spec", "caliper", "exactly"),
+    ("spec", "how"),
     [
-        ("radius_logit02sd", 0.2, False),
-        ("radius_logit02sd_exact", 0.2, True),
-        ("radius_logit005sd", 0.05, False),
+        ("radius_logit02sd", {}),
+        ("radius_logit02sd_exact", {"exact": True}),
+        ("radius_logit005sd", {"caliper": 0.05}),
+        ("radius_ps001", {"caliper": 0.01, "scale": "score"}),
+        ("ebal", {"method": "entropy balancing"}),
     ],
 )
-def test_radius_match_agrees_with_r(name, spec, caliper, exactly):
-    exact = EXACT[name] if exactly else ()
-    matched, weights, figures = as_in_r(name, caliper=caliper, exact=exact)
+def test_match_agrees_with_r(name, spec, how):
+    exact = EXACT[name] if "exact" in how else ()
+    matched, weights, figures = as_in_r(name, **(how | {"exact": exact}))
     theirs = figures["specs"][spec]
-    agree(matched.caliper_width, theirs["caliper_width"])
+    if "caliper_width" in theirs:
+        agree(matched.caliper_width, theirs["caliper_width"])
     agree(matched.frame["weight"], weights[spec])
     agree(matched.effective_n, theirs["ess_controls"])
     assert matched.treatment_n == theirs["n_treated_matched"]
@@ -77,6 +80,17 @@ def test_radius_match_agrees_with_r(name, spec, caliper, exactly):
     lost = matched.frame.query("treated == 1 and weight == 0").index
     if "unmatched_treated_ids" in theirs:
         assert set(lost) == set(np.atleast_1d(theirs["unmatched_treated_ids"]))
+    for outcome, figures in theirs["outcomes"].items():
+        if outcome != "days_first":
+            agree(att(matched.frame, outcome), figures["welch_kish"]["est"])
+
+
+def att(frame, outcome):
+    """The difference of weighted means."""
+    ours, theirs = (frame[frame["treated"] == group] for group in (1, 0))
+    return ours[outcome] @ ours["weight"] / ours["weight"].sum() - np.average(
+        theirs[outcome], weights=theirs["weight"]
+    )
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
@@ -99,16 +113,22 @@ def test_radius_weights_are_those_of_the_pairs(data):
     np.testing.assert_array_equal(weight[~treated] > 0, pairs.any(axis=0))
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(
     seed=st.integers(0, 2**32 - 1),
     treated=st.integers(5, 40),
     others=st.integers(20, 150),
-    caliper=st.sampled_from([0.02, 0.2, 1.0]),
-    exact=st.sampled_from([(), ("disposal",), ("disposal", "region")]),
+    how=st.fixed_dictionaries(
+        {
+            "caliper": st.sampled_from([0.02, 0.2, 1.0]),
+            "exact": st.sampled_from([(), ("disposal",), ("disposal", "region")]),
+            "method": st.sampled_from(["radius", "entropy balancing"]),
+            "scale": st.sampled_from(["logit", "score"]),
+        }
+    ),
 )
-def test_every_match_of_a_random_frame_is_good(seed, treated, others, caliper, exact):
-    matched_by(FORMULA, pool(seed, treated, others), caliper=caliper, exact=exact)
+def test_every_match_of_a_random_frame_is_good(seed, treated, others, how):
+    matched_by(FORMULA, pool(seed, treated, others), **how)
 
 
 def test_order_of_rows_and_type_of_columns_change_nothing():
@@ -460,3 +480,71 @@ def test_a_term_without_a_number_for_somebody_is_refused():
         pytest.raises(ValueError, match=r"np.log\(never\) is not a finite number"),
     ):
         matched_by("treated ~ np.log(never)", pool().assign(never=lambda f: f["prior"] * 0.0))
+
+
+@pytest.mark.parametrize("exact", [(), ("disposal", "region")])
+def test_entropy_balancing_makes_means_equal_and_differs_least(exact):
+    candidates = pool(seed=5, treated=60, others=900)
+    matched = matched_by(FORMULA, candidates, method="entropy balancing", exact=exact)
+    assert matched.treatment_lost == 0
+    assert matched.caliper_width is None
+    frame = matched.frame[~matched.frame["treated"]]
+    values = formula.design(matched.terms, frame).values
+    if exact:
+        values = np.column_stack((values, pd.get_dummies(frame["disposal"] + frame["region"])))
+    values = values.astype(float)
+    log_weight = np.log(frame["weight"].to_numpy())
+    fitted = values @ np.linalg.lstsq(values, log_weight, rcond=None)[0]
+    agree(fitted, log_weight)
+    assert "entropy balancing, which makes the means of the formula's terms" in repr(matched)
+
+
+def test_where_no_weights_balance_nobody_is_matched_and_it_is_said():
+    candidates = pool().assign(need=lambda f: 9 * f["treated"] + np.linspace(0, 9.5, 440) % 9.2)
+    matched = matched_by("treated ~ need + prior", candidates, method="entropy balancing")
+    assert matched.model is not None
+    assert matched.treatment_n == 0
+    assert matched.notes[-1] == (
+        "Nobody was matched: no weights make the means of both groups equal."
+    )
+
+
+def test_entropy_balancing_leaves_out_exact_strata_of_one_group():
+    candidates = pool(seed=2, treated=50)
+    cell = (candidates["disposal"] == "custody") & (candidates["region"] == "wales")
+    lost = candidates.index[cell & candidates["treated"]]
+    candidates = candidates.drop(candidates.index[cell & ~candidates["treated"]])
+    matched = matched_by(
+        "treated ~ age", candidates, method="entropy balancing", exact=("disposal", "region")
+    )
+    assert (matched.frame["weight"].loc[lost] == 0).all()
+    assert matched.treatment_lost == len(lost) > 0
+
+
+@pytest.mark.parametrize("outcome", ["re78", "zero78"])
+def test_the_error_after_entropy_balancing_is_that_of_least_squares(outcome):
+    """With a linear model of the outcome R's doubly robust estimate is the same estimate."""
+    frame, _, figures, _ = reference("lalonde_psid614")
+    values = formula.design(FORMULAS["lalonde_psid614"].split("~")[1], frame).values
+    treated, y = frame["treated"].to_numpy(dtype=bool), frame[outcome].to_numpy(dtype=float)
+    weight = entropy.weigh(values, treated)
+    found = entropy.difference(y, treated, weight, values)
+    theirs = figures["specs"]["ebal"]["outcomes"][outcome]
+    agree(found.difference, theirs["welch_kish"]["est"])
+    if outcome == "re78":
+        agree(found.error, theirs["dr_att"]["se"], tolerance=1e-7)
+    again = entropy.difference(y, treated, weight, values, np.arange(len(y)))
+    agree(again.error, found.error)
+
+
+def test_rows_of_one_person_err_together():
+    frame, _, _, _ = reference("lalonde_psid614")
+    values = frame[["age", "educ"]].to_numpy(dtype=float)
+    treated, y = frame["treated"].to_numpy(dtype=bool), frame["re78"].to_numpy()
+    weight = entropy.weigh(values, treated)
+    alone = entropy.difference(y, treated, weight, values).error
+    rows = np.concatenate((np.arange(len(y)), np.flatnonzero(~treated)))
+    twice = np.where(treated, 1, weight / 2)[rows]
+    pairs = entropy.difference(y[rows], treated[rows], twice, values[rows], rows)
+    agree(pairs.error, alone)
+    assert entropy.difference(y[rows], treated[rows], twice, values[rows]).error < alone

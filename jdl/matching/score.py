@@ -204,7 +204,7 @@ def _pass(design: Floats, y: Floats, coefficients: Floats, informed: bool) -> _A
     gradient = np.zeros(len(coefficients))
     information = np.zeros((len(coefficients),) * 2) if informed else None
     likelihood = 0.0
-    for rows in _blocks(len(y)):
+    for rows in blocks(len(y)):
         block = design[rows]
         logit[rows] = eta = block @ coefficients
         p, log_rest = _part(eta)
@@ -216,7 +216,8 @@ def _pass(design: Floats, y: Floats, coefficients: Floats, informed: bool) -> _A
     return _At(logit, float(likelihood), gradient, information)
 
 
-def _blocks(n: int) -> Iterator[slice]:
+def blocks(n: int) -> Iterator[slice]:
+    """Cut rows into runs that stay in the processor's cache."""
     return (slice(first, first + BLOCK) for first in range(0, n, BLOCK))
 
 
@@ -268,7 +269,7 @@ def repeated(design: Floats, rows: Rows | None) -> tuple[Flags, Rows | None]:
 def repeats(design: Floats) -> Flags:
     """Tell the columns that are sums of earlier ones: a Cholesky factor that skips them."""
     gram = np.zeros((design.shape[1],) * 2)
-    for rows in _blocks(len(design)):
+    for rows in blocks(len(design)):
         gram += design[rows].T @ design[rows]
     size = np.sqrt(np.diag(gram))
     scale = np.where(size > 0, size, 1.0)

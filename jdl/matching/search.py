@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
-from jdl.matching import calipers, formula, support
+from jdl.matching import calipers, entropy, formula, score, support
 from jdl.matching.plan import Attempt, Matched, Specification, Verdict
 
 Floats = NDArray[np.float64]
@@ -125,12 +125,16 @@ def match(
     if not treated[inside].any():
         notes.append("No treated person shares every category with a candidate.")
     else:
-        model, _, said = formula.fit(candidates.loc[inside, columns], specification, estimator)
+        model, design, said = formula.fit(candidates.loc[inside, columns], specification, estimator)
         notes += said
     if model is not None:
         logit[inside] = model.logit
         strata = _strata(candidates.loc[inside], specification.exact)
-        weight[inside], width = _weigh(logit[inside], treated[inside], specification, strata)
+        if specification.method == "radius":
+            weight[inside], width = _radius(logit[inside], treated[inside], specification, strata)
+        else:
+            weight[inside], said = _entropy(design.values, treated[inside], strata)
+            notes += said
     frame = candidates.assign(score=expit(logit), logit=logit, weight=weight)
     return Matched(
         frame=frame,
@@ -146,7 +150,7 @@ def match(
     )
 
 
-def _weigh(
+def _radius(
     logit: Floats, treated: Flags, specification: Specification, strata: NDArray[np.int64] | None
 ) -> tuple[Floats, float | None]:
     if specification.scale == "score":
@@ -154,6 +158,25 @@ def _weigh(
         return calipers.within(expit(logit), treated, width, strata), width
     width = calipers.caliper_width(logit, specification.caliper)
     return calipers.within(logit, treated, width, strata), width
+
+
+def _entropy(
+    design: Floats, treated: Flags, strata: NDArray[np.int64] | None
+) -> tuple[Floats, list[str]]:
+    """Balance the terms and the shares of the strata, of those strata that both groups have."""
+    weight = np.zeros(len(treated))
+    rows = np.ones(len(treated), dtype=bool)
+    if strata is not None:
+        rows = ~support.one_sided(strata, treated, rows)
+        shares = (strata[rows, None] == np.unique(strata[rows])).astype(np.float64)
+        design = np.column_stack((design[rows], shares))
+    if not rows.any():
+        return weight, ["No treated person shares every exact category with a candidate."]
+    found = entropy.weigh(design[:, ~score.repeats(design)], treated[rows])
+    if found is None:
+        return weight, ["Nobody was matched: no weights make the means of both groups equal."]
+    weight[rows] = found
+    return weight, []
 
 
 def _strata(frame: pd.DataFrame, exact: Sequence[str]) -> NDArray[np.int64] | None:

@@ -79,7 +79,7 @@ def common(
     before = -1
     while before != (before := int(inside.sum())):
         for column, code in codes.items():
-            out = inside & _one_sided(code, treated, inside)
+            out = inside & one_sided(code, treated, inside)
             if out.any():
                 pool, ours = removed.get(column, (0, 0))
                 removed[column] = (
@@ -90,7 +90,8 @@ def common(
     return inside, removed
 
 
-def _one_sided(code: NDArray[np.int64], treated: Flags, inside: Flags) -> Flags:
+def one_sided(code: NDArray[np.int64], treated: Flags, inside: Flags) -> Flags:
+    """Tell who falls where the other group has nobody, of those still inside."""
     size = int(code.max(initial=0)) + 1
     ours = np.bincount(code[inside & treated], minlength=size)
     theirs = np.bincount(code[inside & ~treated], minlength=size)
