@@ -653,9 +653,9 @@ def derive(fetched: pd.DataFrame) -> pd.DataFrame:
         "log_previous_offences": np.log1p(fetched["previous_offences"].astype("float64")),
         "copas_rate": np.log((convictions + 1) / (career_years + 10)),
         "first_conviction": fetched["career_days"] == 0,
-        "remanded": fetched["remanded"] == 1,
-        "employed": fetched["employed"].fillna(0) == 1,
-        "on_benefit": fetched["on_benefit"].fillna(0) == 1,
+        "remanded": (fetched["remanded"] == 1).astype(bool),
+        "employed": (fetched["employed"].fillna(0) == 1).astype(bool),
+        "on_benefit": (fetched["on_benefit"].fillna(0) == 1).astype(bool),
         "incomplete": pd.concat(
             [values for name, values in numbers.items() if name.endswith("_missing")], axis=1
         ).any(axis=1),
