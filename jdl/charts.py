@@ -27,8 +27,9 @@ from matplotlib.textpath import text_to_path
 from jdl import disclosure
 from jdl.balance import AMBER, GREEN
 from jdl.bulletin import CONCLUSIONS
-from jdl.effects import MEASURES, Effect
+from jdl.effects import ALL, Effect
 from jdl.figures import Cell, Chart, Figure, Group, Part, Sentence, Table
+from jdl.survival import Survival
 from jdl.tables import (
     NOT_APPLICABLE,
     balance_table,
@@ -505,14 +506,14 @@ def _two_groups(
     table = _group_table(effect, told, shown, interval)
     if not is_reported(effect):
         svg = _withheld(told.id)
-        title = f"{MEASURES[effect.measure].label}: no result to show"
+        title = f"{ALL[effect.measure].label}: no result to show"
         alt: tuple[Part, ...] = ("No chart is drawn, because the result is withheld.",)
     else:
         svg = _drawn_groups(effect, told, shown, ticks, words, interval)
         side = direction(effect)
         title = {"lower": told.fewer, "higher": told.more}.get(side or "", told.unclear)
         if side is None and not has_range(effect):
-            title = f"{MEASURES[effect.measure].label}: no conclusion can be drawn"
+            title = f"{ALL[effect.measure].label}: no conclusion can be drawn"
         alt = _group_alt(effect, told, shown, interval)
     return Chart(told.id, Sentence.of(title), told.subtitle, Sentence(alt), svg, source, table)
 
@@ -530,7 +531,7 @@ def _group_figures(effect: Effect, name: str, told: _Told) -> tuple[Figure, Figu
 
 
 def _sized(effect: Effect, name: str, size: Figure, words: Words) -> str:
-    if MEASURES[effect.measure].among == "reoffenders":
+    if ALL[effect.measure].among == "reoffenders":
         return plural(size, "reoffender", "reoffenders")
     return words.count(size) if name == "treatment" else plural(size, "sentence", "sentences")
 
@@ -541,7 +542,7 @@ def _group_table(
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (label, group_size(effect, name), *shown[name]) for name, label, _ in _GROUPS
     )
-    of = "people or sentences" if MEASURES[effect.measure].among == "everyone" else "reoffenders"
+    of = "people or sentences" if ALL[effect.measure].among == "everyone" else "reoffenders"
     header = ("Group", f"Size, {of}", "Value", f"{interval}, from", f"{interval}, to")
     return Table(f"{told.id}-data", told.subtitle, header, rows)
 
@@ -643,6 +644,122 @@ def _withheld(name: str) -> str:
     canvas = Canvas(40)
     canvas.text(0, 24, "[c] This result is withheld.")
     return canvas.svg(name)
+
+
+# --- The time without reoffence ------------------------------------------------------------------
+
+
+def survival_chart(
+    survival: Survival, *, words: Words, source: str, significance: float = 0.05
+) -> Chart:
+    """Draw the share of each group that has not yet reoffended, over the year.
+
+    Parameters
+    ----------
+    survival : Survival
+        From ``disclosure.clear_survival``: the days that may be told.
+    words : Words
+    source : str
+        Where the data come from.
+    significance : float
+        Of the test of the means.
+    """
+    base = f"{slug(survival.analysis)}.survival"
+    subtitle = f"Share of {words.people} who have not yet reoffended, by days since the index date"
+    days = [counted(f"{base}.{day}.day", day, "days") for day in survival.days]
+    shown = {
+        name: [
+            percentage(f"{base}.{day}.{name}", value)
+            for day, value in zip(survival.days, getattr(survival, name), strict=True)
+        ]
+        for name, _, _ in _GROUPS
+    }
+    rows = tuple(zip(days, *shown.values(), strict=True))
+    return Chart(
+        "survival-chart",
+        Sentence.of(_survival_title(survival, significance)),
+        subtitle,
+        _survival_alt(days, shown),
+        _drawn_survival(days, shown, words) if days else _withheld("survival-chart"),
+        source,
+        Table(
+            "survival-chart-data",
+            subtitle,
+            ("Days since the index date", *(label for _, label, _ in _GROUPS)),
+            rows or (("[c]", "[c]", "[c]"),),
+            _SURVIVAL_NOTES,
+        ),
+    )
+
+
+_SURVIVAL_NOTES = (
+    "The comparison group is weighted. Days are left out until enough people have reoffended "
+    "between two that are told.",
+)
+
+
+def _survival_title(survival: Survival, significance: float) -> str:
+    if survival.reason is not None or not survival.days:
+        return "Time without reoffence: no result to show"
+    if survival.p_value is None or survival.difference is None:
+        return "Time without reoffence: no conclusion can be drawn"
+    if survival.p_value > significance:
+        return "More people needed to tell whether timing differed"
+    longer = "longer" if survival.difference > 0 else "shorter"
+    return f"The treatment group went {longer} without reoffending on average"
+
+
+def _survival_alt(days: Sequence[Figure], shown: Mapping[str, Sequence[Figure]]) -> Sentence:
+    if not days:
+        return Sentence.of("No chart is drawn, because the result is withheld.")
+    parts: list[Part] = [
+        "Two falling lines of the share who have not yet reoffended, from all on the first day"
+    ]
+    places = range(1, len(days))
+    for place in sorted({places[len(places) // 2], places[-1]}):
+        parts += [
+            "; by day ",
+            days[place],
+            ", ",
+            shown["treatment"][place],
+            " of the treatment group and ",
+            shown["comparison"][place],
+            " of the comparison group",
+        ]
+    return Sentence.of(*parts, ".")
+
+
+def _drawn_survival(
+    days: Sequence[Figure], shown: Mapping[str, Sequence[Figure]], words: Words
+) -> str:
+    top, bottom = 30.0, 250.0
+    canvas = Canvas(bottom + 42)
+    across, upward = Scale(0, 365, 34, PLOT - 6), Scale(0, 1, bottom, top)
+    for tick in (0, 0.25, 0.5, 0.75, 1):
+        canvas.line([across.left, across.right], [upward(tick)] * 2, PALE)
+        canvas.text(28, upward(tick) + 4, f"{tick:.0%}", size=11, align="right")
+    canvas.text(0, 13, f"Share of {words.people} not yet reoffended", size=11)
+    xs = [across(_of(day)) for day in days]
+    for (name, _, colour), dashed in zip(_GROUPS, (False, True), strict=True):
+        ys = [upward(_of(value)) for value in shown[name]]
+        canvas.line(xs, ys, colour, thick=2.5, dashed=dashed)
+        canvas.marks(xs[1:], ys[1:], "o" if not dashed else "s", colour, size=6)
+    _survival_ends(canvas, upward, shown)
+    _axis(canvas, across, [0, 90, 180, 270, 365], bottom, "Days since the index date")
+    return canvas.svg("survival-chart")
+
+
+def _survival_ends(canvas: Canvas, upward: Scale, shown: Mapping[str, Sequence[Figure]]) -> None:
+    """Name each line at its end, the two apart from each other."""
+    ends = sorted(
+        ((upward(_of(shown[name][-1])), name, label) for name, label, _ in _GROUPS),
+    )
+    first = min(max(ends[0][0], 40.0), 192.0)
+    ys = (first, max(min(ends[1][0], 232.0), first + 40))
+    for y, (_, name, label) in zip(ys, ends, strict=True):
+        canvas.text(PLOT + 6, y, shown[name][-1], size=16, bold=True)
+        canvas.text(PLOT + 6, y + 14, label.split()[0], size=11, bold=True)
+        canvas.text(PLOT + 6, y + 26, "group", size=11, bold=True)
 
 
 # --- Losses and balance --------------------------------------------------------------------------

@@ -7,16 +7,22 @@ The rules are the service's own where they are known and ours where they are not
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any
 
 import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
-from jdl.effects import MEASURES, Effect, Group, suppressed
+from jdl.companion import Adjusted
+from jdl.covariates import Pool
+from jdl.effects import ALL, EVERYONE, MEASURES, Effect, Group, suppressed
+from jdl.landmark import Gaps
 from jdl.matching import Matched
 from jdl.sentence import DUPLICATE, INCOMPLETE, NO_DATE, NOT_FOUND, REFUSED, REVIEW
+from jdl.survival import Survival
+from jdl.unmeasured import EValue
 
 WITHHELD = "withheld to protect confidentiality or because too few people were counted"
 NOT_BALANCED = "not reported because the groups could not be made alike"
@@ -47,6 +53,8 @@ class Rules:
 RULES = Rules()
 HEADLINES = ("rate", "frequency")
 COURT_OUTCOMES = ("first_indictable", "first_either_way", "first_summary")
+VERSIONS = frozenset(version.name for version in EVERYONE.values())
+"""The versions for everyone of the measures among reoffenders."""
 UPLOAD_FAULTS = (REFUSED, INCOMPLETE, NO_DATE, DUPLICATE)
 UPLOAD_DECISIONS = ("incomplete", "duplicate")
 NOT_LINKED = ("review", "not found")
@@ -83,10 +91,13 @@ class Cleared:
         By measure; a withheld one keeps its group sizes and nothing else.
     decisions : tuple of Decision
         What was withheld and by which rule.
+    adjusted : dict of str to Adjusted
+        The adjusted checks, by measure, where they were handed in.
     """
 
     effects: dict[str, Effect]
     decisions: tuple[Decision, ...]
+    adjusted: dict[str, Adjusted] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"{len(self.effects)} measures, of which {len(self.decisions)} are withheld"
@@ -104,7 +115,7 @@ def clear(
     Parameters
     ----------
     effects : mapping of str to Effect
-        By measure; the rate must be among them.
+        By measure, versions for everyone too; the rate must be among them.
     matched : Matched
         The groups; where their balance was not accepted, their sizes are all that is let out.
     rules : Rules
@@ -120,8 +131,9 @@ def clear(
         measure: _rule(measure, effect, effects["rate"], rules) if matched.accepted else "balance"
         for measure, effect in effects.items()
     }
-    if any(broken.get(measure) for measure in COURT_OUTCOMES):
-        broken |= {name: broken[name] or "cell" for name in COURT_OUTCOMES if name in broken}
+    for parts in (COURT_OUTCOMES, tuple(EVERYONE[name].name for name in COURT_OUTCOMES)):
+        if any(broken.get(measure) for measure in parts):
+            broken |= {name: broken[name] or "cell" for name in parts if name in broken}
     if not matched.accepted:
         effects = {name: _sized(effect, matched) for name, effect in effects.items()}
     wording = WITHHELD if matched.accepted else NOT_BALANCED
@@ -155,10 +167,25 @@ def _rule(measure: str, effect: Effect, rate: Effect, rules: Rules) -> str | Non
         return "cell"
     if measure in HEADLINES:
         return None
+    if measure in VERSIONS:
+        return _rule_of_version(effect, rate, rules)
     if effect.conclusion == "suppressed" or (rate.treatment.events or 0) < rules.reoffenders:
         return "reoffenders"
-    small = MEASURES[measure].kind == "rate" and _small_cell(effect.treatment, rules)
+    small = ALL[measure].kind == "rate" and _small_cell(effect.treatment, rules)
     return "cell" if small else None
+
+
+def _rule_of_version(effect: Effect, rate: Effect, rules: Rules) -> str | None:
+    """Name the rule that withholds a version for everyone: few had the outcome, or few had not.
+
+    Those who had not are counted among the reoffenders, whose number the rate tells.
+    """
+    if effect.conclusion == "suppressed":
+        return "events"
+    events, kind = round(effect.treatment.events or 0), ALL[effect.measure].kind
+    few = kind != "days" and events < rules.cell
+    few |= kind == "rate" and round(rate.treatment.events or 0) - events < rules.cell
+    return "cell" if few else None
 
 
 def _small_cell(group: Group, rules: Rules) -> bool:
@@ -179,7 +206,7 @@ def _withhold(effect: Effect, reason: str) -> Effect:
 
 def _size_only(effect: Effect, group: Group) -> Group:
     """Keep the size of a group of everyone; the number of reoffenders is itself a result."""
-    if MEASURES[effect.measure].among == "reoffenders":
+    if ALL[effect.measure].among == "reoffenders":
         return Group(n=0)
     return Group(n=group.n, people=group.people, effective_n=group.effective_n)
 
@@ -492,6 +519,390 @@ def are_apart(one: Collection[Any], other: Collection[Any], rules: Rules = RULES
     """
     differ = len(set(one) ^ set(other))
     return differ == 0 or differ >= rules.cell
+
+
+def clear_adjusted(
+    adjusted: Mapping[str, Adjusted], effects: Mapping[str, Effect]
+) -> dict[str, Adjusted]:
+    """Withhold the adjusted check of every measure whose own result is withheld.
+
+    Parameters
+    ----------
+    adjusted : mapping of str to Adjusted
+        By measure.
+    effects : mapping of str to Effect
+        Cleared, of the same analysis.
+
+    Returns
+    -------
+    dict of str to Adjusted
+        In the same order; the check of a measure that is not among the effects is withheld too.
+    """
+    return {
+        measure: one
+        if measure in effects and effects[measure].conclusion != "suppressed"
+        else Adjusted(one.analysis, measure, one.model, reason=_why(effects.get(measure)))
+        for measure, one in adjusted.items()
+    }
+
+
+def _why(effect: Effect | None) -> str:
+    return WITHHELD if effect is None else effect.reason or WITHHELD
+
+
+def clear_survival(survival: Survival, rate: Effect, rules: Rules = RULES) -> Survival:
+    """Merge points of the curves until enough treated people reoffended between those told.
+
+    Parameters
+    ----------
+    survival : Survival
+        Of one analysis.
+    rate : Effect
+        The cleared effect on the rate of the same analysis.
+    rules : Rules
+
+    Returns
+    -------
+    Survival
+        With fewer days: between two that are told at least the smallest cell of treated people
+        reoffended. The last day is always told, since the rate tells it. Nothing is told where
+        the rate is withheld.
+    """
+    if rate.conclusion == "suppressed" or survival.reason is not None:
+        reason = survival.reason or _why(rate)
+        return Survival(survival.analysis, (), (), (), reason=reason)
+    left = [round(rate.treatment.n * (share or 0)) for share in survival.treatment]
+    kept = [0]
+    for place in range(1, len(left)):
+        if left[kept[-1]] - left[place] >= rules.cell:
+            kept.append(place)
+    last = len(left) - 1
+    kept = [*kept[:-1], last] if len(kept) > 1 else [0, last]
+    return replace(
+        survival,
+        days=tuple(survival.days[place] for place in kept),
+        treatment=tuple(survival.treatment[place] for place in kept),
+        comparison=tuple(survival.comparison[place] for place in kept),
+    )
+
+
+def clear_unmeasured(unmeasured: EValue | None, effect: Effect) -> EValue | None:
+    """Return how strong an unmeasured need must be, if the result itself is told and significant.
+
+    Parameters
+    ----------
+    unmeasured : EValue or None
+    effect : Effect
+        Cleared.
+    """
+    told = effect.conclusion != "suppressed" and effect.significant
+    return unmeasured if told else None
+
+
+def clear_control(control: Effect | None, rate: Effect, rules: Rules = RULES) -> Effect | None:
+    """Let a negative control out, without its sizes, which may differ from the headline's by few.
+
+    Parameters
+    ----------
+    control : Effect or None
+        From ``sensitivity.before_the_index_date``.
+    rate : Effect
+        The cleared headline effect on the rate.
+    rules : Rules
+
+    Returns
+    -------
+    Effect or None
+        None where there is none, or where it or the headline is withheld.
+    """
+    if control is None or rate.conclusion == "suppressed" or _rule("rate", control, control, rules):
+        return None
+    return replace(
+        control,
+        treatment=Group(n=0, mean=control.treatment.mean),
+        comparison=Group(n=0, mean=control.comparison.mean),
+    )
+
+
+@dataclass(frozen=True)
+class Told:
+    """What may be told of the time from the index date to the start.
+
+    Parameters
+    ----------
+    dated : int
+        Treated people whose start is known.
+    late, reoffended : Bounds
+        Of them, those who started late, and those who reoffended before they started.
+    late_share : float or None
+        None where `late` is not exact.
+    median, upper : float or None
+        Days from the index date to the start, of those who started after it: the middle, and what
+        nine in ten do not exceed; None where few people were counted.
+    late_days : int
+        How late is late.
+    """
+
+    dated: int
+    late: Bounds
+    reoffended: Bounds
+    late_share: float | None
+    median: float | None
+    upper: float | None
+    late_days: int
+
+
+def clear_gaps(gaps: Gaps, rules: Rules = RULES) -> Told:
+    """Tell of the gaps between index date and start what does not tell of a few people.
+
+    Parameters
+    ----------
+    gaps : Gaps
+        From ``landmark.gaps``.
+    rules : Rules
+
+    Returns
+    -------
+    Told
+    """
+    late = clear_part(gaps.late, gaps.dated, rules)
+    many = gaps.after >= rules.group
+    return Told(
+        gaps.dated,
+        late,
+        clear_part(gaps.reoffended_within, gaps.dated, rules),
+        gaps.late_share if late.low == late.high else None,
+        gaps.median if many else None,
+        gaps.upper if many else None,
+        gaps.late_days,
+    )
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What may be told of the pool that the comparison group was drawn from.
+
+    Parameters
+    ----------
+    disposals, people : int
+        Candidates.
+    removed_people, removed_disposals : Bounds
+        Uploaded people, and people who might be among them, who left the pool; exact numbers are
+        to the nearest ten, so that people linked, taken from them, do not leave a few.
+    removed_share : float or None
+        The share of the pool's people they would be; None where they are few.
+    known : Bounds
+        People of the pool known from other requests.
+    """
+
+    disposals: int
+    people: int
+    removed_people: Bounds
+    removed_disposals: Bounds
+    removed_share: float | None
+    known: Bounds
+
+
+TENS = 10
+"""People who left the pool are told to the nearest ten."""
+
+
+def clear_pool(pool: Pool, rules: Rules = RULES) -> Drawn:
+    """Tell how large the pool was, and roughly how many left it.
+
+    Parameters
+    ----------
+    pool : Pool
+        From ``covariates.pool``.
+    rules : Rules
+
+    Returns
+    -------
+    Drawn
+    """
+    people, disposals = _tens(pool.removed_people, rules), _tens(pool.removed_disposals, rules)
+    few = people.low == 0 and people.high != 0
+    return Drawn(
+        pool.disposals,
+        pool.people,
+        people,
+        Bounds(0, rules.cell - 1) if few and disposals.low == disposals.high else disposals,
+        None if few else pool.removed_share,
+        _tens(pool.known_people, rules),
+    )
+
+
+def _tens(many: int, rules: Rules) -> Bounds:
+    if 0 < many < rules.cell:
+        return Bounds(0, rules.cell - 1)
+    near = TENS * math.floor(many / TENS + 0.5)
+    return Bounds(near, near)
+
+
+def clear_participation(people: pd.DataFrame, rules: Rules = RULES) -> pd.DataFrame:
+    """Describe those who completed and the others, as far as that tells of nobody.
+
+    Parameters
+    ----------
+    people : DataFrame
+        One row an analysed treated person: participation and reoffended.
+    rules : Rules
+
+    Returns
+    -------
+    DataFrame
+        participation, people, share, rate. Not a number for kinds with few people, few
+        reoffenders or few others, and for the next smallest until the rest gives none away.
+    """
+    reoffended = people["reoffended"].astype(float)
+    counts = pd.DataFrame({"reoffended": reoffended, "left": 1 - reoffended})
+    counts = counts.groupby(people["participation"].to_numpy()).sum()
+    hidden = counts.index.isin(_hidden(counts, (counts < rules.cell).any(axis=1), rules))
+    many = counts.sum(axis=1).where(~hidden)
+    told = pd.DataFrame({"people": many, "share": many / len(people)})
+    told["rate"] = counts["reoffended"].where(~hidden) / many
+    return told.rename_axis("participation").reset_index()
+
+
+def clear_analyses(analysed: Iterable[Any], rules: Rules = RULES) -> dict[str, Cleared]:
+    """Let the results of several analyses of one request out, the headline first.
+
+    Their people overlap, and whoever sent the upload knows who is in which: what is left of one
+    analysis after others are taken from it is as good as told.
+
+    Parameters
+    ----------
+    analysed : iterable of Analysed
+        With ``wanted`` and its ``id``; ``matched``, None where too few people were there to begin;
+        ``sample``, the matched rows with their outcomes; ``effects`` and ``adjusted``. The headline
+        comes first, and what comes before another is told before it.
+    rules : Rules
+
+    Returns
+    -------
+    dict of str to Cleared
+        By id, without those that were not begun. A result is told only if for every one told
+        before it the treated people are the same, or those who differ hold at least the smallest
+        cell of reoffenders and of others; and if no sum and difference of results leaves fewer.
+
+    Notes
+    -----
+    Sums and differences: people are grouped by the analyses that they are in. The analyses are
+    reduced by Gauss and Jordan, large groups of people first; what is left without a large group
+    can be worked out from what is told, so its people must be enough. This finds every remainder of
+    one partition; an unusual combination of several could escape it.
+    """
+    told: list[pd.Series[float]] = []
+    sized: list[pd.Index[str]] = []
+    cleared: dict[str, Cleared] = {}
+    for one in (entry for entry in analysed if entry.matched is not None):
+        alone = clear(_made(one), matched=one.matched, rules=rules, analysis=one.wanted.id)
+        outcome = _outcomes(one)
+        stands = not cleared or _size_stands(sized, outcome.index, rules)
+        if stands:
+            sized.append(outcome.index)
+        if alone.effects["rate"].conclusion != "suppressed":
+            if stands and _may_stand(told, outcome, rules):
+                told.append(outcome)
+            else:
+                alone = _held_back(alone, one.wanted.id)
+        alone = alone if stands else _unsized(alone)
+        adjusted = clear_adjusted(one.adjusted, alone.effects)
+        cleared[one.wanted.id] = replace(alone, adjusted=adjusted)
+    return cleared
+
+
+def _made(one: Any) -> Mapping[str, Effect]:
+    """Return the effects of an analysis; without any, empty ones that `clear` gives its sizes."""
+    return one.effects or {
+        measure: suppressed(one.wanted.id, measure, Group(0), Group(0), NOT_BALANCED)
+        for measure in MEASURES
+    }
+
+
+def _outcomes(one: Any) -> pd.Series[float]:
+    """Return by treated person whether they reoffended; not a number where outcomes are unread."""
+    frame = one.matched.frame if one.sample is None else one.sample
+    ours = frame.loc[(frame["treated"] == 1) & (frame["weight"] > 0)]
+    read = one.matched.accepted and "reoffended" in ours
+    values = MEASURES["rate"].values(ours) if read else math.nan
+    return pd.Series(values, index=ours["offender_id"], dtype=float)
+
+
+def _size_stands(sized: Sequence[pd.Index[str]], new: pd.Index[str], rules: Rules) -> bool:
+    return len(new) >= rules.cell and all(are_apart(new, one, rules) for one in sized)
+
+
+def _held_back(alone: Cleared, name: str) -> Cleared:
+    """Withhold the results of an analysis that differs too little from those told before."""
+    return replace(
+        alone,
+        effects={measure: _withhold(one, WITHHELD) for measure, one in alone.effects.items()},
+        decisions=tuple(Decision(f"{name}.{measure}", "difference") for measure in alone.effects),
+    )
+
+
+def _unsized(alone: Cleared) -> Cleared:
+    """Withhold the sizes too, because they would count a few people."""
+    none = Group(n=0)
+    effects = {
+        measure: replace(one, treatment=none, comparison=none, reason=WITHHELD)
+        for measure, one in alone.effects.items()
+    }
+    return replace(alone, effects=effects)
+
+
+def _may_stand(told: Sequence[pd.Series[float]], new: pd.Series[float], rules: Rules) -> bool:
+    """Whether nothing that can be worked out from the results tells of a few people."""
+    if not told:
+        return True
+    outcomes = pd.concat([*told, new], axis=1, keys=range(len(told) + 1), sort=True)
+    members = outcomes.notna()
+    reoffended = outcomes.bfill(axis=1)[0]
+    pairs = (members[place] != members[len(told)] for place in range(len(told)))
+    remainders = _remainders(members, reoffended, rules)
+    return all(_enough(reoffended.loc[differ], rules) for differ in (*pairs, *remainders))
+
+
+def _enough(reoffended: pd.Series[float], rules: Rules) -> bool:
+    """Whether nobody, or enough reoffenders and enough others, are meant."""
+    many = reoffended.sum()
+    return not len(reoffended) or min(many, len(reoffended) - many) >= rules.cell
+
+
+def _remainders(
+    members: pd.DataFrame, reoffended: pd.Series[float], rules: Rules
+) -> Iterator[pd.Series[bool]]:
+    """Yield the people of every small remainder that sums and differences of analyses leave."""
+    group = members.groupby(list(members.columns), sort=False).ngroup()
+    parts = {part: group == part for part in range(group.max() + 1)}
+    large = {part: _enough(reoffended.loc[who], rules) for part, who in parts.items()}
+    order = sorted(parts, key=lambda part: not large[part])
+    first = [group.eq(part).idxmax() for part in order]
+    for row in _reduced(members.loc[first].T.astype(int).to_numpy().tolist()):
+        support = [part for part, value in zip(order, row, strict=True) if value]
+        if support and not any(large[part] for part in support):
+            yield group.isin(support)
+
+
+def _reduced(rows: Sequence[Sequence[int]]) -> list[list[Fraction]]:
+    """Return the rows in reduced echelon form (Gauss and Jordan), exactly."""
+    matrix = [[Fraction(value) for value in row] for row in rows]
+    done = 0
+    for column in range(len(matrix[0])):
+        pivot = next((r for r in range(done, len(matrix)) if matrix[r][column]), None)
+        if pivot is None:
+            continue
+        matrix[done], matrix[pivot] = matrix[pivot], matrix[done]
+        lead = matrix[done][column]
+        matrix[done] = [value / lead for value in matrix[done]]
+        for place, row in enumerate(matrix):
+            if place != done and row[column]:
+                matrix[place] = [
+                    value - row[column] * one for value, one in zip(row, matrix[done], strict=True)
+                ]
+        done += 1
+    return matrix[:done]
 
 
 def clear_rules(placed: pd.DataFrame, rules: Rules = RULES) -> pd.DataFrame:

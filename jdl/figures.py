@@ -14,14 +14,19 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from jdl.effects import EVERYONE, MEASURES
+
 if TYPE_CHECKING:
     import pandas as pd
 
     from jdl.balance import Verdict
+    from jdl.companion import Adjusted
     from jdl.effects import Effect
     from jdl.matching import Matched
     from jdl.national import Vintage
     from jdl.request import Criterion
+    from jdl.sensitivity import Choice
+    from jdl.survival import Survival
 
 MIME = "application/vnd.jdl+json"
 SCHEMA = "jdl-result-1"
@@ -473,7 +478,15 @@ def _about(vintage: Vintage) -> dict[str, Any]:
 
 
 def analysis(
-    name: str, label: str, matched: Matched, verdict: Verdict, effects: Mapping[str, Effect]
+    name: str,
+    label: str,
+    matched: Matched,
+    verdict: Verdict,
+    effects: Mapping[str, Effect],
+    *,
+    adjusted: Mapping[str, Adjusted] | None = None,
+    survival: Survival | None = None,
+    sensitivity: Sequence[Choice] = (),
 ) -> dict[str, Any]:
     """Return one analysis as data, after disclosure control.
 
@@ -486,21 +499,31 @@ def analysis(
     verdict : balance.Verdict
         Of the balance gate.
     effects : mapping of str to Effect
+        Cleared, by measure, with the versions for everyone.
+    adjusted : mapping of str to Adjusted, optional
         Cleared, by measure.
+    survival : Survival, optional
+        Cleared.
+    sensitivity : sequence of Choice
+        The result on the rate by other choices, as far as they may be told.
 
     Returns
     -------
     dict
-        An entry of ``analyses`` in ``result.json``.
+        An entry of ``analyses`` in ``result.json``. Its sizes are those of the effect on the rate,
+        so that what is withheld there is withheld here.
     """
+    sized = effects["rate"]
+    told = sized.conclusion != "suppressed" or sized.treatment.n > 0
     return {
         "id": name,
         "label": label,
         "headline": name == "headline",
-        "treatment_n": matched.treatment_n,
-        "comparison_n": matched.comparison_n,
-        "comparison_people": matched.comparison_people,
-        "effective_n": matched.effective_n,
+        "status": "reported" if matched.accepted else "not balanced",
+        "treatment_n": matched.treatment_n if told else None,
+        "comparison_n": matched.comparison_n if told else None,
+        "comparison_people": matched.comparison_people if told else None,
+        "effective_n": matched.effective_n if told else None,
         "balance": {
             "accepted": verdict.accepted,
             "specification": matched.specification.name,
@@ -509,7 +532,64 @@ def analysis(
             "amber": verdict.ambers,
             "red": verdict.reds,
         },
-        "measures": [_measure(effect) for effect in effects.values()],
+        "measures": [
+            _measure(effect)
+            | {
+                "companion": _companion((adjusted or {}).get(measure)),
+                "everyone": _version(effect, effects),
+            }
+            for measure, effect in effects.items()
+            if measure in MEASURES
+        ],
+        "rmst": None if survival is None else _rmst(survival),
+        "sensitivity": [_choice(choice) for choice in sensitivity],
+    }
+
+
+def _companion(check: Adjusted | None) -> dict[str, Any] | None:
+    """Return the adjusted check of a measure."""
+    if check is None:
+        return None
+    return {name: getattr(check, name) for name in _COMPANION}
+
+
+_COMPANION = (
+    *("model", "difference", "ci_low", "ci_high", "p_value"),
+    *("ratio", "ratio_low", "ratio_high", "errors", "places", "conclusion", "reason"),
+)
+
+
+def _version(effect: Effect, effects: Mapping[str, Effect]) -> dict[str, Any] | None:
+    """Return the version for everyone of a measure among reoffenders."""
+    version = EVERYONE.get(effect.measure)
+    return (
+        None if version is None or version.name not in effects else _measure(effects[version.name])
+    )
+
+
+def _rmst(survival: Survival) -> dict[str, Any]:
+    """Return the mean time without reoffence, and the curves at the days that are told."""
+    fields = (
+        *("days", "treatment", "comparison", "mean_treatment", "mean_comparison", "difference"),
+        *("ci_low", "ci_high", "p_value", "reason"),
+    )
+    values = {name: getattr(survival, name) for name in fields}
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
+
+
+def _choice(choice: Choice) -> dict[str, Any]:
+    """Return the result by another choice."""
+    return {
+        "label": choice.label,
+        "treatment_n": choice.analysed,
+        "comparison_people": choice.comparison_people,
+        "difference": choice.difference,
+        "ci_low": choice.ci_low,
+        "ci_high": choice.ci_high,
+        "p_value": choice.p_value,
+        "conclusion": choice.conclusion,
+        "balanced": choice.accepted,
+        "reason": choice.reason,
     }
 
 

@@ -7,17 +7,22 @@ an inconclusive result neither that there is a difference nor that there is none
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from statsmodels.stats.multitest import multipletests
 
 from jdl.balance import AMBER, GREEN, Verdict
-from jdl.disclosure import WITHHELD, Bounds, clear_part, clear_whole
-from jdl.effects import Effect
+from jdl.disclosure import NOT_BALANCED, VERSIONS, WITHHELD, Bounds, clear_part, clear_whole
+from jdl.effects import EVERYONE, Effect
 from jdl.figures import Figure, Part, Sentence, Sentences
+from jdl.power import Needed
 from jdl.sensitivity import Choice
 from jdl.wording import (
     REVIEWED,
@@ -114,10 +119,19 @@ def overall_result(effects: Mapping[str, Effect], *, words: Words, programme: st
         "may have had other support.",
     )
     if not found and not unclear:
-        end = " No result can be reported, so no conclusion can be drawn about reoffending."
-        return Sentence.of(*opening, end)
+        return Sentence.of(*opening, _NO_RESULT[headline[0].reason == NOT_BALANCED])
     told = _found(found) if found else ""
     return Sentence.of(*opening, told + _unclear(unclear, bool(found), words) + _none(withheld))
+
+
+_NO_RESULT = {
+    False: " No result can be reported, so no conclusion can be drawn about reoffending.",
+    True: (
+        " The two groups could not be made alike enough to be compared (status: not balanced), so "
+        "no result is reported and no conclusion can be drawn about reoffending. This says "
+        "nothing about whether the programme works."
+    ),
+}
 
 
 def _found(found: list[Effect]) -> str:
@@ -473,7 +487,8 @@ def significant_results(
     Parameters
     ----------
     effects : iterable of Effect
-        Of every analysis and measure, cleared.
+        Of every analysis and measure, cleared, with the versions for everyone of the measures
+        among reoffenders: those are checks and not counted among the tests.
     labels : mapping of str to str
         What each analysis is called in print.
     significance : float
@@ -482,17 +497,29 @@ def significant_results(
     Returns
     -------
     Sentences
-        The count beside what chance alone would give; then a sentence a result.
+        The count beside what chance alone would give; then a sentence a result, in which a measure
+        among reoffenders never stands without its version for everyone.
     """
-    every = list(effects)
-    tests = [e for e in every if is_reported(e) and not is_missing(e.p_value)]
+    given = list(effects)
+    every = [e for e in given if e.measure not in VERSIONS]
+    versions = {(e.analysis, e.measure): e for e in given if e.measure in VERSIONS}
+    tests = _tests(every)
     found = [e for e in tests if direction(e)]
     return Sentences(
         (
             _count_of_tests(len(found), len(tests), every, significance),
-            *(_result(e, labels) for e in found),
+            *(_result(e, labels, versions) for e in found),
         )
     )
+
+
+def _tests(effects: Iterable[Effect]) -> list[Effect]:
+    """Return the tests made whose result can be told, without the versions for everyone."""
+    return [
+        e
+        for e in effects
+        if e.measure not in VERSIONS and is_reported(e) and not is_missing(e.p_value)
+    ]
 
 
 def _count_of_tests(
@@ -502,18 +529,22 @@ def _count_of_tests(
         return Sentence.of("No test was made whose result can be reported.")
     made = counted("tests.made", tests, "tests")
     significant = spelled("tests.significant", found, "tests", none="none")
-    expected = tests * significance
-    text = "fewer than one" if rounded(expected) < 1 else f"about {number(expected)}"
     return Sentence.of(
         *_reportable(made, every),
         significant,
         f"{' of these' if tests > 1 else ''} gave a statistically significant result. If no "
         "programme had any effect, ",
-        Figure("tests.by_chance", expected, "tests", text),
+        _by_chance(tests, significance),
         " of ",
         made,
         " would be expected to do so by chance alone.",
     )
+
+
+def _by_chance(tests: int, significance: float) -> Figure:
+    expected = tests * significance
+    text = "fewer than one" if rounded(expected) < 1 else f"about {number(expected)}"
+    return Figure("tests.by_chance", expected, "tests", text)
 
 
 def _reportable(made: Figure, every: Sequence[Effect]) -> tuple[Part, ...]:
@@ -528,8 +559,14 @@ def _reportable(made: Figure, every: Sequence[Effect]) -> tuple[Part, ...]:
     return ("Of the ", told, f" {plural(told, *nouns)}, ", made, f" {can}; ")
 
 
-def _result(effect: Effect, labels: Mapping[str, str]) -> Sentence:
+def _result(
+    effect: Effect, labels: Mapping[str, str], versions: Mapping[tuple[str, str], Effect]
+) -> Sentence:
     base, wording = name_of(effect), WORDING[effect.measure]
+    beside: tuple[Part, ...] = ()
+    if effect.measure in EVERYONE:
+        version = versions.get((effect.analysis, EVERYONE[effect.measure].name))
+        beside = _for_everyone(version, direction(effect))
     return Sentence.of(
         f"{labels.get(effect.analysis, effect.analysis)}: {wording.noun} was "
         f"{wording.side(direction(effect) or '')} in the treatment group (",
@@ -538,8 +575,123 @@ def _result(effect: Effect, labels: Mapping[str, str]) -> Sentence:
         mean(effect, "comparison"),
         f"{_mean_unit(effect, 'comparison')}), p ",
         p_value(f"{base}.p_value.words", effect.p_value, in_words=True),
+        *beside,
         ".",
     )
+
+
+def _for_everyone(version: Effect | None, side: str | None) -> tuple[Part, ...]:
+    """Tell of the version for everyone beside a result among reoffenders on this side."""
+    lead = "; this describes reoffenders only, and counting everyone, "
+    if version is None or not is_reported(version):
+        return (f"{lead}no result can be reported",)
+    wording, found = WORDING[version.measure], direction(version)
+    means: tuple[Part, ...] = (
+        " (",
+        mean(version, "treatment"),
+        f"{_mean_unit(version, 'treatment')} against ",
+        mean(version, "comparison"),
+        _mean_unit(version, "comparison"),
+    )
+    if found is None:
+        return (f"{lead}{wording.noun} does not differ significantly", *means, *_p_of(version), ")")
+    also = "also " if found == side else ""
+    other = "" if found == side else "on the contrary, "
+    return (
+        f"{lead}{other}{wording.noun} was {also}{wording.side(found)}",
+        *means,
+        *_p_of(version),
+        ")",
+    )
+
+
+def _p_of(effect: Effect) -> tuple[Part, ...]:
+    if is_missing(effect.p_value):
+        return ()
+    return ("; p ", p_value(f"{name_of(effect)}.p_value.words", effect.p_value, in_words=True))
+
+
+def multiplicity_statement(effects: Iterable[Effect], *, significance: float = 0.05) -> Sentences:
+    """Return how the number of tests bears on what they show.
+
+    Parameters
+    ----------
+    effects : iterable of Effect
+        Of every analysis and measure, cleared, the headline's first.
+    significance : float
+        Of each test.
+
+    Returns
+    -------
+    Sentences
+        That the headline result is one test; how many others were made, how many of them are
+        significant and how many would be by chance; how many still are by Holm's rule and by that
+        of Benjamini and Hochberg.
+    """
+    tests = _tests(effects)
+    if not tests:
+        return Sentences((Sentence.of("No test was made whose result can be reported."),))
+    first, *others = tests
+    lead = Sentence.of(
+        "The main result is one test, fixed before any outcome was read: that of "
+        f"{WORDING[first.measure].noun} in the headline analysis."
+    )
+    if not others:
+        return Sentences((lead, Sentence.of("No other test was made that can be reported.")))
+    return Sentences((lead, _others(others, significance), _still(others, significance)))
+
+
+def _others(others: Sequence[Effect], significance: float) -> Sentence:
+    many = counted("tests.others", len(others), "tests")
+    found = sum(bool(direction(e)) for e in others)
+    return Sentence.of(
+        "Beside it ",
+        many,
+        f" other {plural(many, 'test was', 'tests were')} made, of other measures or other "
+        "analyses; ",
+        spelled("tests.others.significant", found, "tests", none="none"),
+        f"{' of them' if len(others) > 1 else ''} {'is' if found < 2 else 'are'} significant at "
+        "the level of ",
+        percentage("plan.significance", significance),
+        ", and if no programme had any effect, ",
+        replace(_by_chance(len(others), significance), id="tests.others.by_chance"),
+        " would be expected to be so by chance alone.",
+    )
+
+
+def _still(others: Sequence[Effect], significance: float) -> Sentence:
+    holm, hochberg = (
+        spelled(
+            f"tests.others.{method}",
+            int(sum(corrected(others, method) <= significance)),
+            "tests",
+            none="none",
+        )
+        for method in ("holm", "fdr_bh")
+    )
+    return Sentence.of(
+        "No correction is made for the number of tests. If one were made, ",
+        holm,
+        " of these other results would still be significant by Holm's rule, which keeps any false "
+        "finding unlikely, and ",
+        hochberg,
+        " by that of Benjamini and Hochberg, which keeps the share of false findings low.",
+    )
+
+
+def corrected(effects: Sequence[Effect], method: str) -> NDArray[np.float64]:
+    """Return the p-values of these tests corrected for their number.
+
+    Parameters
+    ----------
+    effects : sequence of Effect
+        Each with a p-value.
+    method : {'holm', 'fdr_bh'}
+        As ``statsmodels.stats.multitest.multipletests`` names them.
+    """
+    raw = [float(e.p_value or 0) for e in effects]
+    corrected_ = multipletests(raw, method=method)[1]  # type: ignore[no-untyped-call,unused-ignore]
+    return np.asarray(corrected_, dtype=np.float64)
 
 
 def _mean_unit(effect: Effect, group: str) -> str:
@@ -548,7 +700,9 @@ def _mean_unit(effect: Effect, group: str) -> str:
     return " day" if mean(effect, group).text == "1" else " days"
 
 
-def numbers_needed(effects: Mapping[str, Effect], *, words: Words) -> Sentences:
+def numbers_needed(
+    effects: Mapping[str, Effect], *, words: Words, needed: Mapping[str, Needed] | None = None
+) -> Sentences:
     """Return what could have been detected on each inconclusive measure, and how many are needed.
 
     Parameters
@@ -556,6 +710,8 @@ def numbers_needed(effects: Mapping[str, Effect], *, words: Words) -> Sentences:
     effects : mapping of str to Effect
         The headline analysis's effects by measure.
     words : Words
+    needed : mapping of str to Needed, optional
+        From ``power.needed``, by measure: also how many with the comparison group as it is.
 
     Returns
     -------
@@ -565,7 +721,8 @@ def numbers_needed(effects: Mapping[str, Effect], *, words: Words) -> Sentences:
     """
     unclear = [e for e in _in_order(effects) if has_range(e) and not direction(e)]
     if unclear:
-        return Sentences(tuple(_needed(e, words) for e in unclear))
+        beside = needed or {}
+        return Sentences(tuple(_needed(e, words, beside.get(e.measure)) for e in unclear))
     if any(direction(e) for e in effects.values()):
         text = (
             "Each headline result that could be tested is statistically significant, so no number "
@@ -578,27 +735,41 @@ def numbers_needed(effects: Mapping[str, Effect], *, words: Words) -> Sentences:
     return Sentences((Sentence.of(text),))
 
 
-def _needed(effect: Effect, words: Words) -> Sentence:
+def _needed(effect: Effect, words: Words, beside: Needed | None) -> Sentence:
     noun = WORDING[effect.measure].noun
     detectable = _detectable(effect)
-    parts: list[Part] = [
+    return Sentence.of(
         f"{capital(noun)}: ",
         "the smallest true difference that this analysis had a good chance (four in five) of "
         "detecting is ",
         detectable,
         f" {_detectable_unit(effect, detectable)}. ",
-    ]
+        *_people_needed(effect, words, beside),
+    )
+
+
+def _people_needed(effect: Effect, words: Words, beside: Needed | None) -> tuple[Part, ...]:
+    if effect.difference == 0:
+        return (f"No difference was seen, so no number of {words.people} would be enough.",)
     if is_missing(effect.numbers_needed):
-        return Sentence.of(
-            *parts, f"The difference seen is too small to say how many {words.people} are needed."
-        )
+        return (f"The difference seen is too small to say how many {words.people} are needed.",)
     needed = counted(f"{name_of(effect)}.numbers_needed", effect.numbers_needed)
-    return Sentence.of(
-        *parts,
+    return (
         "If the true difference were as large as seen, it is estimated that ",
         needed,
-        f" {words.count(needed)} would be needed in the treatment group to detect it.",
+        f" {words.count(needed)} would be needed in the treatment group to detect it",
+        *(() if beside is None else _with_the_pool(effect, words, beside)),
+        ".",
     )
+
+
+def _with_the_pool(effect: Effect, words: Words, beside: Needed) -> tuple[Part, ...]:
+    """Tell how many are needed if the comparison group does not grow."""
+    lead = ", if the comparison group grew in proportion; with one of the present size, "
+    if math.isinf(beside.fixed):
+        return (f"{lead}no number of {words.people} would be enough",)
+    fixed = math.ceil(beside.fixed)
+    return (lead, counted(f"{name_of(effect)}.numbers_needed.fixed", fixed))
 
 
 def _detectable(effect: Effect) -> Figure:
@@ -655,8 +826,17 @@ def balance_statement(
         *_bands(base, verdict),
         ". The largest standardised difference left is ",
         percentage(f"{base}.worst", verdict.worst, 1),
-        "." if verdict.accepted else ", more than is accepted, so no effect is reported.",
+        "."
+        if verdict.accepted
+        else f"{_refused(verdict)}, so no conclusion is drawn and no "
+        "effect is reported. The status of this analysis is “not balanced”.",
     )
+
+
+def _refused(verdict: Verdict) -> str:
+    if (verdict.worst or 0) > verdict.limit:
+        return ", more than is accepted"
+    return "; but their squares or interactions differ by more than is accepted"
 
 
 def _matched_how(verdict: Verdict) -> str:

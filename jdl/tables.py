@@ -6,6 +6,7 @@ What is withheld shows as ``[c]``, what does not apply as ``[z]``, what is not k
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,27 +16,27 @@ import pandas as pd
 from jdl.balance import AMBER, GREEN
 from jdl.bulletin import CONCLUSIONS, count_of
 from jdl.disclosure import WITHHELD
-from jdl.effects import MEASURES, Effect, Measure
+from jdl.effects import ALL, Effect
 from jdl.figures import Cell, Figure, Part, Sentence, Table, Tag
 from jdl.findings import HEADLINE
 from jdl.sensitivity import Choice
 from jdl.wording import (
     REVIEWED,
     Words,
-    bound,
     capital,
     confidence,
     counted,
     dated,
     direction,
     expected_gain,
-    figure,
     found_share,
     group_size,
     has_range,
     is_missing,
     is_reported,
     kind_of,
+    limit_of,
+    limited,
     mean,
     name_of,
     p_value,
@@ -47,7 +48,9 @@ from jdl.wording import (
     rounded,
     scaled,
     share,
+    size_of,
     slug,
+    unit_of_difference,
 )
 
 NOT_APPLICABLE = "[z]"
@@ -233,7 +236,7 @@ def measurements(effects: Mapping[str, Effect], *, words: Words) -> Table:
     told = [effects[name] for name in HEADLINE if name in effects]
     rows = tuple(
         (
-            MEASURES[e.measure].label,
+            ALL[e.measure].label,
             _measured(e, "treatment", words),
             _measured(e, "comparison", words),
             _difference(e, words),
@@ -262,7 +265,7 @@ def _withheld_notes(effects: Iterable[Effect]) -> Iterator[str]:
     by_reason: dict[str, list[str]] = {}
     for effect in effects:
         if not is_reported(effect):
-            label = MEASURES[effect.measure].label
+            label = ALL[effect.measure].label
             by_reason.setdefault((effect.reason or WITHHELD).rstrip("."), []).append(label)
     for reason, labels in by_reason.items():
         yield f"[c] {'; '.join(labels)}: {reason}."
@@ -349,7 +352,7 @@ def sizes_table(
         (
             labels.get(e.analysis, e.analysis),
             capital(proper((regions or {}).get(e.analysis) or "no")),
-            counted(f"{slug(e.analysis)}.treatment_n", e.treatment.n),
+            counted(f"{slug(e.analysis)}.treatment_n", size_of(e, "treatment")),
             _sentences(e),
             _people(e),
             _reoffenders(e, "treatment"),
@@ -380,11 +383,13 @@ def sizes_table(
 
 
 def _sentences(effect: Effect) -> Figure:
-    return counted(f"{slug(effect.analysis)}.comparison_n", effect.comparison.n, "disposals")
+    name = f"{slug(effect.analysis)}.comparison_n"
+    return counted(name, size_of(effect, "comparison"), "disposals")
 
 
 def _people(effect: Effect) -> Figure:
-    return counted(f"{slug(effect.analysis)}.comparison_people", effect.comparison.people)
+    name = f"{slug(effect.analysis)}.comparison_people"
+    return counted(name, size_of(effect, "comparison", "people"))
 
 
 def _reoffenders(effect: Effect, group: str) -> Figure:
@@ -467,7 +472,7 @@ def result_table(
         "Treatment group, value",
         "Comparison group, value",
         f"Estimated difference ({confidence(significance)}), "
-        f"{_interval_unit(MEASURES[layout.measures[0]])}",
+        f"{unit_of_difference(layout.measures[0])}",
         "Significant",
         "p\u00a0value",
     )
@@ -477,10 +482,6 @@ def result_table(
         *_withheld_notes(chosen),
     ]
     return Table(name, layout.caption, header, rows, tuple(notes))
-
-
-def _interval_unit(measure: Measure) -> str:
-    return "percentage points" if measure.kind == "rate" else measure.unit
 
 
 def _result_row(effect: Effect, labels: Mapping[str, str], several: bool) -> tuple[Cell, ...]:
@@ -506,21 +507,8 @@ def _p_value(effect: Effect) -> Cell:
 
 def _interval(effect: Effect) -> Cell:
     if not has_range(effect):
-        return NOT_APPLICABLE if is_reported(effect) else _limit(effect, "ci_low")
-    return Sentence.of(_limit(effect, "ci_low"), " to ", _limit(effect, "ci_high"))
-
-
-def _limit(effect: Effect, which: str) -> Figure:
-    value = getattr(effect, which)
-    places, scale, unit = {
-        "rate": (0, 100, "percentage points"),
-        "frequency": (2, 1, MEASURES[effect.measure].unit),
-        "days": (0, 1, "days"),
-    }[kind_of(effect)]
-    plain = scaled(f"{name_of(effect)}.{which}", value, unit, places, scale)
-    if plain.suppressed:
-        return plain
-    return figure(plain.id, plain.value, unit, bound(value, places, scale))
+        return NOT_APPLICABLE if is_reported(effect) else limit_of(effect, "ci_low")
+    return Sentence.of(limit_of(effect, "ci_low"), " to ", limit_of(effect, "ci_high"))
 
 
 def _significant(effect: Effect) -> Cell:
@@ -596,8 +584,9 @@ def balance_table(
         Shares as per cent, means with two decimals, standardised differences as per cent.
     """
     base = f"{slug(analysis)}.balance"
+    spread = "variance_ratio_after" in balance
     rows = tuple(
-        _balance_row(f"{base}.{name}", row, labels)
+        _balance_row(f"{base}.{name}", row, labels, spread)
         for name, row in zip(_row_names(balance), balance.to_dict("records"), strict=True)
     )
     return Table(
@@ -611,6 +600,7 @@ def balance_table(
             "Comparison group after matching",
             "Standardised difference before",
             "Standardised difference after",
+            *(("Variance ratio before", "Variance ratio after") if spread else ()),
             "Quality of matching",
         ),
         rows,
@@ -618,9 +608,16 @@ def balance_table(
             "Percentages are shares of each group; other numbers are averages. A standardised "
             "difference is treatment minus comparison, in standard deviations of the treatment "
             "group.",
+            *((VARIANCE_RATIO,) if spread else ()),
             SHORTHAND,
         ),
     )
+
+
+VARIANCE_RATIO = (
+    "The variance ratio compares how widely the two groups are spread: the variance of the "
+    "treatment group over that of the comparison group, best near 1; a share has none."
+)
 
 
 def _row_names(balance: pd.DataFrame) -> list[str]:
@@ -634,7 +631,9 @@ def _row_names(balance: pd.DataFrame) -> list[str]:
     return names
 
 
-def _balance_row(name: str, row: Mapping[Any, Any], labels: Mapping[str, str]) -> tuple[Cell, ...]:
+def _balance_row(
+    name: str, row: Mapping[Any, Any], labels: Mapping[str, str], spread: bool
+) -> tuple[Cell, ...]:
     def value(which: str) -> Figure:
         if row["level"]:
             return percentage(f"{name}.{which}", row[f"mean_{which}"], 1)
@@ -649,8 +648,17 @@ def _balance_row(name: str, row: Mapping[Any, Any], labels: Mapping[str, str]) -
         value("after"),
         percentage(f"{name}.smd_before", row["smd_before"], 1),
         percentage(f"{name}.smd_after", row["smd_after"], 1),
+        *(variance_ratio(name, row, when) for when in ("before", "after") if spread),
         "[c]" if is_missing(band) else Tag(BANDS[band], band),
     )
+
+
+def variance_ratio(name: str, row: Mapping[Any, Any], when: str) -> Cell:
+    """Return the variance ratio of a row of a balance table; a share has none."""
+    value = row[f"variance_ratio_{when}"]
+    if (is_missing(value) or math.isinf(value)) and not is_missing(row["band_after"]):
+        return NOT_APPLICABLE
+    return scaled(f"{name}.variance_ratio_{when}", value, "ratio", 2)
 
 
 def profile_table(
@@ -930,13 +938,14 @@ def _choice_row(choice: Choice) -> tuple[Cell, ...]:
         Sentence(quoted(f"{name}.label", capital(choice.label))),
         counted(f"{name}.linked", choice.linked),
         *sizes,
-        *_choice_result(name, choice),
+        *choice_result(name, choice),
         {True: "Yes", False: "No", None: NOT_APPLICABLE}[choice.accepted],
-        _choice_conclusion(name, choice),
+        choice_conclusion(name, choice),
     )
 
 
-def _choice_result(name: str, choice: Choice) -> tuple[Cell, Cell]:
+def choice_result(name: str, choice: Choice) -> tuple[Cell, Cell]:
+    """Return the interval and the p-value of a choice, or the mark of what there is instead."""
     if choice.difference is not None and choice.p_value is not None:
         interval = _told_interval(name, choice.ci_low, choice.ci_high)
         return interval, p_value(f"{name}.p_value", choice.p_value)
@@ -945,9 +954,10 @@ def _choice_result(name: str, choice: Choice) -> tuple[Cell, Cell]:
     return mark, mark
 
 
-def _choice_conclusion(name: str, choice: Choice) -> Cell:
+def choice_conclusion(name: str, choice: Choice) -> Cell:
+    """Return the conclusion of a choice, or why it has none."""
     if choice.conclusion != "suppressed" or choice.reason in (None, WITHHELD):
-        return _RESULT_WORDS[choice.conclusion]
+        return RESULT_WORDS[choice.conclusion]
     return Sentence(quoted(f"{name}.reason", capital(choice.reason)))
 
 
@@ -1062,7 +1072,7 @@ def reconciliation(counts: Mapping[str, int]) -> Table:
     )
 
 
-_RESULT_WORDS: dict[Any, Cell] = {
+RESULT_WORDS: dict[Any, Cell] = {
     "reduction": Tag("Significant reduction", "green"),
     "inconclusive": Tag("Inconclusive", "grey"),
     "increase": Tag("Significant increase", "red"),
@@ -1101,7 +1111,7 @@ def _completed_row(row: Mapping[Any, Any]) -> tuple[Cell, ...]:
     name = f"bulletin.{slug(row['id'])}"
     size, release = row["treatment_n"], row["release"]
     withheld = row["rate_result"] == "suppressed"
-    rate, frequency = (_RESULT_WORDS.get(row[f"{which}_result"]) for which in HEADLINE[:2])
+    rate, frequency = (RESULT_WORDS.get(row[f"{which}_result"]) for which in HEADLINE[:2])
     return (
         _known(row["programme"]),
         _known(row["organisation"]),
@@ -1126,7 +1136,7 @@ def _told_interval(name: str, low: Any, high: Any) -> Cell:
     if is_missing(low) or is_missing(high):
         return NOT_AVAILABLE
     limits = (
-        Figure(f"{name}.{which}", float(value) * 100, "percentage points", bound(value, 0, 100))
+        limited(f"{name}.{which}", value, "percentage points", 0, 100)
         for which, value in (("ci_low", low), ("ci_high", high))
     )
     return Sentence.of(next(limits), " to ", next(limits))

@@ -9,13 +9,13 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pandas as pd
 
-from jdl.effects import MEASURES, Effect
+from jdl.effects import ALL, EVERYONE, Effect
 from jdl.figures import Figure, Part
 
 ALLOWED_DIGITS = (
@@ -140,6 +140,16 @@ WORDING = {
     "frequency_summary": Wording("the number of summary reoffences per reoffender"),
     "first_custody": Wording("the share of reoffenders whose first reoffence led to custody"),
     "frequency_custody": Wording("the number of custodial sentences per reoffender"),
+}
+WORDING |= {
+    version.name: Wording(
+        "the average time without a proven reoffence in the year"
+        if version.kind == "days"
+        else WORDING[measure].noun.replace("reoffenders", "people").replace("reoffender", "person"),
+        WORDING[measure].lower,
+        WORDING[measure].higher,
+    )
+    for measure, version in EVERYONE.items()
 }
 
 
@@ -325,12 +335,17 @@ def is_reported(effect: Effect) -> bool:
     return effect.conclusion != "suppressed"
 
 
+def size_of(effect: Effect, group: str, which: str = "n") -> int | None:
+    """Return a size of an effect's group; a withheld one, even of nobody, is None."""
+    size: int | None = getattr(getattr(effect, group), which)
+    return size or None if not is_reported(effect) else size
+
+
 def group_size(effect: Effect, group: str) -> Figure:
-    """Return the size of an effect's group; a withheld number of reoffenders is no nought."""
+    """Return the size of an effect's group; a withheld number is no nought."""
     unit = "people" if group == "treatment" else "disposals"
-    among = MEASURES[effect.measure].among
-    known = is_reported(effect) or among != "reoffenders"
-    value = getattr(effect, group).n if known else None
+    known = is_reported(effect) or ALL[effect.measure].among != "reoffenders"
+    value = size_of(effect, group) if known else None
     return counted(f"{name_of(effect)}.{group}_n", value, unit)
 
 
@@ -369,12 +384,12 @@ def name_of(effect: Effect) -> str:
 
 def kind_of(effect: Effect) -> str:
     """Return ``rate``, ``frequency`` or ``days``."""
-    return str(MEASURES[effect.measure].kind)
+    return str(ALL[effect.measure].kind)
 
 
 def is_good(effect: Effect) -> bool:
     """Whether a significant difference lies in the measure's favourable direction."""
-    return direction(effect) == MEASURES[effect.measure].favourable
+    return direction(effect) == ALL[effect.measure].favourable
 
 
 def mean(effect: Effect, group: str) -> Figure:
@@ -384,7 +399,32 @@ def mean(effect: Effect, group: str) -> Figure:
     if kind_of(effect) == "rate":
         return percentage(name, value)
     places = 0 if kind_of(effect) == "days" else 2
-    return scaled(name, value, MEASURES[effect.measure].unit, places)
+    return scaled(name, value, ALL[effect.measure].unit, places)
+
+
+def limit_of(effect: Effect, which: str) -> Figure:
+    """Return a limit of the difference as tables print it; more decimals where it would be nought.
+
+    Parameters
+    ----------
+    effect : Effect
+    which : {'ci_low', 'ci_high'}
+    """
+    value, name = getattr(effect, which), f"{name_of(effect)}.{which}"
+    places, scale = {"rate": (0, 100), "frequency": (2, 1), "days": (0, 1)}[kind_of(effect)]
+    return limited(name, value, unit_of_difference(effect.measure), places, scale)
+
+
+def limited(name: str, value: Any, unit: str, places: int = 0, scale: int = 1) -> Figure:
+    """Return a limit of an interval: `value` x `scale`, more decimals where it would be nought."""
+    plain = scaled(name, value, unit, places, scale)
+    return plain if plain.suppressed else replace(plain, text=bound(value, places, scale))
+
+
+def unit_of_difference(measure: str) -> str:
+    """Return the unit in which a difference of this measure is told."""
+    chosen = ALL[measure]
+    return "percentage points" if chosen.kind == "rate" else chosen.unit
 
 
 def p_value(name: str, value: float | None, *, in_words: bool = False) -> Figure:

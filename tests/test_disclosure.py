@@ -1,5 +1,7 @@
 """What may leave and what may not, at and on either side of each threshold."""
 
+from dataclasses import replace
+from itertools import combinations, pairwise
 from types import SimpleNamespace
 
 import pandas as pd
@@ -9,8 +11,14 @@ from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
 from jdl import disclosure, linkage, sentence
+from jdl.companion import Adjusted
+from jdl.covariates import Pool
+from jdl.disclosure import Bounds
 from jdl.effects import MEASURES, Effect, Group
+from jdl.landmark import Gaps
 from jdl.linkage.model import ADJUSTED
+from jdl.survival import DAYS, Survival
+from jdl.unmeasured import EValue
 
 ALIKE = SimpleNamespace(accepted=True)
 UNLIKE = SimpleNamespace(
@@ -414,3 +422,296 @@ def test_every_name_of_a_class_weighs_the_same():
 )
 def test_groups_are_apart_when_equal_or_far_enough(one, other, apart):
     assert disclosure.are_apart(one, other) == apart
+
+
+# --- Versions for everyone, checks, curves --------------------------------------------------------
+
+
+def _with_versions(people, reoffenders, events):
+    """The eleven measures and one version for everyone with this many events."""
+    effects = _effects(people, reoffenders)
+    for name, many in events.items():
+        group = Group(n=people, people=people, mean=many / people, sd=0.5, events=many)
+        effects[name] = replace(effects["frequency"], measure=name, treatment=group)
+    return effects
+
+
+@pytest.mark.parametrize(
+    ("name", "events", "told"),
+    [
+        ("first_custody_everyone", 9, False),
+        ("first_custody_everyone", 10, True),
+        ("first_custody_everyone", 50, True),
+        ("first_custody_everyone", 51, False),
+        ("frequency_custody_everyone", 9, False),
+        ("frequency_custody_everyone", 10, True),
+        ("time_without_reoffence", 300 * 240, True),
+    ],
+)
+def test_a_version_for_everyone_tells_of_enough_of_the_reoffenders(name, events, told):
+    cleared = disclosure.clear(_with_versions(300, 60, {name: events}), matched=ALIKE)
+    assert (cleared.effects[name].conclusion != "suppressed") == told
+
+
+def test_a_small_court_outcome_of_everyone_takes_the_others_with_it():
+    outcomes = {"indictable": 9, "either_way": 20, "summary": 31}
+    events = {f"first_{name}_everyone": many for name, many in outcomes.items()}
+    cleared = disclosure.clear(_with_versions(300, 60, events), matched=ALIKE)
+    assert _withheld(cleared) == set(events)
+
+
+def test_a_check_is_withheld_with_its_result():
+    checks = {
+        name: Adjusted("headline", name, "logistic", -0.1, conclusion="inconclusive", ratio=0.5)
+        for name in ("rate", "days_to_first", "unknown")
+    }
+    cleared = disclosure.clear(_effects(100, 20), matched=ALIKE)
+    told = disclosure.clear_adjusted(checks, cleared.effects)
+    assert told["rate"] == checks["rate"]
+    for name in ("days_to_first", "unknown"):
+        assert (told[name].difference, told[name].ratio) == (None, None)
+        assert told[name].conclusion == "suppressed" and told[name].reason == disclosure.WITHHELD
+
+
+def _curve(reoffended, people=100):
+    """A curve of these numbers reoffended by each day."""
+    shares = tuple(1 - many / people for many in reoffended)
+    return Survival("headline", DAYS, shares, shares, 240.0, 220.0, 20.0, 5.0, 35.0, 0.01)
+
+
+def _rate_of(people, reoffenders):
+    return disclosure.clear(_effects(people, reoffenders), matched=ALIKE).effects["rate"]
+
+
+def test_points_of_a_curve_are_merged_until_enough_reoffended_between_them():
+    by_day = (0, 4, 9, 10, 12, 19, 21, 25, 29, 31, 32, 33, 35, 40)
+    told = disclosure.clear_survival(_curve(by_day), _rate_of(100, 40))
+    assert told.days == (0, 90, 180, 365)
+    left = [round(100 * share) for share in told.treatment]
+    assert left == [100, 90, 79, 60]
+    assert len(told.comparison) == 4 and told.mean_treatment == 240.0
+
+
+@settings(deadline=None, derandomize=True, max_examples=80)
+@given(st.lists(st.integers(0, 12), min_size=13, max_size=13))
+def test_no_step_of_a_told_curve_tells_of_few(steps):
+    by_day = [0, *pd.Series(steps).cumsum()]
+    people = by_day[-1] + 50
+    rate = _rate_of(people, by_day[-1])
+    told = disclosure.clear_survival(_curve(by_day, people), rate)
+    if rate.conclusion == "suppressed":
+        assert (told.days, told.mean_treatment) == ((), None) and told.reason
+    else:
+        left = [round(people * share) for share in told.treatment]
+        assert all(before - after >= 10 for before, after in pairwise(left))
+        assert (told.days[0], told.days[-1]) == (0, 365)
+
+
+def test_an_e_value_is_told_of_a_significant_result_only():
+    value = EValue("headline", "rate", 2.0, 1.4)
+    rate = _rate_of(100, 40)
+    assert disclosure.clear_unmeasured(value, rate) is None
+    assert disclosure.clear_unmeasured(value, replace(rate, significant=True)) == value
+    withheld = replace(rate, significant=True, conclusion="suppressed")
+    assert disclosure.clear_unmeasured(value, withheld) is None
+
+
+def test_a_negative_control_is_told_without_its_sizes():
+    rate = _rate_of(100, 40)
+    control = _effects(97, 40)["rate"]
+    told = disclosure.clear_control(control, rate)
+    assert (told.treatment.n, told.treatment.events, told.difference) == (0, None, 0.0)
+    assert disclosure.clear_control(_effects(97, 9)["rate"], rate) is None
+    assert disclosure.clear_control(control, replace(rate, conclusion="suppressed")) is None
+    assert disclosure.clear_control(None, rate) is None
+
+
+# --- Gaps, pool, participation --------------------------------------------------------------------
+
+
+def _gaps(late, reoffended, dated=200, after=150):
+    return Gaps(210, dated, after, late, late / dated, reoffended, 31.0, 90.0, 28)
+
+
+def test_gaps_tell_of_nobody():
+    told = disclosure.clear_gaps(_gaps(40, 7))
+    assert (told.late, told.late_share) == (Bounds(40, 40), 0.2)
+    assert told.reoffended == Bounds(0, 9)
+    few = disclosure.clear_gaps(_gaps(195, 0, after=29))
+    assert few.late == Bounds(191, 200) and few.late_share is None
+    assert (few.median, few.upper, few.reoffended) == (None, None, Bounds(0, 9))
+
+
+@pytest.mark.parametrize(
+    ("removed", "told"),
+    [(0, (0, 0)), (1, (0, 9)), (9, (0, 9)), (10, (10, 10)), (94, (90, 90)), (95, (100, 100))],
+)
+def test_people_who_left_the_pool_are_told_to_the_nearest_ten(removed, told):
+    pool = Pool(60_000, 48_000, removed, 3 * removed, removed / 48_000, removed)
+    drawn = disclosure.clear_pool(pool)
+    assert drawn.removed_people == drawn.known == Bounds(*told)
+    few = told == (0, 9)
+    assert (drawn.removed_share is None) == few
+    assert not few or drawn.removed_disposals == Bounds(0, 9)
+
+
+def _took_part(**counts):
+    rows = [
+        (kind, int(place < many))
+        for kind, (people, many) in counts.items()
+        for place in range(people)
+    ]
+    return pd.DataFrame(rows, columns=["participation", "reoffended"])
+
+
+def test_participation_is_described_where_enough_did_and_did_not_reoffend():
+    told = disclosure.clear_participation(_took_part(completed=(100, 40), started=(60, 30)))
+    assert told["people"].tolist() == [100, 60]
+    assert told["rate"].tolist() == [0.4, 0.5]
+    assert told["share"].tolist() == pytest.approx([0.625, 0.375])
+
+
+def test_a_small_kind_of_participation_takes_the_next_smallest_with_it():
+    people = _took_part(completed=(100, 40), left=(19, 10), started=(60, 30))
+    told = disclosure.clear_participation(people).set_index("participation")
+    assert told["people"].isna().to_dict() == {"completed": False, "left": True, "started": True}
+    assert told["rate"].isna().equals(told["people"].isna())
+
+
+# --- Several analyses -----------------------------------------------------------------------------
+
+EVERYBODY = range(400)
+
+
+def _analysed(name, people, *, reoffend=lambda one: one % 3 == 0, accepted=True):
+    """An analysis of these people, with effects that follow from their outcomes."""
+    people = list(people)
+    frame = pd.DataFrame(
+        {
+            "offender_id": [f"p{one}" for one in people] + ["c1", "c2"],
+            "treated": [1] * len(people) + [0, 0],
+            "weight": [1.0] * (len(people) + 2),
+            "reoffended": [bool(reoffend(one)) for one in people] + [True, False],
+        }
+    )
+    many = len(people)
+    matched = SimpleNamespace(
+        accepted=accepted, frame=frame.drop(columns="reoffended"), treatment_n=many,
+        comparison_n=900, comparison_people=800, effective_n=400.0,
+    )  # fmt: skip
+    count = sum(map(bool, map(reoffend, people)))
+    effects = {key: replace(one, analysis=name) for key, one in _effects(many, count).items()}
+    return SimpleNamespace(
+        wanted=SimpleNamespace(id=name), matched=matched, sample=frame if accepted else None,
+        effects=effects if accepted else {},
+        adjusted={"rate": Adjusted(name, "rate", "logistic", -0.1, conclusion="inconclusive")},
+    )  # fmt: skip
+
+
+def _told(*analysed):
+    cleared = disclosure.clear_analyses(analysed)
+    return {name for name, one in cleared.items() if one.effects["rate"].conclusion != "suppressed"}
+
+
+def _named(**groups):
+    return [_analysed(name, people) for name, people in groups.items()]
+
+
+def test_the_same_people_may_be_analysed_twice():
+    assert _told(*_named(headline=EVERYBODY, again=EVERYBODY)) == {"headline", "again"}
+
+
+@pytest.mark.parametrize(("left_out", "told"), [(1, False), (27, False), (28, True), (200, True)])
+def test_who_is_left_out_of_a_subgroup_must_hold_enough_reoffenders(left_out, told):
+    """Of 28 people ten reoffended: the fewest who may be left out."""
+    groups = _named(headline=EVERYBODY, part=range(left_out, 400))
+    assert _told(*groups) == {"headline"} | ({"part"} if told else set())
+
+
+def test_who_is_left_out_must_hold_enough_who_did_not_reoffend():
+    groups = [
+        _analysed(name, people, reoffend=lambda one: one < 45 or one % 3 == 0)
+        for name, people in (("headline", EVERYBODY), ("part", range(50, 400)))
+    ]
+    assert _told(*groups) == {"headline"}
+
+
+def test_a_withheld_subgroup_keeps_its_size_only_if_that_counts_nobody():
+    cleared = disclosure.clear_analyses(
+        _named(headline=EVERYBODY, nearly=range(5, 400), half=range(20, 400))
+    )
+    rates = {name: one.effects["rate"] for name, one in cleared.items()}
+    assert rates["nearly"].treatment.n == 0 and rates["nearly"].comparison.n == 0
+    assert rates["half"].treatment.n == 380
+    assert rates["half"].conclusion == rates["nearly"].conclusion == "suppressed"
+    assert cleared["half"].adjusted["rate"].difference is None
+    assert {one.rule for one in cleared["half"].decisions} == {"difference"}
+
+
+def test_the_whole_less_its_parts_must_not_tell_of_a_few():
+    """Each part differs from the whole by many, but both together leave six people."""
+    whole = _named(headline=EVERYBODY, men=range(200), women=range(200, 394))
+    assert _told(*whole) == {"headline", "men"}
+    exact = _named(headline=EVERYBODY, men=range(200), women=range(200, 400))
+    assert _told(*exact) == {"headline", "men", "women"}
+    enough = _named(headline=EVERYBODY, men=range(200), women=range(200, 370))
+    assert _told(*enough) == {"headline", "men", "women"}
+
+
+def test_the_rest_is_small_even_where_another_subgroup_cuts_through_it():
+    """Six people are in no region; half of them are young, which the analysis by age tells."""
+    groups = _named(
+        headline=EVERYBODY, young=[*range(0, 400, 2)], north=range(200), south=range(200, 394)
+    )
+    assert _told(*groups) == {"headline", "young", "north"}
+
+
+def test_crossed_subgroups_may_both_stand():
+    groups = _named(
+        headline=EVERYBODY, young=range(0, 400, 2), old=range(1, 400, 2),
+        north=range(200), south=range(200, 400),
+    )  # fmt: skip
+    assert _told(*groups) == {"headline", "young", "old", "north", "south"}
+
+
+def test_an_analysis_that_is_not_balanced_tells_its_size_and_no_outcome():
+    cleared = disclosure.clear_analyses(
+        [_analysed("headline", EVERYBODY), _analysed("men", range(100), accepted=False)]
+    )
+    rate = cleared["men"].effects["rate"]
+    assert (rate.reason, rate.treatment.n) == (disclosure.NOT_BALANCED, 100)
+    near = disclosure.clear_analyses(
+        [_analysed("headline", EVERYBODY), _analysed("men", range(3, 400), accepted=False)]
+    )
+    assert near["men"].effects["rate"].treatment.n == 0
+
+
+def test_an_analysis_that_was_not_begun_is_left_out():
+    none = SimpleNamespace(wanted=SimpleNamespace(id="few"), matched=None)
+    assert list(disclosure.clear_analyses([_analysed("headline", EVERYBODY), none])) == ["headline"]
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(
+    st.lists(st.sets(st.integers(0, 7), min_size=1), min_size=2, max_size=5),
+    st.lists(st.integers(1, 60), min_size=8, max_size=8),
+)
+def test_no_difference_of_two_told_analyses_and_no_rest_of_a_partition_is_small(groups, sizes):
+    """By brute force over all pairs, and over the sums of disjoint parts of one analysis."""
+    starts = [sum(sizes[:place]) * 10 for place in range(8)]
+    blocks = [range(start, start + size) for start, size in zip(starts, sizes, strict=True)]
+    people = [frozenset(p for block in group for p in blocks[block]) for group in groups]
+    analysed = [_analysed(f"a{place}", sorted(one)) for place, one in enumerate(people)]
+    told = [people[int(name[1:])] for name in sorted(_told(*analysed))]
+    for one, other in combinations(told, 2):
+        assert _is_large(one ^ other)
+    for whole in told:
+        for many in range(1, len(told)):
+            for parts in combinations([one for one in told if one < whole], many):
+                if sum(map(len, parts)) == len(frozenset().union(*parts)):
+                    assert _is_large(whole - frozenset().union(*parts))
+
+
+def _is_large(people):
+    reoffenders = sum(one % 3 == 0 for one in people)
+    return not people or min(reoffenders, len(people) - reoffenders) >= 10

@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from jdl import bulletin, findings, tables
 from jdl.balance import Verdict, gate
-from jdl.effects import MEASURES, Effect, Group
+from jdl.disclosure import NOT_BALANCED
+from jdl.effects import ALL, EVERYONE, Effect, Group
 from jdl.figures import Figure, Sentence, Sentences
 from jdl.sensitivity import NO_HEADLINE, TOO_FEW, Choice
 from jdl.upload import Note
@@ -59,7 +61,7 @@ def effect(
         df=1200.0,
         significant=significant,
         conclusion=side if significant else "inconclusive",
-        favourable=MEASURES[measure].favourable,
+        favourable=ALL[measure].favourable,
         reason=None,
         numbers_needed=None if significant else 2345,
         detectable=(high - low) * 0.7,
@@ -430,10 +432,31 @@ def test_numbers_needed_puts_the_detectable_difference_first():
 
 
 def test_numbers_needed_that_is_no_number():
-    endless = replace(effect("rate", -0.05, 0.05), numbers_needed=None)
-    assert findings.numbers_needed({"rate": endless}, words=PEOPLE).text.endswith(
+    tiny = replace(effect("rate", -0.05, 0.06), numbers_needed=None)
+    assert findings.numbers_needed({"rate": tiny}, words=PEOPLE).text.endswith(
         "The difference seen is too small to say how many people are needed."
     )
+    none = replace(effect("rate", -0.05, 0.05), numbers_needed=None)
+    assert findings.numbers_needed({"rate": none}, words=PEOPLE).text.endswith(
+        "No difference was seen, so no number of people would be enough."
+    )
+
+
+@pytest.mark.parametrize(
+    ("fixed", "end"),
+    [
+        (3000.2, "with one of the present size, 3,001."),
+        (float("inf"), "with one of the present size, no number of people would be enough."),
+    ],
+)
+def test_numbers_needed_with_the_pool_as_it_is(fixed, end):
+    needed = {"rate": SimpleNamespace(fixed=fixed)}
+    told = findings.numbers_needed(
+        {"rate": effect("rate", -0.09, 0.04)}, words=PEOPLE, needed=needed
+    )
+    assert "to detect it, if the comparison group grew in proportion; with one" in told.text
+    assert told.text.endswith(end)
+    assert not re.search(r"\d", words_outside_figures(told.items[0]))
 
 
 @pytest.mark.parametrize(
@@ -485,7 +508,129 @@ def test_balance_statement_and_summary_count_the_same_rows():
 def test_balance_statement_of_a_match_that_is_not_accepted():
     text = matched(3, 0, 1, 0.23).text
     assert "were poorly matched." in text
-    assert text.endswith("is 23.0%, more than is accepted, so no effect is reported.")
+    assert text.endswith(
+        "is 23.0%, more than is accepted, so no conclusion is drawn and no effect is reported. The "
+        "status of this analysis is “not balanced”."
+    )
+
+
+def test_balance_statement_of_groups_that_differ_in_combination_only():
+    verdict = Verdict(False, "age", 0.08, 3, 1, 0)
+    text = findings.balance_statement(verdict, pd.DataFrame(index=range(4))).text
+    assert "is 8.0%; but their squares or interactions differ by more than is accepted, so" in text
+
+
+def test_overall_result_of_groups_that_are_not_balanced():
+    effects = headline(*(suppressed(name, NOT_BALANCED) for name in HEADLINE))
+    assert overall(effects).endswith(
+        "The two groups could not be made alike enough to be compared (status: not balanced), so "
+        "no result is reported and no conclusion can be drawn about reoffending. This says nothing "
+        "about whether the programme works."
+    )
+
+
+def version(measure, low, high, **more):
+    """The version for everyone of a measure among reoffenders, with this interval."""
+    return effect(EVERYONE[measure].name, low, high, **more)
+
+
+def custody(*others, significant=(-0.1, -0.02)):
+    told = findings.significant_results([effect("first_custody", *significant), *others], labels={})
+    return told.items[-1]
+
+
+LEAD = "p < 0.01; this describes reoffenders only, and counting everyone, "
+SHARE_IN_CUSTODY = "the share of people whose first reoffence led to custody"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "end"),
+    [
+        (-0.1, -0.02, f"{SHARE_IN_CUSTODY} was also lower (24% against 30%; p < 0.01)."),
+        (0.02, 0.1, f"on the contrary, {SHARE_IN_CUSTODY} was higher (36% against 30%; p < 0.01)."),
+        (
+            -0.1,
+            0.1,
+            f"{SHARE_IN_CUSTODY} does not differ significantly (30% against 30%; p = 0.30).",
+        ),
+    ],
+)
+def test_a_result_among_reoffenders_never_stands_alone(low, high, end):
+    sentence = custody(version("first_custody", low, high))
+    assert sentence.text.endswith(LEAD + end)
+    assert not re.search(r"\d", words_outside_figures(sentence))
+
+
+def test_a_result_among_reoffenders_without_its_version_says_so():
+    assert custody().text.endswith(f"{LEAD}no result can be reported.")
+    withheld = suppressed(EVERYONE["first_custody"].name)
+    assert custody(withheld).text.endswith(f"{LEAD}no result can be reported.")
+    elsewhere = version("first_custody", -0.1, -0.02, analysis="men")
+    assert custody(elsewhere).text.endswith(f"{LEAD}no result can be reported.")
+
+
+def test_versions_for_everyone_are_no_tests_of_their_own():
+    every = [effect(), version("first_custody", -0.1, -0.02), version("days_to_first", 2.0, 9.0)]
+    told = findings.significant_results(every, labels={})
+    assert len(told.items) == 2
+    assert "one of 1 would" in told.items[0].text
+
+
+def test_time_without_reoffence_is_told_in_days():
+    sentence = findings.significant_results(
+        [
+            effect("days_to_first", -20.0, -2.0),
+            version("days_to_first", 2.0, 20.0, comparison_mean=240.0),
+        ],
+        labels={},
+    ).items[1]
+    assert sentence.text.endswith(
+        "counting everyone, on the contrary, the average time without a proven reoffence in the "
+        "year was longer (251 days against 240 days; p < 0.01)."
+    )
+
+
+def test_multiplicity_of_one_test_and_of_none():
+    assert findings.multiplicity_statement([suppressed()]).text == (
+        "- No test was made whose result can be reported."
+    )
+    one = findings.multiplicity_statement([effect()]).items
+    assert one[0].text == (
+        "The main result is one test, fixed before any outcome was read: that of the one-year "
+        "proven reoffending rate in the headline analysis."
+    )
+    assert one[1].text == "No other test was made that can be reported."
+
+
+def test_multiplicity_of_many_tests_by_hand():
+    """Of p = 0.004, 0.04 and 0.3 Holm keeps the first (x 3), and so does Benjamini and Hochberg."""
+    every = [
+        effect(),
+        effect("frequency", -0.5, -0.1),
+        replace(effect("days_to_first", 2.0, 9.0), p_value=0.04),
+        effect("first_custody", -0.1, 0.1),
+        version("first_custody", -0.1, -0.02),
+    ]
+    told = findings.multiplicity_statement(every).items
+    assert told[1].text == (
+        "Beside it 3 other tests were made, of other measures or other analyses; two of them are "
+        "significant at the level of 5%, and if no programme had any effect, fewer than one would "
+        "be expected to be so by chance alone."
+    )
+    assert told[2].text == (
+        "No correction is made for the number of tests. If one were made, one of these other "
+        "results would still be significant by Holm's rule, which keeps any false finding "
+        "unlikely, and one by that of Benjamini and Hochberg, which keeps the share of false "
+        "findings low."
+    )
+    for sentence in told:
+        assert not re.search(r"\d", words_outside_figures(sentence))
+
+
+def test_multiplicity_of_one_other_test():
+    told = findings.multiplicity_statement([effect(), effect("frequency", -0.5, 0.1)]).items
+    assert "Beside it 1 other test was made" in told[1].text
+    assert "; none is significant at the level of 5%" in told[1].text
 
 
 def test_balance_statement_all_well_matched():

@@ -1,0 +1,673 @@
+"""Checks: what stands beside the headline result to test it, in sentences and tables.
+
+The adjusted check, the versions for everyone, the time without reoffence, what an unmeasured need
+would have to be, and what other choices would have given. None of them replaces the headline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from jdl.companion import FEWEST_PLACES, Adjusted
+from jdl.disclosure import WITHHELD
+from jdl.effects import ALL, EVERYONE, Effect
+from jdl.figures import Cell, Figure, Part, Sentence, Sentences, Table, Tag
+from jdl.findings import HEADLINE
+from jdl.sensitivity import Choice
+from jdl.survival import Survival
+from jdl.tables import NOT_APPLICABLE, RESULT_WORDS, SHORTHAND, choice_conclusion, choice_result
+from jdl.unmeasured import Bounds, EValue
+from jdl.wording import (
+    WORDING,
+    Words,
+    capital,
+    confidence,
+    counted,
+    direction,
+    has_range,
+    is_missing,
+    is_reported,
+    kind_of,
+    limit_of,
+    limited,
+    listed,
+    mean,
+    name_of,
+    number,
+    p_value,
+    plural,
+    proper,
+    quoted,
+    scaled,
+    slug,
+    spelled,
+    unit_of_difference,
+)
+
+# --- The adjusted check --------------------------------------------------------------------------
+
+_SIDES = {"reduction": "lower", "increase": "higher"}
+
+
+def adjusted_statement(
+    effects: Mapping[str, Effect],
+    adjusted: Mapping[str, Adjusted],
+    *,
+    significance: float = 0.05,
+) -> Sentences:
+    """Return whether the adjusted check agrees with the headline results.
+
+    Parameters
+    ----------
+    effects : mapping of str to Effect
+        The headline analysis's effects by measure, cleared.
+    adjusted : mapping of str to Adjusted
+        From ``disclosure.clear_adjusted``.
+    significance : float
+        Of both tests.
+
+    Returns
+    -------
+    Sentences
+        What the check is and what it gives on the rate; where it agrees and where not; what it
+        cannot do. Nothing where it was not made.
+    """
+    if "rate" not in adjusted:
+        return Sentences(())
+    return Sentences(
+        (
+            _adjusted_rate(effects["rate"], adjusted["rate"], significance),
+            *_other_measures(effects, adjusted),
+            Sentence.of(
+                "An adjusted check cannot remove differences between the groups that are not "
+                "recorded. The headline result stays the result of this report."
+            ),
+        )
+    )
+
+
+def _adjusted_rate(effect: Effect, check: Adjusted, significance: float) -> Sentence:
+    lead = (
+        "As a check, the comparison was made again with an adjustment for the recorded differences "
+        "that matching had left"
+    )
+    if check.conclusion == "suppressed" or is_missing(check.ci_low):
+        reason = (check.reason or WITHHELD).rstrip(".")
+        name = f"{name_of(effect)}.adjusted.reason"
+        return Sentence.of(
+            f"{lead}. It gives no result for {WORDING['rate'].noun}: ",
+            *quoted(name, f"{reason[:1].lower()}{reason[1:]}"),
+            ".",
+        )
+    return Sentence.of(
+        f"{lead}. By this adjusted check, the difference in {WORDING['rate'].noun} is ",
+        _adjusted_limit(check, "ci_low"),
+        " to ",
+        _adjusted_limit(check, "ci_high"),
+        f" percentage points ({confidence(significance)}). {_AGREES[_agreement(effect, check)]}",
+    )
+
+
+_AGREES = {
+    "agrees": "It agrees with the headline result.",
+    "headline only": (
+        "It does not agree with the headline result, which is statistically significant, while the "
+        "check is not: the headline result is to be read with caution."
+    ),
+    "check only": (
+        "It does not agree with the headline result: the check is statistically significant, while "
+        "the headline result is not, and no conclusion is drawn from the check alone."
+    ),
+    "opposite": (
+        "It contradicts the headline result: both are statistically significant, in opposite "
+        "directions, so the headline result is not to be relied on."
+    ),
+    "none": "There is no headline result to compare it with.",
+}
+
+
+def _agreement(effect: Effect, check: Adjusted) -> str:
+    """Compare the conclusions of a result and of its check."""
+    if "suppressed" in (effect.conclusion, check.conclusion):
+        return "none"
+    if effect.conclusion == check.conclusion:
+        return "agrees"
+    if check.conclusion == "inconclusive":
+        return "headline only"
+    return "check only" if effect.conclusion == "inconclusive" else "opposite"
+
+
+def _other_measures(
+    effects: Mapping[str, Effect], adjusted: Mapping[str, Adjusted]
+) -> tuple[Sentence, ...]:
+    """Say of the other headline measures where the check agrees."""
+    others = {
+        name: _agreement(effects[name], adjusted[name])
+        for name in HEADLINE[1:]
+        if name in adjusted and name in effects
+    }
+    alike = [WORDING[name].noun for name, how in others.items() if how == "agrees"]
+    unlike = [WORDING[name].noun for name, how in others.items() if how not in ("agrees", "none")]
+    told = []
+    if alike:
+        told.append(Sentence.of(f"On {listed(alike)} it agrees with the headline analysis."))
+    if unlike:
+        told.append(Sentence.of(f"On {listed(unlike)} it does not agree with it: see the table."))
+    return tuple(told)
+
+
+def _adjusted_limit(check: Adjusted, which: str) -> Figure:
+    kind = ALL[check.measure].kind
+    places, scale = {"rate": (0, 100), "frequency": (2, 1), "days": (0, 1)}[kind]
+    name = f"{slug(check.analysis)}.{check.measure}.adjusted.{which}"
+    return limited(name, getattr(check, which), unit_of_difference(check.measure), places, scale)
+
+
+def adjusted_table(
+    effects: Mapping[str, Effect],
+    adjusted: Mapping[str, Adjusted],
+    *,
+    significance: float = 0.05,
+) -> Table:
+    """Return each result beside its adjusted check.
+
+    Parameters
+    ----------
+    effects : mapping of str to Effect
+        One analysis's effects by measure, cleared.
+    adjusted : mapping of str to Adjusted
+        From ``disclosure.clear_adjusted``.
+    significance : float
+        Of both tests.
+    """
+    rows = tuple(
+        _adjusted_row(effects[name], check) for name, check in adjusted.items() if name in effects
+    )
+    return Table(
+        "adjusted-table",
+        "Each difference as the service tests it, and by the adjusted check",
+        (
+            "Measure",
+            f"Service's test ({confidence(significance)})",
+            "Service's conclusion",
+            f"Adjusted check ({confidence(significance)})",
+            "Adjusted p\u00a0value",
+            "Unit",
+            "Agreement",
+        ),
+        rows or (("None", *(NOT_APPLICABLE,) * 6),),
+        (
+            "The adjusted check models the outcome in the comparison group from what people were "
+            "matched on, and predicts from it what the treatment group would have done. It removes "
+            "recorded differences that matching left, and cannot remove those that are not "
+            "recorded.",
+            SHORTHAND,
+        ),
+    )
+
+
+_SHORT = {
+    "agrees": "Agrees",
+    "headline only": "Only the service's test is significant",
+    "check only": "Only the adjusted check is significant",
+    "opposite": "Opposite directions",
+}
+
+
+def _adjusted_row(effect: Effect, check: Adjusted) -> tuple[Cell, ...]:
+    name = f"{name_of(effect)}.adjusted"
+    mark = NOT_APPLICABLE if is_reported(effect) else "[c]"
+    interval: Cell = mark
+    p: Cell = mark
+    if check.conclusion != "suppressed" and not is_missing(check.ci_low):
+        interval = Sentence.of(
+            _adjusted_limit(check, "ci_low"), " to ", _adjusted_limit(check, "ci_high")
+        )
+        p = p_value(f"{name}.p_value", check.p_value)
+    return (
+        ALL[effect.measure].label,
+        _told_interval(effect),
+        RESULT_WORDS[effect.conclusion],
+        interval,
+        p,
+        unit_of_difference(effect.measure),
+        _SHORT.get(_agreement(effect, check), mark),
+    )
+
+
+def _told_interval(effect: Effect) -> Cell:
+    if not has_range(effect):
+        return NOT_APPLICABLE if is_reported(effect) else "[c]"
+    return Sentence.of(limit_of(effect, "ci_low"), " to ", limit_of(effect, "ci_high"))
+
+
+def places_statement(
+    places: int | None, *, kind: str, words: Words, beside: str | None = None
+) -> Sentence:
+    """Return from how many places people come, and whether the effect can be told from the place.
+
+    Parameters
+    ----------
+    places : int or None
+        ``Adjusted.places``; None where they are not known.
+    kind : str
+        Such as ``prison`` or ``region``.
+    words : Words
+    beside : str, optional
+        What the comparison within the same places is called in print, where it was made.
+    """
+    if places is None:
+        return Sentence.of(
+            f"In which {kind} people were is not known, so it cannot be said whether a difference "
+            f"belongs to the programme or to the {kind}."
+        )
+    told = spelled("places.number", places, f"{kind}s")
+    lead: tuple[Part, ...] = (
+        f"The {words.people} analysed come from ",
+        told,
+        f" {plural(told, kind, f'{kind}s')}",
+    )
+    fewest = spelled("places.fewest", FEWEST_PLACES, f"{kind}s")
+    if places >= FEWEST_PLACES:
+        return Sentence.of(
+            *lead,
+            f". The adjusted check allows for {words.people} of one {kind} being more alike than "
+            "others.",
+        )
+    end = "."
+    if beside is not None:
+        end = f"; the analysis “{beside}” compares them with others of the same {kind}."
+    return Sentence.of(
+        *lead,
+        ". With fewer than ",
+        fewest,
+        f", an effect of the programme cannot be told from one of the {kind}{end}",
+    )
+
+
+# --- Everyone, not only reoffenders --------------------------------------------------------------
+
+
+def everyone_table(
+    effects: Iterable[Effect], *, labels: Mapping[str, str], significance: float = 0.05
+) -> Table:
+    """Return each measure among reoffenders beside its version for everyone.
+
+    Parameters
+    ----------
+    effects : iterable of Effect
+        Cleared, of every analysis, the versions for everyone among them.
+    labels : mapping of str to str
+        What each analysis is called in print.
+    significance : float
+        Of each test.
+    """
+    given = {(e.analysis, e.measure): e for e in effects}
+    rows = tuple(
+        _everyone_row(effect, given[effect.analysis, EVERYONE[effect.measure].name], labels)
+        for effect in given.values()
+        if effect.measure in EVERYONE and (effect.analysis, EVERYONE[effect.measure].name) in given
+    )
+    interval = f"estimated difference ({confidence(significance)})"
+    return Table(
+        "everyone-table",
+        "Measures of reoffenders beside the same for everyone",
+        (
+            "Measure",
+            "Analysis",
+            f"Reoffenders: {interval}",
+            "Reoffenders: conclusion",
+            "Everyone: treatment group",
+            "Everyone: comparison group",
+            f"Everyone: {interval}",
+            "Everyone: conclusion",
+            "Unit of the differences",
+        ),
+        rows or (("None", *(NOT_APPLICABLE,) * 8),),
+        (
+            "Who reoffends may itself be changed by a programme, so a difference among reoffenders "
+            "only describes. For everyone, those who did not reoffend count as nought, and in the "
+            "time without reoffence as the whole year.",
+            SHORTHAND,
+        ),
+    )
+
+
+def _everyone_row(effect: Effect, version: Effect, labels: Mapping[str, str]) -> tuple[Cell, ...]:
+    return (
+        ALL[effect.measure].label,
+        labels.get(effect.analysis, effect.analysis),
+        _told_interval(effect),
+        RESULT_WORDS[effect.conclusion],
+        mean(version, "treatment"),
+        mean(version, "comparison"),
+        _told_interval(version),
+        RESULT_WORDS[version.conclusion],
+        "days" if kind_of(version) == "days" else unit_of_difference(version.measure),
+    )
+
+
+# --- The time without reoffence ------------------------------------------------------------------
+
+REVERSAL = (
+    "An average over reoffenders only, such as the time to the first reoffence, can point the "
+    "other way than the programme's effect: if a programme keeps some from reoffending who would "
+    "have done so late, those who still reoffend do so sooner on average. The time without "
+    "reoffence counts everyone and cannot be turned round in this way."
+)
+
+
+def survival_statement(
+    survival: Survival, *, words: Words, significance: float = 0.05
+) -> Sentences:
+    """Return the average time without reoffence in both groups, and why it counts everyone.
+
+    Parameters
+    ----------
+    survival : Survival
+        From ``disclosure.clear_survival``.
+    words : Words
+    significance : float
+        Of the test.
+    """
+    fixed = Sentence.of(REVERSAL)
+    base = f"{slug(survival.analysis)}.survival"
+    if survival.reason is not None or is_missing(survival.mean_treatment):
+        reason = (survival.reason or WITHHELD).rstrip(".")
+        told = quoted(f"{base}.reason", f"{reason[:1].lower()}{reason[1:]}")
+        return Sentences(
+            (Sentence.of("The time without reoffence cannot be told: ", *told, "."), fixed)
+        )
+    ours, theirs = (
+        scaled(f"{base}.mean_{group}", getattr(survival, f"mean_{group}"), "days")
+        for group in ("treatment", "comparison")
+    )
+    return Sentences(
+        (
+            Sentence.of(
+                f"Counting everyone, {words.people} in the treatment group spent ",
+                ours,
+                f" {plural(ours, 'day', 'days')} of the year without a proven reoffence on "
+                "average, and the comparison group ",
+                theirs,
+                *_tested(survival, base, significance),
+            ),
+            fixed,
+            *(
+                Sentence.of(*quoted(f"{base}.note.{place}", note))
+                for place, note in enumerate(survival.notes, start=1)
+            ),
+        )
+    )
+
+
+def _tested(survival: Survival, base: str, significance: float) -> tuple[Part, ...]:
+    if is_missing(survival.ci_low) or is_missing(survival.ci_high):
+        return (".",)
+    low, high = (
+        limited(f"{base}.{which}", getattr(survival, which), "days")
+        for which in ("ci_low", "ci_high")
+    )
+    verb = "is" if (survival.p_value or 0) <= significance else "is not"
+    return (
+        ": a difference of ",
+        low,
+        " to ",
+        high,
+        f" days ({confidence(significance)}), which {verb} statistically significant.",
+    )
+
+
+# --- Unmeasured needs ----------------------------------------------------------------------------
+
+
+def unmeasured_statement(unmeasured: EValue | None, *, labels: Mapping[str, str]) -> Sentences:
+    """Return how strong an unmeasured need would have to be to change the conclusion.
+
+    Parameters
+    ----------
+    unmeasured : EValue or None
+        From ``disclosure.clear_unmeasured``; None for a result that is not significant.
+    labels : mapping of str to str
+        What each variable is called in print.
+
+    Returns
+    -------
+    Sentences
+        One; nothing where there is no significant result.
+    """
+    if unmeasured is None:
+        return Sentences(())
+    base = f"{slug(unmeasured.analysis)}.{unmeasured.measure}.e_value"
+    if unmeasured.limit <= 1:
+        text = (
+            "Even a slight difference between the groups that is not recorded, such as in drug "
+            "relapse, homelessness or motivation, could make this result no longer significant."
+        )
+        return Sentences((Sentence.of(text),))
+    return Sentences(
+        (
+            Sentence.of(
+                "Something that is not recorded, such as drug relapse, homelessness or motivation, "
+                "would make this result no longer significant only if, beyond all that was matched "
+                "on, it made both taking part and reoffending at least ",
+                scaled(f"{base}.limit", unmeasured.limit, "risk ratio", 1),
+                " times as likely, or as unlikely",
+                *_strongest(unmeasured, base, labels),
+                ".",
+            ),
+        )
+    )
+
+
+def _strongest(unmeasured: EValue, base: str, labels: Mapping[str, str]) -> tuple[Part, ...]:
+    name, ratio = unmeasured.strongest_variable, unmeasured.strongest_ratio
+    if name is None or ratio is None:
+        return ()
+    told = labels.get(name, proper(name.replace("_", " ")))
+    verdict = "so it would have to be stronger than anything recorded"
+    if ratio >= unmeasured.limit:
+        verdict = "so something as strong as that would be enough"
+    return (
+        "; the strongest recorded characteristic, ",
+        *quoted(f"{base}.strongest_variable", f"{told[:1].lower()}{told[1:]}"),
+        ", reaches ",
+        scaled(f"{base}.strongest_ratio", ratio, "risk ratio", 1),
+        f" on the same scale, {verdict}",
+    )
+
+
+def bounds_table(bounds: Bounds) -> Table:
+    """Return Rosenbaum's bounds of the 1:1 match.
+
+    Parameters
+    ----------
+    bounds : Bounds
+        From ``unmeasured.rosenbaum``.
+    """
+    rows = tuple(
+        (
+            Figure(f"rosenbaum.{place}.gamma", gamma, "odds ratio", number(gamma, 1)),
+            p_value(f"rosenbaum.{place}.p_value", p),
+        )
+        for place, (gamma, p) in enumerate(zip(bounds.gamma, bounds.p, strict=True), start=1)
+    )
+    return Table(
+        "bounds-table",
+        "How much hidden selection the 1:1 match would stand (Rosenbaum bounds)",
+        (
+            "How many times likelier one of a pair may have been to take part",
+            "Greatest one-sided p\u00a0value",
+        ),
+        rows,
+        (
+            "These bounds belong to a 1:1 match of the nearest, made only for this table, and not "
+            "to the match that the report rests on. A hidden difference that strong could make the "
+            "p\u00a0value as great as shown.",
+        ),
+    )
+
+
+# --- Other choices -------------------------------------------------------------------------------
+
+_CONTROL = "Outcome before the index date, which nothing later can change"
+
+
+def sensitivity_table(
+    choices: Sequence[Choice], *, control: Effect | None = None, significance: float = 0.05
+) -> Table:
+    """Return the result on the rate by each other choice of the method.
+
+    Parameters
+    ----------
+    choices : sequence of Choice
+        From ``sensitivity.by_method`` and the like, the headline first.
+    control : Effect or None
+        The negative control, from ``disclosure.clear_control``.
+    significance : float
+        Of each test.
+    """
+    notes = [
+        "The first row is the headline analysis. The others are checks of it, not further "
+        "findings, and are not counted among the tests made."
+    ]
+    if control is not None:
+        notes.append(
+            "The last row is a negative control: it compares what happened before the index date, "
+            "left out of the matching. A significant difference there would show that the groups "
+            "differ in something that is not recorded."
+        )
+    if any(choice.difference is None and choice.reason in (None, WITHHELD) for choice in choices):
+        notes.append(
+            f"[c] {WITHHELD}, or because it differs from another row by so few people that it "
+            "would tell about them. The conclusion is told all the same."
+        )
+    rows = [_choice_row(choice) for choice in choices]
+    return Table(
+        "sensitivity-table",
+        "Effect on the one-year proven reoffending rate, by other choices of the method",
+        (
+            "What was changed",
+            "Treatment group, people",
+            "Comparison group, people",
+            f"Estimated difference ({confidence(significance)}), percentage points",
+            "p\u00a0value",
+            "Groups alike",
+            "Conclusion",
+        ),
+        tuple(rows if control is None else [*rows, _control_row(control)]),
+        tuple(notes),
+    )
+
+
+def _choice_row(choice: Choice) -> tuple[Cell, ...]:
+    name = f"checks.{slug(choice.label)}"
+    sizes: tuple[Cell, ...] = (NOT_APPLICABLE, NOT_APPLICABLE)
+    if choice.accepted is not None:
+        sizes = (
+            counted(f"{name}.treatment_n", choice.analysed),
+            counted(f"{name}.comparison_people", choice.comparison_people),
+        )
+    return (
+        Sentence(quoted(f"{name}.label", capital(choice.label))),
+        *sizes,
+        *choice_result(name, choice),
+        {True: "Yes", False: "No", None: NOT_APPLICABLE}[choice.accepted],
+        choice_conclusion(name, choice),
+    )
+
+
+def _control_row(control: Effect) -> tuple[Cell, ...]:
+    name = "checks.control"
+    interval: Cell = NOT_APPLICABLE
+    p: Cell = NOT_APPLICABLE
+    if has_range(control):
+        low, high = (
+            limited(f"{name}.{which}", getattr(control, which), "percentage points", 0, 100)
+            for which in ("ci_low", "ci_high")
+        )
+        interval = Sentence.of(low, " to ", high)
+        p = p_value(f"{name}.p_value", control.p_value)
+    found = "Significant difference" if direction(control) else "No significant difference"
+    return (
+        _CONTROL,
+        NOT_APPLICABLE,
+        NOT_APPLICABLE,
+        interval,
+        p,
+        NOT_APPLICABLE,
+        Tag(found, "red" if direction(control) else "grey"),
+    )
+
+
+def sensitivity_statement(choices: Sequence[Choice], *, control: Effect | None = None) -> Sentence:
+    """Return, in one sentence, whether the conclusion depends on the choices of the method.
+
+    Parameters
+    ----------
+    choices : sequence of Choice
+        The headline first.
+    control : Effect or None
+        The negative control, from ``disclosure.clear_control``.
+    """
+    headline, others = choices[0], choices[1:]
+    if headline.conclusion == "suppressed":
+        return Sentence.of(
+            "The headline has no result that can be reported, so it was not checked against other "
+            "choices of the method."
+        )
+    told = [choice for choice in others if choice.conclusion != "suppressed"]
+    same = sum(choice.conclusion == headline.conclusion for choice in told)
+    return Sentence.of(
+        *_same(told, same, headline.conclusion),
+        *_silent(len(others) - len(told)),
+        *_controlled(control),
+        ".",
+    )
+
+
+def _same(told: Sequence[Choice], same: int, conclusion: str) -> tuple[Part, ...]:
+    if not told:
+        return ("No other choice of the method gives a result to compare with",)
+    many = counted("checks.told", len(told), "choices")
+    if same == len(told):
+        return (
+            "The conclusion is the same (",
+            f"{_CONCLUDED[conclusion]}) with ",
+            *(("all ", many) if same > 1 else ("the ", spelled("checks.told.words", 1, "choices"))),
+            f" other {plural(many, 'choice', 'choices')} of the method that gave a result",
+        )
+    unlike = spelled("checks.unlike", len(told) - same, "choices")
+    return (
+        f"The conclusion ({_CONCLUDED[conclusion]}) is not the same with ",
+        unlike,
+        " of ",
+        many,
+        f" other {plural(many, 'choice', 'choices')} of the method, so it depends on "
+        f"{plural(unlike, 'that one', 'them')}",
+    )
+
+
+_CONCLUDED = {
+    "reduction": "a significant reduction",
+    "inconclusive": "inconclusive",
+    "increase": "a significant increase",
+}
+
+
+def _silent(many: int) -> tuple[Part, ...]:
+    if not many:
+        return ()
+    told = spelled("checks.silent", many, "choices")
+    return ("; for ", told, " more no result can be given")
+
+
+def _controlled(control: Effect | None) -> tuple[Part, ...]:
+    if control is None or not has_range(control):
+        return ()
+    if direction(control):
+        return (
+            "; the groups also differ significantly in what happened before the index date, so "
+            "they are unlike in something that is not recorded",
+        )
+    return ("; in what happened before the index date the groups do not differ significantly",)
