@@ -9,11 +9,20 @@ import pytest
 import statsmodels.formula.api as smf
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from matches import EXACT, FORMULAS, agree, expect_good_match, pool, reference
+from matches import EXACT, FORMULAS, REFERENCE, agree, expect_good_match, pool, reference
 from statsmodels.discrete.discrete_model import Logit
 
 from jdl import matching
-from jdl.matching import Specification, entropy, first_accepted, formula, match, radius, score
+from jdl.matching import (
+    Specification,
+    entropy,
+    first_accepted,
+    formula,
+    match,
+    pairs,
+    radius,
+    score,
+)
 
 FORMULA = "treated ~ age + prior + C(disposal) + region"
 PLAIN = Specification("plain", FORMULA, 0.2)
@@ -548,3 +557,54 @@ def test_rows_of_one_person_err_together():
     pairs = entropy.difference(y[rows], treated[rows], twice, values[rows], rows)
     agree(pairs.error, alone)
     assert entropy.difference(y[rows], treated[rows], twice, values[rows]).error < alone
+
+
+def test_pairs_are_those_of_r():
+    frame, weights, _, _ = reference("jdl_synth")
+    theirs = pd.read_csv(REFERENCE / "jdl_synth_nn1_cal02_pairs.csv").dropna().astype(int)
+    treated = frame["treated"].to_numpy(dtype=bool)
+    found = pairs.nearest(weights["logit"].to_numpy(), treated, 0.2)
+    ours = frame.index.to_numpy()[found]
+    assert len(ours) == 438
+    np.testing.assert_array_equal(ours, theirs.sort_values("treated_id"))
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.parametrize(
+    ("spec", "caliper", "exact"),
+    [("nn1", np.inf, False), ("nn1_cal02", 0.2, False), ("nn1_exact", 0.2, True)],
+)
+def test_paired_people_are_those_of_r(name, spec, caliper, exact):
+    frame, weights, figures, _ = reference(name)
+    treated = frame["treated"].to_numpy(dtype=bool)
+    strata = frame[EXACT[name][0]].to_numpy(dtype=np.int64) if exact else None
+    found = pairs.nearest(weights["logit"].to_numpy(), treated, caliper, strata)
+    assert len(found) == figures["specs"][spec]["n_treated_matched"]
+    if name == "jdl_synth":
+        paired = np.isin(np.arange(len(frame)), found)
+        np.testing.assert_array_equal(paired, weights[spec] > 0)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_each_takes_the_nearest_that_is_left(data):
+    n = data.draw(st.integers(2, 40))
+    coarse = st.integers(-5, 5).map(float)
+    logit = np.array(data.draw(st.lists(coarse, min_size=n, max_size=n)))
+    treated = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)))
+    strata = np.array(data.draw(st.lists(st.integers(0, 1), min_size=n, max_size=n)))
+    caliper = data.draw(st.sampled_from([0.0, 0.3, 1.0, np.inf]))
+    width = np.inf if caliper == np.inf else matching.caliper_width(logit, caliper)
+    left, expected = set(np.flatnonzero(~treated)), []
+    for i in sorted(np.flatnonzero(treated), key=lambda i: (-logit[i], i)):
+        near = [(abs(logit[i] - logit[j]), j) for j in left if strata[i] == strata[j]]
+        if near and min(near)[0] <= width:
+            expected.append((i, min(near)[1]))
+            left.remove(min(near)[1])
+    found = pairs.nearest(logit, treated, caliper, strata)
+    assert [tuple(pair) for pair in found] == sorted(expected)
+
+
+def test_without_a_caliper_equal_scores_make_pairs_too():
+    treated = np.array([False, True, False])
+    np.testing.assert_array_equal(pairs.nearest(np.zeros(3), treated, np.inf), [[1, 0]])

@@ -25,12 +25,14 @@ def first_accepted(
     *,
     estimator: Callable[[str, pd.DataFrame], Any],
     accept: Callable[[Matched], Verdict],
+    tolerated: float = 0.0,
     person: str = "offender_id",
 ) -> Matched:
-    """Match by each specification in turn until one is accepted and loses nobody.
+    """Match by each specification in turn until one is accepted and loses (nearly) nobody.
 
-    The search stops at the first accepted match in which every treated person has a part. Where
-    there is none, the accepted one that loses the fewest is kept, the earlier of equals.
+    The search stops at the first accepted match that loses at most the tolerated share of the
+    treatment group. Where there is none, the accepted one that loses the fewest is kept, the
+    earlier of equals.
 
     Parameters
     ----------
@@ -42,6 +44,8 @@ def first_accepted(
         ``estimator(formula, data).fit(disp=False)``, for example ``statsmodels``' ``smf.logit``.
     accept : callable
         Takes the match and gives a verdict with `accepted`, for example by ``balance.gate``.
+    tolerated : float
+        Share of the treatment group, from 0 to 1.
     person : str
         The column that tells which disposals belong to one person.
 
@@ -68,7 +72,7 @@ def first_accepted(
         first = first or matched
         if matched.accepted and (kept is None or lost < kept.treatment_lost):
             kept = matched
-        if matched.accepted and not lost:
+        if matched.accepted and lost <= tolerated * (lost + matched.treatment_n):
             break
     if first is None:
         raise ValueError("There is no specification to match by: the plan must hold at least one.")
