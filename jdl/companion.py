@@ -39,6 +39,12 @@ repeats them."""
 EDGE = 1e-8
 """Distance of a prediction from the impossible, below which the data do not determine it."""
 
+CERTAIN = 1e-5
+"""Mean slope of a model below which it predicts everyone with certainty."""
+
+FARTHEST = 20.0
+"""Standard error of the logarithm of a ratio from which there is nothing to say of the ratio."""
+
 _STEPS = 60
 _PATIENT_STEPS = 25
 _CLOSE = 1e-20
@@ -291,6 +297,8 @@ def predict(design: Design, comparison: Floats, model: str) -> Prediction:
     family = _FAMILIES[model]
     fit = _fit(design, comparison, family)
     predicted = family.mean(design.treated @ fit.coefficients)
+    if predicted.mean() > comparison.max() and model != "linear":
+        raise NoEstimate("The outcome model predicts more than was seen of anybody.")
     direction = (family.slope(predicted)[:, None] * design.treated).mean(axis=0)
     along = solve_triangular(fit.root, direction, lower=True)
     rows, pearson = _hat(design, fit)
@@ -413,7 +421,7 @@ def _fit(design: Design, outcome: Floats, family: _Family) -> _Fit:
     slope = family.slope(mean)
     edge = mean - family.lowest < EDGE, family.highest - mean < EDGE
     certain = edge[0] | edge[1]
-    if certain.all():
+    if weight @ slope <= CERTAIN * weight.sum():
         raise NoEstimate("The outcome model predicts everyone with certainty.")
     root = _root(z, weight * slope)
     return _Fit(at, root, outcome - mean, slope, bool(certain.any()))
@@ -635,7 +643,7 @@ def _adjusted(
     low, high = found.interval(significance)
     direction = "reduction" if found.difference < 0 else "increase"
     concludes = effect.reason is None and found.p_value <= significance
-    has_ratio = math.isfinite(found.log_error)
+    has_ratio = found.log_error < FARTHEST
     ratio_low, ratio_high = found.ratio_interval(significance) if has_ratio else (None, None)
     return replace(
         blank,
