@@ -349,24 +349,28 @@ def compared(oasys: bool) -> list[str]:
     return [*BALANCED, *(("ogrs", *NEEDS, "needs_incomplete") if oasys else ())]
 
 
-def losses(treated: pd.DataFrame, frame: pd.DataFrame) -> dict[str, int]:
+def losses(treated: pd.DataFrame, found: pd.DataFrame, frame: pd.DataFrame) -> dict[str, int]:
     """Count the treated people lost between the located sentence and the matched sample.
 
     Parameters
     ----------
     treated : DataFrame
         Located people with an index disposal, one row each.
+    found : DataFrame
+        From `candidates`, with treated.
     frame : DataFrame
-        The matched candidates, with treated and weight.
+        The matched candidates, with treated and weight; who left between the two is not counted.
 
     Returns
     -------
     dict of str to int
         By reason.
     """
-    ours = frame.loc[frame["treated"] == 1]
-    matched = int((ours["weight"] > 0).sum())
-    return {NO_ASSESSMENT: len(treated) - len(ours), NO_MATCH: len(ours) - matched}
+    ours = frame.loc[frame["treated"] == 1, "weight"]
+    return {
+        NO_ASSESSMENT: len(treated) - int((found["treated"] == 1).sum()),
+        NO_MATCH: int((ours == 0).sum()),
+    }
 
 
 def started(located: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
@@ -553,10 +557,10 @@ def _measured_early(
     if not (early > 0).any():
         return fetched
     days = draw(fetched, early.where(fetched["treated"] == 1), seed).fillna(0)
-    convicted = fetched["conviction_date"] - pd.to_timedelta(days, unit="D")
+    began = fetched["conviction_date"] - pd.to_timedelta(days, unit="D")
     points = fetched[["disposal_id", "offender_id"]].assign(
-        convicted=convicted,
-        at_liberty=convicted.where(convicted < fetched["begun"], fetched["begun"]),
+        convicted=began - pd.Timedelta(days=1),
+        at_liberty=began.where(began < fetched["begun"], fetched["begun"]),
     )
     con.register("moved_points", points.loc[days > 0])
     moved = con.execute(

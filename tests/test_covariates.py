@@ -320,6 +320,8 @@ def test_an_intervention_begun_before_the_order_moves_the_point_of_both_groups()
 def test_needs_assessed_after_an_early_start_count_for_nobody():
     con = engine(disposals=LIVES, oasys=[assessment("2009-02-25", "T")])
     assert list(fetch(con, oasys=True).index) == ["T2"]
+    assert list(fetch(con, oasys=True, located=early("2009-02-26")).index) == ["T2"]
+    assert not len(fetch(con, oasys=True, located=early("2009-02-25")))
     assert not len(fetch(con, oasys=True, located=early("2009-02-21")))
 
 
