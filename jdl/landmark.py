@@ -10,7 +10,9 @@ index date, and the year runs from that day (van Houwelingen 2007; Hernán and R
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -18,13 +20,9 @@ import pandas as pd
 from jdl.covariates import draw
 from jdl.national import Vintage
 from jdl.outcomes import PROVEN, WHOLE
+from jdl.sentence import DEAD, INSIDE, NO_START, OFFENDED, UNFINISHED
 
-NO_START = "no day on which the intervention started"
 NO_GAP = "nobody treated of the same sex and disposal has a day"
-UNFINISHED = "follow-up from that day not yet complete in the national records"
-DEAD = "died by that day"
-INSIDE = "in prison on that day"
-OFFENDED = "offence since the index date"
 REASONS = (NO_START, NO_GAP, UNFINISHED, DEAD, INSIDE, OFFENDED)
 
 
@@ -169,6 +167,42 @@ def delay(
         left=_left(rows["treated"] == 1, reason),
         liberty_known="prison_spells" in vintage.tables,
     )
+
+
+def candidates(
+    con: duckdb.DuckDBPyConnection,
+    vintage: Vintage,
+    treated: pd.DataFrame,
+    near: pd.Series,
+    *,
+    choose: Callable[..., pd.DataFrame],
+    seed: int,
+    **choices: Any,
+) -> pd.DataFrame:
+    """Fetch candidates and start every follow-up on the day of the intervention.
+
+    Parameters
+    ----------
+    con, vintage, treated, seed
+        As for `delay`.
+    near : Series of str
+        Register people who leave the pool.
+    choose : callable
+        Treated people and `near` -> candidates, see ``covariates.candidates``; takes the
+        `choices`.
+
+    Returns
+    -------
+    DataFrame
+    """
+    found = choose(treated, near, **choices)
+    return delay(con, vintage, found, treated, seed=seed).candidates
+
+
+def losses(delayed: Delayed) -> dict[str, int]:
+    """Count the treated people who left because of the day of their intervention, by reason."""
+    counts = delayed.left.set_index("reason")["treatment"]
+    return {str(reason): int(many) for reason, many in counts.items() if many}
 
 
 def _days(index: pd.Series, start: pd.Series) -> pd.Series:

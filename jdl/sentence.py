@@ -42,6 +42,11 @@ TOO_EARLY = "sentence before the years for which reoffending is measured"
 TOO_LATE = "follow-up not yet complete in the national records"
 AFTER_FOLLOW_UP = "intervention began after the year of follow-up"
 NOT_COVERED = "not among the people this analysis covers"
+NO_START = "no day on which the intervention started"
+UNFINISHED = "follow-up from the start of the intervention not yet complete"
+DEAD = "died before the intervention started"
+INSIDE = "in prison when the intervention started"
+OFFENDED = "offence between the index date and the start of the intervention"
 NO_ASSESSMENT = "no needs assessment before the sentence"
 NO_MATCH = "no similar person in the comparison pool"
 REASONS = (
@@ -62,6 +67,11 @@ REASONS = (
     AFTER_FOLLOW_UP,
     NOT_COVERED,
     NO_ASSESSMENT,
+    NO_START,
+    UNFINISHED,
+    DEAD,
+    INSIDE,
+    OFFENDED,
     NO_MATCH,
 )
 _DECISIONS = {"incomplete": INCOMPLETE, "not found": NOT_FOUND, "review": REVIEW}
