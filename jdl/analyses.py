@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol
 
 import pandas as pd
 
 from jdl.effects import Effect
-from jdl.matching import Attempt, Matched
+from jdl.landmark import Gaps
+from jdl.matching import Attempt, Matched, Specification
 
 HEADLINE = "headline"
 NATIONAL_FIELDS = {
@@ -23,6 +25,7 @@ NATIONAL_FIELDS = {
 }  # fmt: skip
 """What a request calls a subgroup, and the national column it is read from."""
 UNRECORDED = "not recorded"
+WAITING = "days_to_start"
 
 
 class Choose(Protocol):
@@ -268,11 +271,42 @@ def _levels(known: pd.DataFrame, name: str) -> Iterator[Wanted]:
         yield Wanted(f"{name.replace('_', '-')}-{place}", label, people)
 
 
+def other_start(treated: pd.DataFrame, lead: Run, region: str | None, gaps: Gaps) -> list[Wanted]:
+    """Plan the analysis that starts the follow-up on the other day than the headline does.
+
+    Parameters
+    ----------
+    treated : DataFrame
+        The located treatment group.
+    lead : Run
+        The headline's.
+    region : str or None
+        The region the headline is kept to.
+    gaps : landmark.Gaps
+        How long after the index date interventions started.
+
+    Returns
+    -------
+    list of Wanted
+        One, or none where every intervention started by the index date.
+    """
+    people = frozenset(treated["disposal_id"])
+    name, label = (
+        ("index-date", "Followed from the index date, as the service does")
+        if gaps.leads()
+        else ("landmark", "Followed from the start of the intervention")
+    )
+    return [Wanted(name, label, people, lead, region)] if gaps.after else []
+
+
 def by_plan(
     candidates: pd.DataFrame,
     *,
-    specifications: Mapping[bool, Sequence[Any]],
+    formulas: Mapping[bool, str],
+    listed: Callable[[str], Sequence[Specification]],
     search: Callable[..., Matched],
+    judge: Callable[..., Any],
+    compared: Callable[[bool], list[str]],
     needs: bool,
     also_exact: tuple[str, ...] = (),
 ) -> Matched:
@@ -281,21 +315,31 @@ def by_plan(
     Parameters
     ----------
     candidates : DataFrame
-    specifications : mapping of bool to sequence of Specification
-        Those without needs, under False, and those with them, under True.
+    formulas : mapping of bool to str
+        The score without needs, under False, and with them, under True.
+    listed : callable
+        A formula -> the specifications of the plan in their order.
     search : callable
-        ``search(candidates, specifications)``, see ``matching.first_accepted``.
+        See ``matching.first_accepted``; it takes the rule of acceptance as `accept`.
+    judge : callable
+        The rule, see ``balance.judge``; it takes the variables compared as `covariates`.
+    compared : callable
+        Whether on needs -> the variables whose balance is judged.
     needs : bool
-        Which of the two lists.
+        Whether people are matched on needs.
     also_exact : tuple of str
         Columns that must agree besides those of the specifications.
 
     Returns
     -------
     Matched
+        A follow-up from the start of the intervention is matched on the days to it, too.
     """
-    chosen = [replace(one, exact=(*one.exact, *also_exact)) for one in specifications[needs]]
-    return search(candidates, chosen)
+    waited = [WAITING] if WAITING in candidates else []
+    formula = " + ".join([formulas[needs], *waited])
+    chosen = [replace(one, exact=(*one.exact, *also_exact)) for one in listed(formula)]
+    rule = partial(judge, covariates=[*compared(needs), *waited])
+    return search(candidates, chosen, accept=rule)
 
 
 def run(

@@ -8,6 +8,7 @@ import pytest
 
 from jdl import analyses
 from jdl.analyses import ASSESSED, EVERYONE, WITH_NEEDS, Wanted
+from jdl.landmark import Gaps
 from jdl.matching import Specification
 
 PLAIN = {
@@ -142,20 +143,60 @@ def test_nobody_is_named_in_the_print_of_a_plan():
     assert "d000" not in repr(planned(treated, sex="all"))
 
 
-def test_matching_by_the_plan_takes_the_list_and_the_columns_of_the_analysis():
-    asked = []
-    lists = {
-        False: [Specification("plain", "treated ~ age", 0.2, ("sex",))],
-        True: [Specification("needs", "treated ~ age + ogrs", 0.2, ("sex",))],
-    }
+def listed(formula):
+    return [Specification("only", formula, 0.2, ("sex",))]
+
+
+def matched_by_plan(candidates, **changes):
+    """What the search was asked for: formula, exact columns and the variables judged."""
+    asked = {}
+
+    def search(candidates, chosen, *, accept):
+        asked["formula"], asked["exact"] = chosen[0].formula, chosen[0].exact
+        asked["judged"] = accept("groups")
+
     analyses.by_plan(
-        pd.DataFrame(),
-        specifications=lists,
-        search=lambda candidates, chosen: asked.extend(chosen),
-        needs=True,
-        also_exact=("region",),
+        candidates,
+        formulas={False: "treated ~ age", True: "treated ~ age + ogrs"},
+        listed=listed,
+        search=search,
+        judge=lambda matched, *, covariates: (matched, covariates),
+        compared=lambda needs: ["age", *["ogrs"] * needs],
+        **{"needs": False} | changes,
     )
-    assert [(one.name, one.exact) for one in asked] == [("needs", ("sex", "region"))]
+    return asked
+
+
+def test_matching_by_the_plan_takes_the_formula_and_the_columns_of_the_analysis():
+    plain = matched_by_plan(pd.DataFrame())
+    assert plain == {
+        "formula": "treated ~ age",
+        "exact": ("sex",),
+        "judged": ("groups", ["age"]),
+    }
+    assert matched_by_plan(pd.DataFrame(), needs=True, also_exact=("region",)) == {
+        "formula": "treated ~ age + ogrs",
+        "exact": ("sex", "region"),
+        "judged": ("groups", ["age", "ogrs"]),
+    }
+
+
+def test_days_to_the_start_are_matched_and_judged_where_candidates_have_them():
+    asked = matched_by_plan(pd.DataFrame({"days_to_start": [1.0]}))
+    assert asked["formula"] == "treated ~ age + days_to_start"
+    assert asked["judged"] == ("groups", ["age", "days_to_start"])
+
+
+@pytest.mark.parametrize(
+    ("after", "late", "made"), [(0, 0, []), (40, 2, ["landmark"]), (40, 20, ["index-date"])]
+)
+def test_the_other_start_of_the_follow_up_stands_beside_the_headline(after, late, made):
+    gaps = Gaps(
+        treated=40, dated=40, after=after, late=late, late_share=late / 40, reoffended_within=0,
+        median=None, upper=None, late_days=28,
+    )  # fmt: skip
+    planned = analyses.other_start(located(), EVERYONE, None, gaps)
+    assert [one.id for one in planned] == made
 
 
 @dataclass
