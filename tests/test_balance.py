@@ -9,7 +9,10 @@ from matches import FORMULAS, agree, expect_good_match, pool, reference
 from jdl import balance
 from jdl.matching import Specification, first_accepted
 
-SPECS = ("radius_logit02sd", "radius_logit02sd_exact", "nn3_cal02", "ebal")
+SPECS = (
+    "nn1", "nn1_cal02", "nn1_replace", "nn3_cal02", "nn1_exact", "subclass6", "radius_logit02sd",
+    "radius_logit02sd_exact", "radius_logit005sd", "radius_ps001", "ebal", "ipw_att", "overlap",
+)  # fmt: skip
 NUMBERS = {
     "jdl_synth": "age male prior firstage custody employed benefits drug alcohol uk_national "
     "severity logit",
@@ -60,12 +63,100 @@ def test_standardised_differences_agree_with_r(name, spec):
         "smd_after": "smd_treated_after",
     }.items():
         agree(ours.loc[shared, mine], theirs[r])
+    for mine, r in {
+        "variance_ratio_before": "vr_before",
+        "variance_ratio_after": "vr_after",
+    }.items():
+        numbers = theirs.index[theirs["vr_before"].notna()]
+        assert len(numbers) >= 5
+        agree(ours.loc[numbers, mine], theirs.loc[numbers, r])
+        # MatchIt's distance is the score itself there, not the logit.
+        distance = ["logit"] if spec == "radius_ps001" else []
+        of_matchit = theirs[f"mi_{r}"].drop(distance).dropna()
+        agree(ours.loc[of_matchit.index, mine], of_matchit)
+        assert ours[mine].drop(numbers).isna().all()
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.parametrize("spec", ["radius_logit02sd", "nn1_cal02", "nn1_replace"])
+def test_distances_of_distributions_agree_with_r(name, spec):
+    frame, weights, _, theirs = reference(name)
+    frame = frame.assign(weight=weights[spec], logit=weights["logit"])
+    ours = balance.distributions(frame, NUMBERS[name].split()).set_index("variable")
+    theirs = theirs[theirs["spec"] == spec].set_index("variable").loc[ours.index]
+    for when in ("before", "after"):
+        agree(ours[f"mean_{when}"], theirs[f"mi_ecdf_mean_{when}"])
+        agree(ours[f"greatest_{when}"], theirs[f"mi_ecdf_max_{when}"])
+
+
+def test_squares_and_products_are_compared_as_columns_of_their_own():
+    frame = pool().assign(older=lambda f: f["age"] > 30, weight=np.linspace(0, 2, 440))
+    found = balance.second_order(frame, ["age", "older", "region", "prior"])
+    assert list(zip(found["variable"], found["level"], strict=True))[:5] == [
+        ("age squared", ""),
+        ("prior squared", ""),
+        ("age by older", "yes"),
+        ("age by region", "london"),
+        ("age by region", "north east"),
+    ]
+    assert len(found) == 2 + 1 + 3 + 1 + 3 + 1 + 3
+    wales = frame["region"] == "wales"
+    products = {
+        ("age squared", ""): frame["age"] ** 2,
+        ("age by region", "wales"): frame["age"] * wales,
+        ("older by region", "yes by wales"): frame["older"] & wales,
+        ("age by prior", ""): frame["age"] * frame["prior"],
+        ("older by prior", "yes"): frame["older"] * frame["prior"],
+    }
+    found = found.set_index(["variable", "level"])
+    for key, product in products.items():
+        expected = balance.table(frame.assign(product=product), ["product"]).iloc[0]
+        mine = found.loc[key]
+        for column in ("mean_treatment", "mean_after", "smd_before", "smd_after"):
+            agree(mine[column], expected[column])
+        np.testing.assert_allclose(
+            mine["variance_ratio_after"], expected["variance_ratio_after"], rtol=1e-9
+        )
+
+
+def test_squares_and_products_beyond_their_limit_shut_the_gate_and_are_told():
+    values = [1.0, 2.0, 3.0, 4.0]
+    apart = two([1.0, 1.0, 4.0, 4.0], values)
+    table, seconds = balance.table(apart, ["x"]), balance.second_order(apart, ["x"])
+    worst = abs(seconds["smd_after"].iloc[0])
+    assert balance.gate(table).accepted
+    assert balance.gate(table, second_order=seconds, second_order_limit=worst).accepted
+    verdict = balance.gate(table, second_order=seconds, second_order_limit=worst - 1e-9)
+    assert not verdict.accepted
+    assert verdict.second_order_worst_variable == "x squared"
+    assert f"Of squares and products it is {100 * worst:.1f}% for x squared" in repr(verdict)
+    assert balance.judge(type("M", (), {"frame": apart}), covariates=["x"], main=["x"]).accepted
+    assert not balance.judge(
+        type("M", (), {"frame": apart}), covariates=["x"], main=["x"], second_order_limit=0.1
+    ).accepted
+
+
+def test_unusual_variance_ratios_are_counted():
+    frame = two([1.0, 9.0, 5.0], [4.0, 6.0, 5.0]).assign(y=[1.0, 2, 3, 1, 2, 3])
+    verdict = balance.gate(balance.table(frame, ["x", "y"]))
+    assert (verdict.ratios, verdict.ratios_outside) == (2, 1)
+    assert repr(verdict).endswith("Of 2 variance ratios 1 are outside 0.5 to 2.")
+
+
+def test_a_large_mean_does_not_cost_the_variance():
+    rng = np.random.default_rng(0)
+    ours, theirs = rng.normal(size=(2, 50))
+    plain, far = (row_of(two(ours + shift, theirs + shift)) for shift in (0, 1e7))
+    np.testing.assert_allclose(
+        far["variance_ratio_after"], plain["variance_ratio_after"], rtol=1e-7
+    )
+    agree(far["smd_after"], plain["smd_after"], tolerance=1e-7)
 
 
 def test_every_level_of_a_category_has_a_row_and_shares_sum_to_one():
     frame = pool().assign(weight=1.0)
     table = balance.table(frame, ["region", "age", "disposal"])
-    assert list(table.columns) == list(balance.COLUMNS)
+    assert list(table.columns) == [*balance.COLUMNS, *balance.RATIO_COLUMNS]
     assert list(zip(table["variable"], table["level"], strict=True)) == [
         ("region", "london"),
         ("region", "north east"),
