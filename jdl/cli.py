@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(title="commands", metavar="")
     adders = (_add_release, _add_run, _add_prepare, _add_review, _add_check)
-    for add in (*adders, _add_synth, _add_template):
+    for add in (*adders, _add_power, _add_synth, _add_template):
         add(commands)
     return parser
 
@@ -215,6 +215,28 @@ def _add_check(commands: _Commands[argparse.ArgumentParser]) -> None:
     )
     _add_folders(parser, outputs=False)
     parser.set_defaults(do=_check)
+
+
+def _add_power(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _described(
+        commands.add_parser("power", help="say how many people a request would need"),
+        "Before a request is made: say how many people are needed to find a reduction, or how\n"
+        "small a reduction the people there are could show. Nothing is read or written.",
+        "examples:\n"
+        "  jdl power --rate 0.45 --difference 0.06\n"
+        "  jdl power --rate 0.45 --people 500 --pool 2000",
+    )
+    for name, default, about in (
+        ("rate", None, "share of similar people who reoffend within a year, such as 0.45"),
+        ("difference", None, "the reduction to be found, such as 0.06 for 6 percentage points"),
+        ("people", None, "people to be uploaded"),
+        ("pool", None, "effective size of a comparison group that cannot grow"),
+        ("power", "0.8", "share of such studies that find the reduction (0.8)"),
+        ("significance", "0.05", "of the test (0.05)"),
+        ("retained", "0.35", "share of the people uploaded who end up analysed (0.35)"),
+    ):
+        parser.add_argument(f"--{name}", metavar="N", default=default, help=about)
+    parser.set_defaults(do=_power)
 
 
 def _add_synth(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -488,6 +510,15 @@ def _named(given: argparse.Namespace) -> Path:
         return path.parent
     folder = _places(given).requests / given.what
     return folder if not path.exists() and folder.is_dir() else path
+
+
+def _power(given: argparse.Namespace) -> int:
+    from jdl import power
+
+    names = ("rate", "difference", "people", "pool", "power", "significance", "retained")
+    for line in power.sentences(power.read_plan({name: getattr(given, name) for name in names})):
+        _say(line)
+    return DONE
 
 
 def _synth(given: argparse.Namespace) -> int:

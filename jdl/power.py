@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from scipy.special import ndtri
+
+from jdl.faults import Fault, Unusable
 
 
 class Group(Protocol):
@@ -95,7 +98,7 @@ class Plan:
         where no number is enough, None where it was not asked for.
     detectable : float or None
         Smallest reduction that the people given would show with the stated power; infinite where
-        even none reoffending would not show.
+        fewer than `EVENTS` of them would then reoffend.
     """
 
     rate: float
@@ -108,10 +111,6 @@ class Plan:
     needed: float | None
     needed_fixed: float | None
     detectable: float | None
-
-    def upload(self, needed: float) -> float:
-        """Return how many to upload that so many are analysed."""
-        return needed / self.retained
 
 
 def reach(significance: float = 0.05, power: float = 0.8) -> float:
@@ -237,6 +236,9 @@ def _figures(group: Group) -> _Figures:
 POOL = 50
 """Comparison people, in effective size, to each treated person of a request not yet made."""
 
+EVENTS = 10
+"""Treated people who reoffend below which nothing is concluded."""
+
 
 def plan(
     rate: float,
@@ -273,16 +275,18 @@ def plan(
     Notes
     -----
     As `numbers_needed`, with the variance p (1 - p) of each rate. The smallest difference solves
-    d^2 = (z + zb)^2 ((rate - d) (1 - rate + d) / n + rate (1 - rate) / m) for d.
+    d^2 = (z + zb)^2 ((rate - d) (1 - rate + d) / n + rate (1 - rate) / m) for d. Nothing is
+    concluded of fewer than `EVENTS` treated people who reoffend, so as many are always needed.
     """
     many = reach(significance, power)
     growing = fixed = detectable = None
     if difference is not None:
         ours, theirs = _variance(rate - difference), _variance(rate)
-        growing = (ours + theirs / POOL) * (many / difference) ** 2
+        least = EVENTS / (rate - difference)
+        growing = max(least, (ours + theirs / POOL) * (many / difference) ** 2)
         if pool is not None:
             left = (difference / many) ** 2 - theirs / pool
-            fixed = ours / left if left > 0 else math.inf
+            fixed = max(least, ours / left) if left > 0 else math.inf
     if people is not None:
         n = people * retained
         detectable = _smallest(rate, n, POOL * n if pool is None else pool, many)
@@ -300,4 +304,144 @@ def _smallest(rate: float, n: float, pool: float, many: float) -> float:
     k = many**2 / n
     b, c = k * (1 - 2 * rate), -(many**2) * _variance(rate) * (1 / n + 1 / pool)
     smallest = (-b + math.sqrt(b * b - 4 * (1 + k) * c)) / (2 * (1 + k))
-    return smallest if smallest <= rate else math.inf
+    return smallest if n * (rate - smallest) >= EVENTS else math.inf
+
+
+def read_plan(written: Mapping[str, str | None]) -> Plan:
+    """Make a plan of what was written on the command line.
+
+    Parameters
+    ----------
+    written : mapping of str to str or None
+        By the names of the parameters of `plan`; None where nothing was written.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    Unusable
+        With every fault there is.
+    """
+    given = {name: text for name, text in written.items() if text is not None}
+    values = {name: _number(text) for name, text in given.items()}
+    faults = [
+        Fault("jdl power", rule, remedy, f"--{name}")
+        for name, (rule, remedy, holds) in _RULES.items()
+        if name in given and not holds(values[name])
+    ]
+    if "rate" not in given:
+        faults.insert(0, Fault("jdl power", "is needed", "Write 0.45 for 45%", "--rate"))
+    if not {"difference", "people"} & set(given):
+        remedy = "Give the reduction to be found, the people to be uploaded, or both"
+        faults.append(Fault("jdl power", "there is nothing to work out", remedy))
+    rate, difference = values.get("rate", math.nan), values.get("difference", math.nan)
+    if difference >= rate and not faults:
+        rule = "must be below the rate: nobody can reoffend less often than never"
+        faults.append(Fault("jdl power", rule, "Write a smaller reduction", "--difference"))
+    if faults:
+        raise Unusable(faults)
+    counts = {name: int(values.pop(name)) for name in ("people", "pool") if name in values}
+    return plan(values.pop("rate"), **counts, **values)  # type: ignore[arg-type]
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _share(value: float) -> bool:
+    return 0 < value < 1
+
+
+def _whole(value: float) -> bool:
+    return math.isfinite(value) and value >= 1 and value == int(value)
+
+
+_RULES = {
+    "rate": ("must be a share above 0 and below 1", "Write 0.45 for 45%", _share),
+    "difference": (
+        "must be a share above 0 and below 1",
+        "Write 0.06 for a reduction of 6 percentage points",
+        _share,
+    ),
+    "people": ("must be a whole number, at least 1", "Write 500 for 500 people", _whole),
+    "pool": ("must be a whole number, at least 1", "Write 2000 for 2,000 people", _whole),
+    "power": (
+        "must be a share of at least 0.5 and below 1",
+        "Write 0.8 for 8 times in 10",
+        lambda value: 0.5 <= value < 1,
+    ),
+    "significance": (
+        "must be a share above 0 and at most 0.2",
+        "Write 0.05 for 5%",
+        lambda value: 0 < value <= 0.2,
+    ),
+    "retained": (
+        "must be a share above 0 and at most 1",
+        "Write 0.35 if 35 of every 100 people uploaded are analysed",
+        lambda value: 0 < value <= 1,
+    ),
+}
+
+
+def sentences(plan: Plan) -> Iterator[str]:
+    """Tell a plan in plain words.
+
+    Parameters
+    ----------
+    plan : Plan
+        As `plan` makes it.
+
+    Yields
+    ------
+    str
+        A line.
+    """
+    if plan.difference is not None and plan.needed is not None:
+        yield (
+            f"To find a fall of {_points(plan.difference)}, from {_percent(plan.rate)} who "
+            f"reoffend without the programme to {_percent(plan.rate - plan.difference)} with it:"
+        )
+        yield f"- {_people(plan, plan.needed)}, with a comparison group that grows with them"
+        if plan.pool is not None and plan.needed_fixed is not None:
+            group = f"a comparison group that stays at {plan.pool:,} people"
+            if math.isfinite(plan.needed_fixed):
+                yield f"- {_people(plan, plan.needed_fixed)}, with {group}"
+            else:
+                yield f"- no number of people is enough with {group}"
+    if plan.people is not None and plan.detectable is not None:
+        yield (
+            f"With {plan.people:,} people uploaded, of whom about "
+            f"{round(plan.people * plan.retained):,} are analysed:"
+        )
+        if math.isfinite(plan.detectable):
+            yield (
+                f"- the smallest fall that is found is {_points(plan.detectable)}, from "
+                f"{_percent(plan.rate)} to {_percent(plan.rate - plan.detectable)}"
+            )
+        else:
+            yield (
+                f"- no fall is found, for fewer than {EVENTS} of those analysed would reoffend, "
+                "too few to draw a conclusion"
+            )
+    yield (
+        f"Found means: significant at {_percent(plan.significance)} in {_percent(plan.power)} of "
+        f"such studies. {_percent(plan.retained)} of the people uploaded are taken to be analysed."
+    )
+
+
+def _people(plan: Plan, needed: float) -> str:
+    analysed, uploaded = math.ceil(needed), math.ceil(math.ceil(needed) / plan.retained)
+    return f"{analysed:,} people in the analysis, about {uploaded:,} to upload"
+
+
+def _points(share: float) -> str:
+    return f"{share * 100:.1f} percentage points"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.1f}".removesuffix(".0") + "%"

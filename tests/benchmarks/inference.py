@@ -242,12 +242,11 @@ def mean(values: np.ndarray) -> Cell:
     return Cell(float(np.mean(values)), float(np.std(values, ddof=1) / math.sqrt(len(values))))
 
 
-def jackknifed(statistic: Callable[[np.ndarray], float], n: int, parts: int = 50) -> Cell:
-    """Return a statistic of replications and its error by leaving out each of some parts."""
-    rows = np.arange(n)
-    left = np.array([statistic(rows[rows % parts != part]) for part in range(parts)])
-    spread = math.sqrt((parts - 1) / parts * float(((left - left.mean()) ** 2).sum()))
-    return Cell(statistic(rows), spread)
+def resampled(statistic: Callable[[np.ndarray], float], n: int, times: int = 200) -> Cell:
+    """Return a statistic of replications, and its error by the bootstrap."""
+    rng = np.random.default_rng(n)
+    drawn = [statistic(rng.integers(0, n, n)) for _ in range(times)]
+    return Cell(statistic(np.arange(n)), float(np.std(drawn, ddof=1)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,7 +279,7 @@ class Results:
     def rmse(self, who: str, outcome: str) -> Cell:
         """Root of the mean squared miss."""
         misses = self.misses(who, outcome, "planted")
-        return jackknifed(lambda rows: math.sqrt((misses[rows] ** 2).mean()), len(self))
+        return resampled(lambda rows: math.sqrt((misses[rows] ** 2).mean()), len(self))
 
     def covers(self, who: str, outcome: str, where: str = "planted") -> Cell:
         """Share of intervals with the truth in them."""
@@ -300,7 +299,7 @@ class Results:
     def ratio_of_rmse(self, outcome: str) -> Cell:
         """Return the adjusted check's over that of 1:1 nearest."""
         ours, theirs = (self.misses(who, outcome, "planted") ** 2 for who in (COMPANION, NEAREST))
-        return jackknifed(lambda r: math.sqrt(ours[r].mean() / theirs[r].mean()), len(self))
+        return resampled(lambda r: math.sqrt(ours[r].mean() / theirs[r].mean()), len(self))
 
     def gain(self, outcome: str, *, at_equal_size: bool) -> Cell:
         """Power of the adjusted check minus that of the service's test."""
@@ -315,7 +314,7 @@ class Results:
                 powers.append((p[rows] <= limit).mean())
             return float(powers[0] - powers[1])
 
-        return jackknifed(difference, len(self))
+        return resampled(difference, len(self))
 
     def people(self, outcome: str) -> float:
         """How many more people the service's test needs for the adjusted check's power."""
@@ -390,7 +389,7 @@ def numbers_needed(seen: Results, larger: Results) -> Cell:
     def simulated(rows: np.ndarray) -> float:
         return size * (reach() / float(ndtri(0.975) + ndtri(found[rows].mean()))) ** 2
 
-    needed = jackknifed(simulated, len(larger))
+    needed = resampled(simulated, len(larger))
     print(
         f"\nNumbers needed: {formula:.0f} by the formula; {needed.told(1, 1)} simulated, from a "
         f"power of {mean(found).told(2)} % with {size:.0f} people.\n"
