@@ -299,6 +299,37 @@ def other_start(treated: pd.DataFrame, lead: Run, region: str | None, gaps: Gaps
     return [Wanted(name, label, people, lead, region)] if gaps.after else []
 
 
+def specifications(
+    formula: str, *, calipers: Sequence[float], added: str, exact: Sequence[str]
+) -> tuple[Specification, ...]:
+    """List the specifications of the plan: what loses nobody comes before what may.
+
+    Parameters
+    ----------
+    formula : str
+        Of the score.
+    calipers : sequence of float
+        In standard deviations of the logit, from the widest.
+    added : str
+        Squares and products that the second specification adds to the score.
+    exact : sequence of str
+        Columns that must agree within every match.
+
+    Returns
+    -------
+    tuple of Specification
+        The widest caliper; the same with the added terms; the finer calipers; entropy balancing.
+    """
+    of = partial(Specification, exact=tuple(exact))
+    widest, *finer = calipers
+    return (
+        of(f"caliper {widest:g}", formula, widest),
+        of(f"caliper {widest:g} with added terms", f"{formula} + {added}", widest),
+        *(of(f"caliper {width:g}", formula, width) for width in finer),
+        of("entropy balancing", formula, widest, method="entropy balancing"),
+    )
+
+
 def by_plan(
     candidates: pd.DataFrame,
     *,
@@ -363,8 +394,8 @@ def run(
     near : Series of str
         Register people who leave the pool.
     choose, match, read, compare, adjust : callable
-        The notebook's own stages. `compare` and `adjust` take the name of the analysis;
-        `adjust` takes the sample, the effects and the terms of the score.
+        The notebook's own stages. `compare` takes the name of the analysis, `adjust` takes
+        the sample, the effects and the terms of the score.
 
     Returns
     -------
@@ -382,7 +413,7 @@ def run(
             return Analysed(one, matched)
         sample = read(matched)
         results = compare(sample, analysis=one.id)
-        checks = adjust(sample, results, matched.terms, analysis=one.id)
+        checks = adjust(sample, results, matched.terms)
         return Analysed(one, matched, sample, results, checks)
 
     return tuple(analysed(one) for one in wanted)

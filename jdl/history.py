@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,42 @@ def before_this_system(log: pd.DataFrame, release: str) -> pd.DataFrame:
         for row in frame.reindex(columns=list(COLUMNS)).to_dict("records")
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS)).assign(origin="log")
+
+
+def looks(
+    ids: Sequence[str], outputs: Path, log: pd.DataFrame, release: str
+) -> list[dict[str, Any]]:
+    """Return what is known of earlier analyses of a programme.
+
+    Parameters
+    ----------
+    ids : sequence of str
+        The requests that a report includes.
+    outputs : Path
+        The folder of releases.
+    log : DataFrame
+        The log of requests.
+    release : str
+        The release in hand; later ones, and this one, are left out.
+
+    Returns
+    -------
+    list of dict
+        By release: programme, release, and of the headline rate treatment_n, rate_difference,
+        ci_low, ci_high and rate_result, missing where no result is held.
+    """
+    asked = log.loc[log["id"].isin(ids), ["id", "programme", "release"]]
+    held = to_date([], outputs, log, release)
+    rates = held.loc[held["measure"] == "rate", ["id", *_LOOK]].drop_duplicates("id", keep="last")
+    known = asked.merge(rates, on="id", how="left").rename(columns=_LOOK)
+    rows = known.sort_values(["release", "id"]).drop(columns="id").to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
+
+
+_LOOK = {
+    "treatment_n": "treatment_n", "difference": "rate_difference", "ci_low": "ci_low",
+    "ci_high": "ci_high", "conclusion": "rate_result",
+}  # fmt: skip
 
 
 def to_date(

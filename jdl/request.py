@@ -721,15 +721,15 @@ def unmet(criteria: Iterable[Criterion]) -> list[Criterion]:
     return [criterion for criterion in criteria if not criterion.met]
 
 
-def stop_if(criteria: Iterable[Criterion], record: object = None) -> None:
+def stop_if(criteria: Iterable[Criterion], *shown: object) -> None:
     """End the notebook, as complete, where any criterion is not met.
 
     Parameters
     ----------
     criteria : iterable of Criterion
         All, or the unmet only.
-    record : object, optional
-        What the notebook records of a request that ends here; it is shown before it ends.
+    *shown : object
+        What the notebook says and records of a request that ends here; shown before it ends.
 
     Raises
     ------
@@ -739,7 +739,7 @@ def stop_if(criteria: Iterable[Criterion], record: object = None) -> None:
     if unmet(criteria):
         from IPython.display import display  # slow to import, and only a notebook comes here
 
-        display(record)  # type: ignore[no-untyped-call]
+        display(*shown)  # type: ignore[no-untyped-call]
         raise SystemExit(0)
 
 

@@ -143,6 +143,19 @@ def test_nobody_is_named_in_the_print_of_a_plan():
     assert "d000" not in repr(planned(treated, sex="all"))
 
 
+def test_what_loses_nobody_is_tried_before_what_may():
+    made = analyses.specifications(
+        "treated ~ age", calipers=[0.2, 0.1], added="I(age ** 2)", exact=["sex"]
+    )
+    assert [(one.name, one.terms, one.caliper, one.method) for one in made] == [
+        ("caliper 0.2", "age", 0.2, "radius"),
+        ("caliper 0.2 with added terms", "age + I(age ** 2)", 0.2, "radius"),
+        ("caliper 0.1", "age", 0.1, "radius"),
+        ("entropy balancing", "age", 0.2, "entropy balancing"),
+    ]
+    assert {one.exact for one in made} == {("sex",)}
+
+
 def listed(formula):
     return [Specification("only", formula, 0.2, ("sex",))]
 
@@ -221,7 +234,7 @@ class Stages:
     def compare(self, sample, *, analysis):
         return {"rate": analysis}
 
-    def adjust(self, sample, effects, terms, *, analysis):
+    def adjust(self, sample, effects, terms):
         return {"rate": terms}
 
     def run(self, *wanted):

@@ -71,3 +71,17 @@ def test_the_reports_of_a_release_come_from_any_source(tmp_path):
     assert (rate["conclusion"], frequency["conclusion"]) == ("increase", "inconclusive")
     (old,) = history.reports_of("2013-11", told, LOG)
     assert old["analyses"][0]["measures"][1]["conclusion"] == "reduction"
+
+
+def test_earlier_looks_are_told_in_their_order_with_what_is_held(tmp_path):
+    told = history.looks(["earlier", "old"], tmp_path, LOG, "2014-03")
+    assert [(one["release"], one["rate_difference"], one["rate_result"]) for one in told] == [
+        ("2013-11", -0.05, "inconclusive"),
+        ("2014-02", -0.5, "reduction"),
+    ]
+
+
+def test_a_look_without_a_result_is_told_all_the_same(tmp_path):
+    [told] = history.looks(["now"], tmp_path, LOG, "2014-05")
+    assert told["programme"] == "Prog"
+    assert pd.isna(told["rate_result"])
