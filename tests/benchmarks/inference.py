@@ -7,7 +7,6 @@ whether each bound holds: one is missed only by more than two Monte Carlo errors
 """
 
 import argparse
-import bisect
 import csv
 import math
 import os
@@ -26,7 +25,7 @@ from scipy.special import ndtr, ndtri
 
 from jdl import companion
 from jdl.effects import Effect, compare
-from jdl.matching import radius, score
+from jdl.matching import pairs, radius, score
 from jdl.power import reach
 
 CALIPER = 0.2
@@ -71,7 +70,7 @@ class Matched:
     """Which rows are analysed."""
     weight: np.ndarray
     design: companion.Design
-    nearest: tuple[np.ndarray, np.ndarray]
+    pairs: np.ndarray
     """Rows of the 1:1 pairs."""
 
     def prediction(self, outcome: str) -> companion.Prediction:
@@ -115,7 +114,7 @@ def _matched(request: Request) -> Matched | None:
     if not fit.converged:
         return None
     weight = radius(fit.logit, treated[rows], CALIPER)
-    ours, theirs = _nearest(fit.logit, treated[rows])
+    found = pairs.nearest(fit.logit, treated[rows], CALIPER)
     used = weight > 0
     kept = np.zeros(int(treated.sum()), dtype=bool)
     kept[rows[used & treated[rows]]] = True
@@ -125,27 +124,8 @@ def _matched(request: Request) -> Matched | None:
         rows[used],
         weight[used],
         companion.design(terms[used], treated[rows[used]], weight[used]),
-        (rows[ours], rows[theirs]),
+        rows[found],
     )
-
-
-def _nearest(logit: np.ndarray, treated: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Match 1:1 without replacement, the largest score first, within the caliper."""
-    pool = np.flatnonzero(~treated)
-    pool = pool[np.argsort(logit[pool], kind="stable")]
-    values = list(logit[pool])
-    who = list(pool)
-    width = CALIPER * logit.std(ddof=1)
-    found = []
-    for i in sorted(np.flatnonzero(treated), key=lambda i: -logit[i]):
-        at = bisect.bisect(values, logit[i])
-        near = [j for j in (at - 1, at) if 0 <= j < len(values)]
-        j = min(near, key=lambda j: abs(values[j] - logit[i]), default=None)
-        if j is not None and abs(values[j] - logit[i]) <= width:
-            found.append((i, who.pop(j)))
-            values.pop(j)
-    ours, theirs = zip(*found, strict=True)
-    return np.array(ours), np.array(theirs)
 
 
 def _figures(matched: Matched, outcome: str) -> dict[str, float]:
@@ -168,7 +148,7 @@ def _figures(matched: Matched, outcome: str) -> dict[str, float]:
                 *adjusted.interval(),
                 adjusted.p_value,
             ),
-            NEAREST: _paired(values[matched.nearest[0]] - values[matched.nearest[1]]),
+            NEAREST: _paired(-np.diff(values[matched.pairs], axis=1)),
         }
         for who, numbers in found.items():
             keys = (f"{who}.{outcome}.{where}.{figure}" for figure in FIGURES)
@@ -432,9 +412,11 @@ def tell(results: dict[str, Results]) -> bool:
 
 
 def outstanding(file: Path, names: Iterable[str], replications: int | None) -> list[tuple]:
-    """List what is not yet in the file, the scenarios taking turns."""
+    """List what is not yet in the file, of which a line cut short is taken away."""
     done = set()
     if file.exists():
+        os.truncate(file, file.read_bytes().rfind(b"\n") + 1)
+    if file.exists() and file.stat().st_size:
         table = pd.read_csv(file, usecols=list(KEYS))
         done = set(zip(table["scenario"], table["replication"], strict=True))
     return [
@@ -447,7 +429,7 @@ def outstanding(file: Path, names: Iterable[str], replications: int | None) -> l
 
 def run(file: Path, asked: Sequence[tuple], jobs: int) -> None:
     """Run replications and append each to the file."""
-    new = not file.exists()
+    new = not file.exists() or file.stat().st_size == 0
     with (
         file.open("a", newline="", encoding="utf-8") as out,
         ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as workers,
