@@ -705,8 +705,8 @@ def _survival_title(survival: Survival, significance: float) -> str:
         return "Time without reoffence: no conclusion can be drawn"
     if survival.p_value > significance:
         return "More people needed to tell whether timing differed"
-    longer = "longer" if survival.difference > 0 else "shorter"
-    return f"The treatment group went {longer} without reoffending on average"
+    more = "more" if survival.difference > 0 else "less"
+    return f"The treatment group spent {more} time without reoffending"
 
 
 def _survival_alt(days: Sequence[Figure], shown: Mapping[str, Sequence[Figure]]) -> Sentence:
@@ -734,10 +734,10 @@ def _drawn_survival(
 ) -> str:
     top, bottom = 30.0, 250.0
     canvas = Canvas(bottom + 42)
-    across, upward = Scale(0, 365, 34, PLOT - 6), Scale(0, 1, bottom, top)
+    across, upward = Scale(0, 365, 42, PLOT - 6), Scale(0, 1, bottom, top)
     for tick in (0, 0.25, 0.5, 0.75, 1):
         canvas.line([across.left, across.right], [upward(tick)] * 2, PALE)
-        canvas.text(28, upward(tick) + 4, f"{tick:.0%}", size=11, align="right")
+        canvas.text(36, upward(tick) + 4, f"{tick:.0%}", size=11, align="right")
     canvas.text(0, 13, f"Share of {words.people} not yet reoffended", size=11)
     xs = [across(_of(day)) for day in days]
     for (name, _, colour), dashed in zip(_GROUPS, (False, True), strict=True):

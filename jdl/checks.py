@@ -7,6 +7,7 @@ would have to be, and what other choices would have given. None of them replaces
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from jdl.companion import FEWEST_PLACES, Adjusted
 from jdl.disclosure import WITHHELD
@@ -120,7 +121,7 @@ _AGREES = {
     ),
     "opposite": (
         "It contradicts the headline result: both are statistically significant, in opposite "
-        "directions, so the headline result is not to be relied on."
+        "directions, so the headline result is to be read with great caution."
     ),
     "none": "There is no headline result to compare it with.",
 }
@@ -631,20 +632,19 @@ def _same(told: Sequence[Choice], same: int, conclusion: str) -> tuple[Part, ...
         return ("No other choice of the method gives a result to compare with",)
     many = counted("checks.told", len(told), "choices")
     if same == len(told):
+        all_ = {1: "the one", 2: "both"}.get(same, f"all {many.text}")
         return (
-            "The conclusion is the same (",
-            f"{_CONCLUDED[conclusion]}) with ",
-            *(("all ", many) if same > 1 else ("the ", spelled("checks.told.words", 1, "choices"))),
+            f"The conclusion ({_CONCLUDED[conclusion]}) is the same with ",
+            replace(many, text=all_),
             f" other {plural(many, 'choice', 'choices')} of the method that gave a result",
         )
     unlike = spelled("checks.unlike", len(told) - same, "choices")
     return (
-        f"The conclusion ({_CONCLUDED[conclusion]}) is not the same with ",
+        f"The conclusion ({_CONCLUDED[conclusion]}) depends on the method: with ",
         unlike,
         " of ",
         many,
-        f" other {plural(many, 'choice', 'choices')} of the method, so it depends on "
-        f"{plural(unlike, 'that one', 'them')}",
+        f" other {plural(many, 'choice', 'choices')} it is another",
     )
 
 

@@ -692,7 +692,7 @@ class Drawn:
     removed_share : float or None
         The share of the pool's people they would be; None where they are few.
     known : Bounds
-        People of the pool known from other requests.
+        People of the pool known from other requests; that there are none is no secret.
     """
 
     disposals: int
@@ -721,19 +721,19 @@ def clear_pool(pool: Pool, rules: Rules = RULES) -> Drawn:
     Drawn
     """
     people, disposals = _tens(pool.removed_people, rules), _tens(pool.removed_disposals, rules)
-    few = people.low == 0 and people.high != 0
+    few = people.low == 0
     return Drawn(
         pool.disposals,
         pool.people,
         people,
         Bounds(0, rules.cell - 1) if few and disposals.low == disposals.high else disposals,
         None if few else pool.removed_share,
-        _tens(pool.known_people, rules),
+        _tens(pool.known_people, rules) if pool.known_people else Bounds(0, 0),
     )
 
 
 def _tens(many: int, rules: Rules) -> Bounds:
-    if 0 < many < rules.cell:
+    if many < rules.cell:
         return Bounds(0, rules.cell - 1)
     near = TENS * math.floor(many / TENS + 0.5)
     return Bounds(near, near)

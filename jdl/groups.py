@@ -10,10 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from jdl.balance import AMBER, GREEN
+from jdl.balance import AMBER, GREEN, RATIOS, Verdict
 from jdl.disclosure import RULES, Bounds, Drawn, Told
 from jdl.figures import Cell, Figure, Part, Sentence, Sentences, Table, Tag
-from jdl.matching import Attempt
+from jdl.matching import Attempt, Matched
 from jdl.tables import BANDS, NOT_APPLICABLE, VARIANCE_RATIO, variance_ratio
 from jdl.wording import (
     Words,
@@ -23,6 +23,7 @@ from jdl.wording import (
     number,
     percentage,
     plural,
+    proper,
     quoted,
     scaled,
     slug,
@@ -62,13 +63,10 @@ def pool_statement(drawn: Drawn, *, words: Words, repeated: bool = False) -> Sen
 
 
 def _left_out(drawn: Drawn, repeated: bool) -> Sentence:
-    if drawn.removed_people == Bounds(0, 0):
-        return Sentence.of("Nobody in the upload had to be left out of it.")
     told = _about("pool.removed_people", drawn.removed_people, "people")
     parts: list[Part] = [
         told,
-        f" {plural(told, 'person', 'people')} in the upload, or who might be in it, "
-        f"{plural(told, 'was', 'were')} left out of it, with ",
+        " people who are in the upload, or might be, were left out of the pool, with ",
         _about("pool.removed_disposals", drawn.removed_disposals, "disposals"),
         " sentences",
     ]
@@ -76,7 +74,7 @@ def _left_out(drawn: Drawn, repeated: bool) -> Sentence:
         parts += [
             "; they would have been ",
             percentage("pool.removed_share", drawn.removed_share, 1),
-            " of its people",
+            " of the people in it",
         ]
     end = "."
     if repeated:
@@ -93,9 +91,8 @@ def _known(drawn: Drawn) -> Sentence:
     told = _about("pool.known_people", drawn.known, "people")
     return Sentence.of(
         *_capitalised([told]),
-        f" {plural(told, 'person', 'people')} in the pool {plural(told, 'is', 'are')} known from "
-        "other requests to have had other support; they stay in it, because the comparison is with "
-        "usual support.",
+        " people in the pool are known from other requests to have had other support; they stay in "
+        "it, because the comparison is with usual support.",
     )
 
 
@@ -164,8 +161,6 @@ def _late(told: Told, words: Words) -> Sentence:
 
 
 def _reoffended_before(told: Told, words: Words) -> Sentence:
-    if told.reoffended == Bounds(0, 0):
-        return Sentence.of("None of them reoffended between the index date and the start.")
     many = _exactly("gaps.reoffended", told.reoffended)
     return Sentence.of(
         *_capitalised([many]),
@@ -226,8 +221,8 @@ def attempts_table(attempts: Iterable[tuple[str, Attempt]]) -> Table:
         ),
         rows or (("None", *(NOT_APPLICABLE,) * 4),),
         (
-            "Of those that made the groups alike, the first that lost nobody was kept, or else the "
-            "first.",
+            "Kept is the first that made the groups alike and lost nearly nobody; without one, of "
+            "those that made the groups alike the one that lost fewest people.",
         ),
     )
 
@@ -250,110 +245,177 @@ def _lost(name: str, lost: int) -> Figure:
     return counted(name, lost)
 
 
-def attempts_statement(attempts: Sequence[Attempt], *, kept: str | None) -> Sentence:
-    """Return how many ways to match were tried before the groups of an analysis were alike.
+def attempts_statement(matched: Matched, *, analysis: str = "headline") -> Sentence:
+    """Return how many ways to match were tried, and which was kept and why.
 
     Parameters
     ----------
-    attempts : sequence of Attempt
-        Of one analysis, in the order tried.
-    kept : str or None
-        The name of the specification that was kept; None where none made the groups alike.
+    matched : Matched
+        From ``matching.first_accepted``.
+    analysis : str
+        First part of the figures' names.
     """
-    tried = spelled("attempts.tried", len(attempts), "ways", none="none")
+    base = f"{slug(analysis)}.attempts"
+    tried = spelled(f"{base}.tried", len(matched.attempts), "ways")
     ways = plural(tried, "way to match was", "ways to match were")
-    if kept is None:
-        return Sentence.of(
-            *_capitalised([tried]),
-            f" {ways} tried, and none made the groups alike. No outcome was compared: there is no "
-            "conclusion, and the status of this analysis is “not balanced”.",
-        )
-    first = attempts[0].specification == kept
-    why = "the first of the plan" if first else "the first that made the groups alike"
-    lost = any(one.verdict.accepted and one.treatment_lost for one in attempts)
-    if not first and lost:
-        why = "of those that made the groups alike the first to lose fewest people"
+    if not matched.accepted:
+        end = f" {ways} tried, and none made the groups alike. There is no conclusion, and the "
+        return Sentence.of(*_capitalised([tried]), f"{end}status is “not balanced”.")
     return Sentence.of(
         *_capitalised([tried]),
-        f" {ways} tried, in an order fixed before any outcome was read; “",
-        *quoted("attempts.kept", kept),
-        f"” was kept, {why}.",
+        f" {ways} tried, in an order fixed before any outcome was read. The one kept is “",
+        *quoted(f"{base}.kept", matched.specification.name),
+        f"”, {_why_kept(matched)}.",
     )
+
+
+def _why_kept(matched: Matched) -> str:
+    alike = [one for one in matched.attempts if one.verdict.accepted]
+    if alike[0].specification == matched.specification.name:
+        later = ", and no later one loses fewer people" if len(alike) > 1 else ""
+        return f"the first that made the groups alike{later}"
+    return "which made the groups alike and loses fewest people"
 
 
 # --- Squares and interactions --------------------------------------------------------------------
 
 
-def second_order_statement(second_order: pd.DataFrame, *, analysis: str = "headline") -> Sentence:
-    """Return how alike the groups are on squares and interactions of the main characteristics.
+TIMES = " \u00d7 "
+MOST_TERMS = 50
+"""Squares and products in the table: those that differ most after matching."""
+
+
+def second_order_statement(
+    second_order: pd.DataFrame,
+    verdict: Verdict,
+    *,
+    labels: Mapping[str, str],
+    analysis: str = "headline",
+) -> Sentences:
+    """Return how alike the groups are on squares, products and spread of the characteristics.
 
     Parameters
     ----------
     second_order : DataFrame
         From ``balance.second_order``.
+    verdict : Verdict
+        From ``balance.gate``.
+    labels : mapping of str to str
+        What each variable is called in print.
     analysis : str
         First part of the figures' names.
     """
     base = f"{slug(analysis)}.second_order"
     after = second_order["smd_after"].abs()
     if after.empty or after.isna().any():
-        return Sentence.of("Squares and interactions of the characteristics were not compared.")
+        text = "Squares and products of the characteristics were not compared."
+        return Sentences((Sentence.of(text),))
+    worst = second_order.iloc[int(after.argmax())].to_dict()
     total = counted(f"{base}.terms", len(after), "terms")
-    worst = second_order.iloc[int(after.argmax())]
-    bands = [
-        (" differ by up to ", f"{base}.green", (after <= GREEN).sum(), GREEN, "green_to"),
+    return Sentences(
         (
-            " by up to ",
-            f"{base}.amber",
-            ((after > GREEN) & (after <= AMBER)).sum(),
-            AMBER,
-            "amber_to",
-        ),
-        (" by more than ", f"{base}.red", (after > AMBER).sum(), AMBER, "amber_to"),
-    ]
-    parts: list[Part] = []
-    for words, name, many, edge, limit in bands:
-        side = words if not parts else words.replace(" differ", "")
-        parts += [
-            ", " if parts else "",
-            spelled(name, int(many), "terms", none="none"),
-            side,
-            percentage(f"{slug(analysis)}.balance.{limit}", edge),
-        ]
-    return Sentence.of(
-        "The groups were also compared on the squares and products of the main characteristics, ",
-        total,
-        " in all, because two groups can have the same averages and still differ in who combines "
-        "which: ",
-        *(part for part in parts if part),
-        " of a standard deviation. The largest difference is ",
-        percentage(f"{base}.worst", float(after.max()), 1),
-        ", in ",
-        *quoted(f"{base}.worst_name", _named(worst.to_dict())),
-        ".",
+            Sentence.of(
+                "Two groups can have the same averages and still differ in who combines which, so "
+                "they were also compared on ",
+                total,
+                f" {plural(total, 'square or product', 'squares and products')} of the main "
+                "characteristics. The difference is ",
+                *_bands(after, base, f"{slug(analysis)}.balance"),
+                ". The largest is ",
+                percentage(f"{base}.worst", float(after.max()), 1),
+                ", in “",
+                *quoted(f"{base}.worst_name", _named(worst, labels)),
+                "”.",
+            ),
+            *_spread(verdict, base),
+        )
     )
 
 
-def _named(row: Mapping[Any, Any]) -> str:
-    level = f" ({row['level']})" if row["level"] else ""
-    return f"{row['variable']}{level}".replace("_", " ")
+def _bands(after: pd.Series[float], base: str, balance: str) -> list[Part]:
+    green, red = after <= GREEN, after > AMBER
+    bands = (
+        ("green", green, "up to ", GREEN, "green_to"),
+        ("amber", ~green & ~red, "up to ", AMBER, "amber_to"),
+        ("red", red, "more than ", AMBER, "amber_to"),
+    )
+    told = [band for band in bands if band[1].any()]
+    parts: list[Part] = []
+    for place, (name, which, side, edge, limit) in enumerate(told):
+        parts += [
+            "" if not place else " and " if place == len(told) - 1 else ", ",
+            side,
+            percentage(f"{balance}.{limit}", edge),
+            " of a standard deviation for " if not place else " for ",
+            spelled(f"{base}.{name}", int(which.sum()), "terms"),
+        ]
+    return parts[1:]
 
 
-def second_order_table(second_order: pd.DataFrame, *, analysis: str = "headline") -> Table:
-    """Return the squares and interactions with their standardised differences, without averages.
+def _spread(verdict: Verdict, base: str) -> tuple[Sentence, ...]:
+    if not verdict.ratios:
+        return ()
+    many = counted(f"{base}.ratios", verdict.ratios, "characteristics")
+    low, high = (
+        Figure(f"{base}.ratio_{end}", edge, "ratio", f"{edge:g}")
+        for end, edge in zip(("from", "to"), RATIOS, strict=True)
+    )
+    outside = spelled(
+        f"{base}.ratios_outside", verdict.ratios_outside, "characteristics", none="none"
+    )
+    return (
+        Sentence.of(
+            "Of ",
+            many,
+            f" {plural(many, 'characteristic', 'characteristics')} that "
+            f"{plural(many, 'is a number', 'are numbers')}, ",
+            outside,
+            f" {'is' if verdict.ratios_outside < 2 else 'are'} spread so differently in the two "
+            "groups that the ratio of the variances lies outside ",
+            low,
+            " to ",
+            high,
+            ".",
+        ),
+    )
+
+
+def _named(row: Mapping[Any, Any], labels: Mapping[str, str]) -> str:
+    """Return a square or product in print: ``age squared``, or two variables."""
+    factors = str(row["variable"]).split(TIMES)
+    told = [_factor(factor, labels) for factor in factors]
+    level = f" ({proper(str(row['level']))})" if row["level"] else ""
+    return f"{TIMES.join(told)}{level}"
+
+
+def _factor(factor: str, labels: Mapping[str, str]) -> str:
+    name, squared = factor.removesuffix(" squared"), factor.endswith(" squared")
+    label = labels.get(name, name.replace("_", " "))
+    return f"{label[:1].lower()}{label[1:]}{' squared' if squared else ''}"
+
+
+def second_order_table(
+    second_order: pd.DataFrame, *, labels: Mapping[str, str], analysis: str = "headline"
+) -> Table:
+    """Return the squares and products that differ most after matching, without averages.
 
     Parameters
     ----------
     second_order : DataFrame
         From ``balance.second_order``.
+    labels : mapping of str to str
+        What each variable is called in print.
     analysis : str
         First part of the figures' names.
     """
     base = f"{slug(analysis)}.second_order"
+    worst = second_order["smd_after"].abs().sort_values(ascending=False, kind="stable").index
+    shown = second_order.loc[worst[:MOST_TERMS]]
     rows = tuple(
-        _second_order_row(f"{base}.{place}", row)
-        for place, row in enumerate(second_order.to_dict("records"), start=1)
+        _second_order_row(f"{base}.{place}", row, labels)
+        for place, row in enumerate(shown.to_dict("records"), start=1)
     )
+    left = ("Those that differ most after matching.",) if len(shown) < len(second_order) else ()
     return Table(
         "second-order-table",
         "How alike the groups are on squares and products of the main characteristics",
@@ -365,18 +427,20 @@ def second_order_table(second_order: pd.DataFrame, *, analysis: str = "headline"
             "Variance ratio after",
             "Quality of matching",
         ),
-        rows,
-        (VARIANCE_RATIO,),
+        rows or (("None", *(NOT_APPLICABLE,) * 5),),
+        (*left, VARIANCE_RATIO),
     )
 
 
-def _second_order_row(name: str, row: Mapping[Any, Any]) -> tuple[Cell, ...]:
+def _second_order_row(
+    name: str, row: Mapping[Any, Any], labels: Mapping[str, str]
+) -> tuple[Cell, ...]:
     band = row["band_after"]
     return (
-        Sentence(quoted(f"{name}.name", capital(_named(row)))),
+        Sentence(quoted(f"{name}.name", capital(_named(row, labels)))),
         percentage(f"{name}.smd_before", row["smd_before"], 1),
         percentage(f"{name}.smd_after", row["smd_after"], 1),
         variance_ratio(name, row, "before"),
         variance_ratio(name, row, "after"),
-        Tag(BANDS[band], band),
+        NOT_APPLICABLE if is_missing(band) else Tag(BANDS[band], band),
     )

@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_checks import CHOICES as METHODS
+from test_checks import CONTROL, CURVE, check
 from test_findings import (
     FAMILY,
     LOG,
@@ -21,13 +23,17 @@ from test_findings import (
     result,
     suppressed,
     untested,
+    version,
 )
+from test_groups import ATTEMPTS, seconds, verdict
+from test_scope import CLINK
 from test_tables import CHOICES, FUNNEL, RATES, RESULTS, SHARES, completed, stray_digits
 
-from jdl import bulletin, charts, disclosure, findings, tables
+from jdl import bulletin, charts, checks, disclosure, findings, groups, scope, tables
 from jdl.balance import COLUMNS as BALANCE
 from jdl.balance import band, gate
 from jdl.charts import width_of
+from jdl.survival import Survival
 from jdl.wording import Words
 
 SOURCE = "synthetic national data"
@@ -296,6 +302,77 @@ def test_balance_chart_of_many_variables_stays_small_and_says_what_it_left_out()
     assert "Variable 0:" not in chart.svg
 
 
+# --- The time without reoffence -------------------------------------------------------------------
+
+
+def survival(**more):
+    return replace(CURVE, **more)
+
+
+@pytest.mark.parametrize(
+    ("curve", "title"),
+    [
+        (survival(), "The treatment group spent more time without reoffending"),
+        (
+            survival(difference=-9.0),
+            "The treatment group spent less time without reoffending",
+        ),
+        (survival(p_value=0.3), "More people needed to tell whether timing differed"),
+        (survival(p_value=None), "Time without reoffence: no conclusion can be drawn"),
+        (
+            Survival("headline", (), (), (), reason="withheld"),
+            "Time without reoffence: no result to show",
+        ),
+    ],
+)
+def test_the_title_of_the_curves_is_the_finding(curve, title):
+    chart = charts.survival_chart(curve, words=PEOPLE, source=SOURCE)
+    hold_chart(chart)
+    assert chart.title.text == title
+    assert len(title.split()) <= 10
+
+
+def test_the_curves_say_what_they_show():
+    chart = charts.survival_chart(survival(), words=Words.of("male"), source=SOURCE)
+    assert chart.alt.text == (
+        "Two falling lines of the share who have not yet reoffended, from all on the first day; by "
+        "day 180, 80% of the treatment group and 70% of the comparison group; by day 365, 62% of "
+        "the treatment group and 55% of the comparison group."
+    )
+    assert [[cell.text for cell in row] for row in chart.table.rows] == [
+        ["0", "100%", "100%"],
+        ["90", "90%", "85%"],
+        ["180", "80%", "70%"],
+        ["365", "62%", "55%"],
+    ]
+    short = survival(days=(0, 365), treatment=(1.0, 0.6), comparison=(1.0, 0.5))
+    assert (
+        "by day 365, 60% of" in charts.survival_chart(short, words=PEOPLE, source=SOURCE).alt.text
+    )
+
+
+def test_withheld_curves_draw_and_tell_nothing():
+    none = Survival("headline", (), (), (), reason="withheld")
+    chart = charts.survival_chart(none, words=PEOPLE, source=SOURCE)
+    assert [box[4] for box in boxes(chart)] == ["[c] This result is withheld."]
+    assert list(chart.figures()) == []
+
+
+@settings(deadline=None, derandomize=True, max_examples=40)
+@given(
+    st.lists(st.floats(0, 1), min_size=2, max_size=14),
+    st.lists(st.floats(0, 1), min_size=14, max_size=14),
+)
+def test_no_label_of_the_curves_covers_another(ours, theirs):
+    days = (*range(0, 361, 30), 365)[: len(ours)]
+    curve = survival(
+        days=days,
+        treatment=tuple(sorted(ours, reverse=True)),
+        comparison=tuple(sorted(theirs[: len(ours)], reverse=True)),
+    )
+    hold_chart(charts.survival_chart(curve, words=PEOPLE, source=SOURCE))
+
+
 # --- The bulletin ---------------------------------------------------------------------------------
 
 
@@ -440,6 +517,37 @@ def test_the_parts_that_tell_how_people_were_found_agree():
             tables.linkage_gains_table(gains),
             findings.gains_statement(gains),
             charts.weights_chart(WEIGHTS, source=SOURCE),
+        ]
+    )
+
+
+def test_the_parts_that_check_the_result_agree():
+    every_effect = [
+        *headline(effect()).values(),
+        version("days_to_first", 2.0, 20.0, comparison_mean=240.0),
+    ]
+    effects = {one.measure: one for one in every_effect}
+    made = {"rate": check(), "frequency": check("frequency", -0.6, -0.1)}
+    hold_register(
+        [
+            findings.balance_statement(gate(SHARES.iloc[:4]), SHARES.iloc[:4]),
+            findings.plan_sentence("abc"),
+            findings.significant_results(every_effect, labels={}),
+            findings.multiplicity_statement(every_effect),
+            findings.numbers_needed(effects, words=PEOPLE),
+            scope.multiplicity_table(every_effect, labels={}),
+            scope.look_statement([CLINK], new=None, pooled=effects["rate"], words=PEOPLE),
+            *(tables.result_table(n, every_effect, labels={}) for n in tables.RESULT_TABLES),
+            checks.adjusted_statement(effects, made),
+            checks.adjusted_table(effects, made),
+            checks.everyone_table(every_effect, labels={}),
+            checks.survival_statement(CURVE, words=PEOPLE),
+            charts.survival_chart(CURVE, words=PEOPLE, source=SOURCE),
+            checks.sensitivity_statement(METHODS, control=CONTROL),
+            checks.sensitivity_table(METHODS, control=CONTROL),
+            groups.attempts_table([("Men", one) for one in ATTEMPTS]),
+            groups.second_order_statement(seconds(0.01, 0.12), verdict(True), labels={}),
+            groups.second_order_table(seconds(0.01, 0.12), labels={}),
         ]
     )
 

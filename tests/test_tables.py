@@ -1,6 +1,7 @@
 """The tables: every cell filled, every number a figure, rounding and shorthand as promised."""
 
 import datetime as dt
+import math
 import re
 from dataclasses import dataclass, replace
 
@@ -22,6 +23,7 @@ from test_findings import (
 
 from jdl import disclosure, tables
 from jdl.balance import COLUMNS as BALANCE
+from jdl.balance import RATIO_COLUMNS as RATIOS
 from jdl.bulletin import COLUMNS
 from jdl.effects import MEASURES
 from jdl.figures import Figure, Sentence, Tag
@@ -245,15 +247,15 @@ def test_criteria_show_required_actual_and_whether_met():
 
 
 def balance(*rows):
-    return pd.DataFrame(list(rows), columns=list(BALANCE))
+    return pd.DataFrame(list(rows), columns=[*BALANCE, *RATIOS])
 
 
 SHARES = balance(
-    ("sex", "male", 0.804, 0.7, 0.79, 0.3, 0.02, "red", "green", 0.8),
-    ("sex", "female", 0.196, 0.3, 0.21, -0.3, -0.02, "red", "green", 0.2),
-    ("age", "", 31.26, 35.0, 31.5, -0.2, -0.0004, "red", "green", 31.0),
-    ("region", "wales", 0.5, 0.5, 0.5, 0.0, 0.07, "green", "amber", 0.5),
-    ("region", "east of england", *(None,) * 8),
+    ("sex", "male", 0.804, 0.7, 0.79, 0.3, 0.02, "red", "green", 0.8, None, None),
+    ("sex", "female", 0.196, 0.3, 0.21, -0.3, -0.02, "red", "green", 0.2, None, None),
+    ("age", "", 31.26, 35.0, 31.5, -0.2, -0.0004, "red", "green", 31.0, 0.7, math.inf),
+    ("region", "wales", 0.5, 0.5, 0.5, 0.0, 0.07, "green", "amber", 0.5, None, None),
+    ("region", "east of england", *(None,) * 10),
 )
 
 
@@ -268,11 +270,14 @@ def test_balance_summary_counts_before_and_after():
 def test_balance_table_holds_every_row_and_withholds_the_cleared_ones():
     table = tables.balance_table(SHARES, labels={"sex": "Sex"})
     assert texts(table)[0][:5] == ["Sex", "Male", "80.4%", "70.0%", "79.0%"]
-    assert texts(table)[0][5:] == ["30.0%", "2.0%", "Well matched"]
+    assert texts(table)[0][5:] == ["30.0%", "2.0%", "[z]", "[z]", "Well matched"]
     assert texts(table)[2][:5] == ["Age", "[z]", "31.26", "35.00", "31.50"]
-    assert texts(table)[2][6] == "0.0%"
+    assert texts(table)[2][6:9] == ["0.0%", "0.70", "[z]"]
     assert texts(table)[3][1] == "Wales"
-    assert texts(table)[4][1:] == ["East of England"] + ["[c]"] * 6
+    assert texts(table)[4][1:] == ["East of England"] + ["[c]"] * 8
+    assert tables.VARIANCE_RATIO in table.notes
+    old = tables.balance_table(SHARES.drop(columns=["variance_ratio_after"]), labels={})
+    assert len(old.header) == 8 and tables.VARIANCE_RATIO not in old.notes
     repeated = pd.concat([SHARES, SHARES], ignore_index=True)
     ids = [figure.id for figure in tables.balance_table(repeated, labels={}).figures()]
     assert len(ids) == len(set(ids))

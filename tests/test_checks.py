@@ -1,0 +1,330 @@
+"""What stands beside the headline: agreement in words, and nothing claimed beyond it."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from test_findings import PEOPLE, effect, suppressed, untested, version, words_outside_figures
+from test_tables import stray_digits, texts
+
+from jdl import checks
+from jdl.companion import Adjusted
+from jdl.disclosure import NOT_BALANCED
+from jdl.sensitivity import TOO_FEW, Choice
+from jdl.survival import Survival
+from jdl.unmeasured import Bounds, EValue
+from jdl.wording import ALLOWED_DIGITS, Words
+
+MEN = Words.of("male")
+EFFECTS = {
+    "rate": effect(),
+    "frequency": effect("frequency", -0.5, 0.1),
+    "days_to_first": effect("days_to_first", -20.0, 20.0),
+}
+
+
+def check(measure="rate", low=-0.12, high=-0.02, conclusion="reduction", **more):
+    given = {"errors": "HC2 by person", "places": 12, "p_value": 0.013, **more}
+    return Adjusted(
+        "headline", measure, "logistic", (low + high) / 2, 0.02, low, high,
+        conclusion=conclusion, **given,
+    )  # fmt: skip
+
+
+def hold_words(published):
+    """Every number is a figure, and no word stands twice in a row."""
+    for sentence in getattr(published, "items", (published,)):
+        outside = words_outside_figures(sentence)
+        for allowed in ALLOWED_DIGITS:
+            outside = outside.replace(allowed, "")
+        assert not re.search(r"\d", outside), sentence.text
+        assert not re.search(r"\b(\w+) \1\b", re.sub(r"\d[\d,.]*", "#", sentence.text))
+        assert "  " not in sentence.text and sentence.text.endswith(".")
+        assert sentence.text[0].isupper() or sentence.text[0].isdigit()
+    return published
+
+
+def adjusted(*made, effects=EFFECTS):
+    told = checks.adjusted_statement(effects, {one.measure: one for one in made})
+    return [item.text for item in hold_words(told).items]
+
+
+def test_an_adjusted_check_that_agrees():
+    said = adjusted(check())
+    assert said[0] == (
+        "As a check, the comparison was made again with an adjustment for the recorded differences "
+        "that matching had left. By this adjusted check, the difference in the one-year proven "
+        "reoffending rate is -12 to -2 percentage points (95% confidence interval). It agrees with "
+        "the headline result."
+    )
+    assert said[1] == (
+        "An adjusted check cannot remove differences between the groups that are not recorded. The "
+        "headline result stays the result of this report."
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "rate", "said"),
+    [
+        (check(conclusion="inconclusive", high=0.01), effect(), "while the check is not"),
+        (check(), effect("rate", -0.1, 0.1), "no conclusion is drawn from the check alone"),
+        (check(low=0.01, high=0.1, conclusion="increase"), effect(), "It contradicts the headline"),
+        (check(), suppressed(), "There is no headline result to compare it with"),
+    ],
+)
+def test_an_adjusted_check_that_does_not_agree(one, rate, said):
+    assert said in adjusted(one, effects=EFFECTS | {"rate": rate})[0]
+
+
+def test_an_adjusted_check_of_the_other_headline_measures():
+    said = adjusted(
+        check(),
+        check("frequency", -0.4, 0.2, "inconclusive"),
+        check("days_to_first", 2.0, 9.0, "increase"),
+    )
+    assert said[1] == "On the frequency of reoffending it agrees with the headline analysis."
+    assert said[2] == (
+        "On the time to the first proven reoffence it does not agree with it: see the table."
+    )
+
+
+def test_an_adjusted_check_without_a_result_gives_its_reason():
+    said = adjusted(Adjusted("headline", "rate", "logistic", reason="Fewer than 10 reoffended."))
+    assert said[0].endswith(
+        "It gives no result for the one-year proven reoffending rate: fewer than 10 reoffended."
+    )
+    assert adjusted() == []
+
+
+def test_the_table_of_adjusted_checks():
+    made = {
+        "rate": check(),
+        "frequency": check("frequency", -0.6, -0.1),
+        "days_to_first": Adjusted("headline", "days_to_first", "linear"),
+        "first_custody": check("first_custody"),
+    }
+    effects = EFFECTS | {"days_to_first": suppressed("days_to_first")}
+    table = checks.adjusted_table(effects, made)
+    assert [row[1:] for row in texts(table)] == [
+        [
+            "-11 to -3", "Significant reduction", "-12 to -2", "0.01", "percentage points",
+            "Agrees",
+        ],
+        [
+            "-0.50 to 0.10", "Inconclusive", "-0.60 to -0.10", "0.01", "reoffences per person",
+            "Only the adjusted check is significant",
+        ],
+        ["[c]", "[c]", "[c]", "[c]", "days", "[c]"],
+    ]  # fmt: skip
+    assert stray_digits(table) == []
+    assert texts(checks.adjusted_table(effects, {}))[0][0] == "None"
+
+
+def test_a_result_without_a_test_has_an_adjusted_check_all_the_same():
+    rows = texts(checks.adjusted_table({"rate": untested()}, {"rate": check()}))
+    assert rows[0][1:4] == ["[z]", "Inconclusive", "-12 to -2"]
+
+
+@pytest.mark.parametrize(
+    ("places", "beside", "said"),
+    [
+        (
+            None,
+            None,
+            "In which prison people were is not known, so it cannot be said whether a difference "
+            "belongs to the programme or to the prison.",
+        ),
+        (
+            1,
+            None,
+            "The men analysed come from one prison. With fewer than ten, an effect of the "
+            "programme cannot be told from one of the prison.",
+        ),
+        (
+            9,
+            "Within the same prisons",
+            "The men analysed come from nine prisons. With fewer than ten, an effect of the "
+            "programme cannot be told from one of the prison; the analysis “Within the same "
+            "prisons” compares them with others of the same prison.",
+        ),
+        (
+            10,
+            None,
+            "The men analysed come from ten prisons. The adjusted check allows for men of one "
+            "prison being more alike than others.",
+        ),
+    ],
+)
+def test_places(places, beside, said):
+    told = checks.places_statement(places, kind="prison", words=MEN, beside=beside)
+    assert hold_words(told).text == said
+
+
+# --- Everyone -------------------------------------------------------------------------------------
+
+
+def test_measures_of_reoffenders_stand_beside_everyone():
+    effects = [
+        effect(),
+        effect("days_to_first", -20.0, -2.0),
+        version("days_to_first", 2.0, 20.0, comparison_mean=240.0),
+        effect("first_custody", -0.1, -0.02),
+        suppressed("first_custody_everyone"),
+        effect("frequency_custody", -0.1, 0.1),
+    ]
+    table = checks.everyone_table(effects, labels={"headline": "National"})
+    assert texts(table) == [
+        [
+            "Average time to first proven reoffence", "National", "-20 to -2",
+            "Significant reduction", "251", "240", "2 to 20", "Significant increase", "days",
+        ],
+        [
+            "Custodial sentence for the first proven reoffence", "National", "-10 to -2",
+            "Significant reduction", "[c]", "[c]", "[c]", "[c]", "percentage points",
+        ],
+    ]  # fmt: skip
+    assert stray_digits(table) == []
+    assert texts(checks.everyone_table([effect()], labels={}))[0][0] == "None"
+
+
+CURVE = Survival(
+    "headline", (0, 90, 180, 365), (1.0, 0.9, 0.8, 0.62), (1.0, 0.85, 0.7, 0.55),
+    301.2, 280.4, 20.8, 3.3, 38.1, 0.02, notes=("A death counts as 1 year.",),
+)  # fmt: skip
+
+
+def test_time_without_reoffence_stands_with_its_fixed_sentence():
+    said = hold_words(checks.survival_statement(CURVE, words=MEN)).items
+    assert said[0].text == (
+        "Counting everyone, men in the treatment group spent 301 days of the year without a proven "
+        "reoffence on average, and the comparison group 280: a difference of 3 to 38 days (95% "
+        "confidence interval), which is statistically significant."
+    )
+    assert said[1].text == checks.REVERSAL
+    assert said[2].text == "A death counts as 1 year."
+
+
+def test_time_without_reoffence_that_is_unclear_untested_or_withheld():
+    unclear = checks.survival_statement(replace(CURVE, ci_low=-2.0, p_value=0.3), words=PEOPLE)
+    assert "-2 to 38 days (95% confidence interval), which is not statistically" in unclear.text
+    untested_ = checks.survival_statement(replace(CURVE, ci_low=None, p_value=None), words=PEOPLE)
+    assert untested_.items[0].text.endswith("and the comparison group 280.")
+    none = checks.survival_statement(
+        Survival("headline", (), (), (), reason="Withheld."), words=MEN
+    )
+    assert none.items[0].text == "The time without reoffence cannot be told: withheld."
+    assert none.items[1].text == checks.REVERSAL
+
+
+# --- Unmeasured needs -----------------------------------------------------------------------------
+
+VALUE = EValue("headline", "rate", 2.2, 1.62, "drugs", 1.31)
+
+
+def unmeasured(value):
+    return hold_words(checks.unmeasured_statement(value, labels={"drugs": "Drug use"}))
+
+
+def test_how_strong_an_unmeasured_need_must_be():
+    assert unmeasured(VALUE).items[0].text == (
+        "Something that is not recorded, such as drug relapse, homelessness or motivation, would "
+        "make this result no longer significant only if, beyond all that was matched on, it made "
+        "both taking part and reoffending at least 1.6 times as likely, or as unlikely; the "
+        "strongest recorded characteristic, drug use, reaches 1.3 on the same scale, so it would "
+        "have to be stronger than anything recorded."
+    )
+    assert "something as strong as that would be enough." in (
+        unmeasured(replace(VALUE, strongest_ratio=1.7)).text
+    )
+    assert unmeasured(replace(VALUE, strongest_variable=None)).text.endswith("as unlikely.")
+    assert "Even a slight difference" in unmeasured(replace(VALUE, limit=1.0)).text
+    assert unmeasured(None).items == ()
+
+
+def test_rosenbaum_bounds_are_those_of_another_match():
+    table = checks.bounds_table(Bounds((1.0, 1.1, 1.5), (0.004, 0.03, 0.2), "fewer", 400, 180))
+    assert texts(table) == [["1.0", "<0.01"], ["1.1", "0.03"], ["1.5", "0.20"]]
+    assert "not to the match that the report rests on" in table.notes[0]
+
+
+# --- Other choices --------------------------------------------------------------------------------
+
+CHOICES = (
+    Choice("as reported", None, 726, 7997, -0.08, -0.12, -0.04, 0.00006, "reduction", True),
+    Choice("caliper of 0.1", None, 700, 7000, -0.07, -0.1, -0.01, 0.01, "reduction", True),
+    Choice("without age", conclusion="reduction", accepted=True),
+    Choice("without sex", None, 690, 7000, -0.05, -0.1, 0.01, 0.09, "inconclusive", True),
+    Choice("without region", None, 690, 7000, accepted=False, reason=NOT_BALANCED),
+    Choice("another region", reason=TOO_FEW),
+)
+CONTROL = effect("rate", -0.03, 0.05)
+
+
+def test_each_choice_of_the_method_is_a_row_and_the_control_the_last():
+    table = checks.sensitivity_table(CHOICES, control=CONTROL)
+    assert texts(table) == [
+        ["As reported", "726", "7,997", "-12 to -4", "<0.01", "Yes", "Significant reduction"],
+        ["Caliper of 0.1", "700", "7,000", "-10 to -1", "0.01", "Yes", "Significant reduction"],
+        ["Without age", "[c]", "[c]", "[c]", "[c]", "Yes", "Significant reduction"],
+        ["Without sex", "690", "7,000", "-10 to 1", "0.09", "Yes", "Inconclusive"],
+        ["Without region", "690", "7,000", "[z]", "[z]", "No", NOT_BALANCED.capitalize()],
+        ["Another region", "[z]", "[z]", "[z]", "[z]", "[z]", TOO_FEW.capitalize()],
+        [
+            "Outcome before the index date, which nothing later can change", "[z]", "[z]",
+            "-3 to 5", "0.30", "[z]", "No significant difference",
+        ],
+    ]  # fmt: skip
+    assert stray_digits(table) == []
+    assert len(table.notes) == 3
+    assert len(checks.sensitivity_table(CHOICES[:2]).notes) == 1
+
+
+@pytest.mark.parametrize(
+    ("choices", "said"),
+    [
+        (
+            CHOICES,
+            "The conclusion (a significant reduction) depends on the method: with one of 3 other "
+            "choices it is another; for two more no result can be given.",
+        ),
+        (
+            CHOICES[:3],
+            "The conclusion (a significant reduction) is the same with both other choices of the "
+            "method that gave a result.",
+        ),
+        (
+            CHOICES[:2],
+            "The conclusion (a significant reduction) is the same with the one other choice of the "
+            "method that gave a result.",
+        ),
+        (
+            CHOICES[:1],
+            "No other choice of the method gives a result to compare with.",
+        ),
+        (
+            (CHOICES[0], CHOICES[4]),
+            "No other choice of the method gives a result to compare with; for one more no result "
+            "can be given.",
+        ),
+        (
+            (replace(CHOICES[0], conclusion="suppressed"), CHOICES[1]),
+            "The headline has no result that can be reported, so it was not checked against other "
+            "choices of the method.",
+        ),
+    ],
+)
+def test_one_sentence_says_whether_the_conclusion_depends_on_the_method(choices, said):
+    assert hold_words(checks.sensitivity_statement(choices)).text == said
+
+
+@pytest.mark.parametrize(
+    ("control", "end"),
+    [
+        (CONTROL, "what happened before the index date the groups do not differ significantly."),
+        (effect(), "so they are unlike in something that is not recorded."),
+        (untested(), "of the method that gave a result."),
+    ],
+)
+def test_the_negative_control_is_told_in_the_same_sentence(control, end):
+    told = checks.sensitivity_statement(CHOICES[:3], control=control)
+    assert hold_words(told).text.endswith(end)
