@@ -754,8 +754,8 @@ def _survival_ends(canvas: Canvas, upward: Scale, shown: Mapping[str, Sequence[F
     ends = sorted(
         ((upward(_of(shown[name][-1])), name, label) for name, label, _ in _GROUPS),
     )
-    first = min(max(ends[0][0], 40.0), 192.0)
-    ys = (first, max(min(ends[1][0], 232.0), first + 40))
+    first = min(max(ends[0][0], 40.0), 180.0)
+    ys = (first, max(min(ends[1][0], 226.0), first + 46))
     for y, (_, name, label) in zip(ys, ends, strict=True):
         canvas.text(PLOT + 6, y, shown[name][-1], size=16, bold=True)
         canvas.text(PLOT + 6, y + 14, label.split()[0], size=11, bold=True)
