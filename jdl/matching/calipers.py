@@ -65,9 +65,8 @@ def within(
         As `radius`.
     """
     weight = np.zeros(len(value))
-    strata = np.zeros(len(value), dtype=np.int64) if exact is None else exact
-    order = np.lexsort((value, strata))
-    starts = np.flatnonzero(np.diff(strata[order])) + 1
+    order = np.argsort(value) if exact is None else np.lexsort((value, exact))
+    starts = np.flatnonzero(np.diff(exact[order])) + 1 if exact is not None else np.zeros(0, int)
     for rows in np.split(order, starts):
         ours, theirs = rows[treated[rows]], rows[~treated[rows]]
         weight[ours], weight[theirs] = _share(value[ours], value[theirs], width)

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
-from sklearn.metrics import roc_auc_score
 
 from jdl.matching import calipers, entropy, formula, score, support
 from jdl.matching.plan import Attempt, Matched, Specification, Verdict
@@ -129,7 +128,8 @@ def match(
     if not treated[inside].any():
         notes.append("No treated person shares every category with a candidate.")
     else:
-        model, design, said = formula.fit(candidates.loc[inside, columns], specification, estimator)
+        data = candidates[columns] if inside.all() else candidates.loc[inside, columns]
+        model, design, said = formula.fit(data, specification, estimator)
         notes += said
     if model is not None:
         logit[inside] = model.logit
@@ -191,12 +191,15 @@ def _strata(frame: pd.DataFrame, exact: Sequence[str]) -> NDArray[np.int64] | No
 
 
 def _auc(treated: Flags, logit: Floats) -> float:
-    return float(roc_auc_score(treated, logit))
+    """The share of pairs of a treated person and a candidate that the score puts in order."""
+    theirs = np.sort(logit[~treated])
+    below = [np.searchsorted(theirs, logit[treated], side).sum() for side in ("left", "right")]
+    return float(sum(below) / (2 * treated.sum() * len(theirs)))
 
 
 def _counts(treated: Flags, weight: Floats, person: pd.Series[Any]) -> dict[str, Any]:
     used = ~treated & (weight > 0)
-    by_person = pd.Series(weight[used]).groupby(person.to_numpy()[used]).sum().to_numpy()
+    by_person = np.bincount(pd.factorize(person[used])[0], weight[used])
     matched = int((treated & (weight > 0)).sum())
     return {
         "treatment_n": matched,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from jdl.matching.plan import Specification
 
 Flags = NDArray[np.bool_]
+Codes = NDArray[np.intp]
 
 EARLIER = "earlier"
 """Column that is true for an untreated, earlier disposal of somebody treated."""
@@ -58,21 +59,15 @@ def _earlier(candidates: pd.DataFrame) -> Flags:
     return candidates[EARLIER].to_numpy(dtype=bool)
 
 
-def _is_category(values: pd.Series[Any], formula: str) -> bool:
-    if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
-        return True
-    return bool(re.search(rf"\bC\(\s*{values.name}\b", formula)) or values.nunique() <= 2
-
-
 def common(
     candidates: pd.DataFrame, treated: Flags, columns: list[str], specification: Specification
 ) -> tuple[Flags, dict[str, tuple[int, int]]]:
     """Tell who shares every category with the other group; and how many each variable removed."""
     codes = {
-        column: pd.factorize(candidates[column])[0]
+        column: code
         for column in columns
         if column != specification.treated
-        and _is_category(candidates[column], specification.formula)
+        and (code := _coded(candidates[column], specification.formula)) is not None
     }
     inside = np.ones(len(candidates), dtype=bool)
     removed: dict[str, tuple[int, int]] = {}
@@ -90,13 +85,31 @@ def common(
     return inside, removed
 
 
-def one_sided(code: NDArray[np.int64], treated: Flags, inside: Flags) -> Flags:
+def one_sided(code: Codes, treated: Flags, inside: Flags) -> Flags:
     """Tell who falls where the other group has nobody, of those still inside."""
-    size = int(code.max(initial=0)) + 1
-    ours = np.bincount(code[inside & treated], minlength=size)
-    theirs = np.bincount(code[inside & ~treated], minlength=size)
-    one_sided: Flags = ((ours == 0) | (theirs == 0))[code]
-    return one_sided
+    everyone = np.bincount(code if inside.all() else code[inside])
+    ours = np.bincount(code[np.flatnonzero(inside & treated)], minlength=len(everyone))
+    lonely = (ours == 0) | (ours == everyone)
+    if not lonely[everyone > 0].any():
+        return np.zeros(len(code), dtype=bool)
+    return np.append(lonely, np.ones(int(code.max()) + 1 - len(lonely), dtype=bool))[code]
+
+
+def _coded(values: pd.Series[Any], formula: str) -> Codes | None:
+    """Number the categories of a column that has some; numbers are one with two values at most."""
+    category = bool(re.search(rf"\bC\(\s*{values.name}\b", formula))
+    if category or not pd.api.types.is_numeric_dtype(values):
+        return pd.factorize(values)[0].astype(np.intp, copy=False)
+    return _halves(values.to_numpy())
+
+
+def _halves(values: NDArray[Any]) -> Codes | None:
+    """0 where a column has its first value and 1 where the other; None if there are more."""
+    for part in (values[:1000], values):
+        differs = part != part[0] if len(part) else np.zeros(0, dtype=bool)
+        if differs.any() and not (~differs | (part == part[differs.argmax()])).all():
+            return None
+    return differs.astype(np.intp)
 
 
 def told(removed: dict[str, tuple[int, int]]) -> list[str]:
