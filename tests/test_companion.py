@@ -281,17 +281,20 @@ def test_all_at_once_is_one_by_one():
 
 
 def test_repeated_and_empty_terms_are_left_out_and_named():
-    frame = sample(10).assign(older=lambda f: 0.3 * f["age"] + 0.7 * f["prior"] + 0.1)
+    frame = sample(10)
+    repeats = [f"older{i}" for i in range(6)]
+    for i, name in enumerate(repeats):
+        frame[name] = 0.3 * frame["age"] + (i + 0.7) * frame["prior"] + 0.1
     moved = frame["region"].where(frame["treated"] | (frame["region"] != "wales"), "london")
     frame["region"] = moved
-    ours = adjust(frame, "rate", "age + prior + older + C(region)")
+    ours = adjust(frame, "rate", " + ".join(["age + prior + C(region)", *repeats]))
     without = adjust(
         frame.assign(region=moved.replace("wales", "london")), "rate", "age + prior + C(region)"
     )
     assert ours.notes[0].startswith("Left out of the outcome model, because nobody in the")
     named = ours.notes[0].split(": ")[1]
     assert "wales" in named
-    assert "older" in named
+    assert all(name in named for name in repeats)
     assert "age" not in named
     np.testing.assert_allclose(figures_of(ours), figures_of(without), rtol=1e-9)
 
