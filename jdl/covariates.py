@@ -131,7 +131,10 @@ DEFINITIONS: dict[str, Definition] = {
     },
     "needs_incomplete": Definition("OASys assessment incomplete", "yes or no", "oasys", _COURT),
 }
-LABELS = {name: definition.label for name, definition in DEFINITIONS.items()}
+LABELS = {
+    **{name: definition.label for name, definition in DEFINITIONS.items()},
+    "days_to_start": "Days from index date to start",
+}
 BALANCED = tuple(
     name for name in DEFINITIONS if name not in ("age_band", "ogrs", *NEEDS, "needs_incomplete")
 )
@@ -349,28 +352,27 @@ def compared(oasys: bool) -> list[str]:
     return [*BALANCED, *(("ogrs", *NEEDS, "needs_incomplete") if oasys else ())]
 
 
-def losses(treated: pd.DataFrame, found: pd.DataFrame, frame: pd.DataFrame) -> dict[str, int]:
+def losses(everyone: pd.DataFrame, frame: pd.DataFrame, *, oasys: bool) -> dict[str, int]:
     """Count the treated people lost between the located sentence and the matched sample.
 
     Parameters
     ----------
-    treated : DataFrame
-        Located people with an index disposal, one row each.
-    found : DataFrame
-        From `candidates`, with treated.
+    everyone : DataFrame
+        From `candidates`, with or without an assessment.
     frame : DataFrame
-        The matched candidates, with treated and weight; who left between the two is not counted.
+        The matched candidates, with treated and weight; who left between the two for another
+        reason is not counted.
+    oasys : bool
+        Whether only people with an assessment were matched.
 
     Returns
     -------
     dict of str to int
         By reason.
     """
-    ours = frame.loc[frame["treated"] == 1, "weight"]
-    return {
-        NO_ASSESSMENT: len(treated) - int((found["treated"] == 1).sum()),
-        NO_MATCH: int((ours == 0).sum()),
-    }
+    lacking = (everyone["treated"] == 1) & ~everyone["assessed"]
+    unmatched = (frame["treated"] == 1) & (frame["weight"] == 0)
+    return {NO_ASSESSMENT: int(lacking.sum()) if oasys else 0, NO_MATCH: int(unmatched.sum())}
 
 
 def started(located: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:

@@ -12,15 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
 import pandas as pd
 
+from jdl import covariates, outcomes
 from jdl.covariates import draw
 from jdl.national import Vintage
 from jdl.outcomes import PROVEN, WHOLE
 from jdl.sentence import DEAD, INSIDE, NO_START, OFFENDED, UNFINISHED
+
+if TYPE_CHECKING:
+    from jdl.outcomes import Matched
 
 NO_GAP = "nobody treated of the same sex and disposal has a day"
 REASONS = (NO_START, NO_GAP, UNFINISHED, DEAD, INSIDE, OFFENDED)
@@ -169,6 +174,51 @@ def delay(
     )
 
 
+class Way(NamedTuple):
+    """How candidates are chosen and outcomes read, by the day on which the year begins.
+
+    Parameters
+    ----------
+    choose : callable
+        Treated people and the register people near them -> candidates.
+    read : callable
+        Matched groups -> their outcomes.
+    """
+
+    choose: Callable[..., pd.DataFrame]
+    read: Callable[[Matched], pd.DataFrame]
+
+
+def ways(
+    con: duckdb.DuckDBPyConnection, vintage: Vintage, *, window_days: int, seed: int
+) -> dict[bool, Way]:
+    """Return both ways: the year from the index date, and the year from the intervention.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+        Holds the national tables and the prepared views.
+    vintage : Vintage
+    window_days : int
+        See ``covariates.candidates``.
+    seed : int
+        See `delay`.
+
+    Returns
+    -------
+    dict of bool to Way
+        By whether the landmark analysis is meant.
+    """
+    chosen = partial(covariates.candidates, con, window_days=window_days)
+    return {
+        False: Way(chosen, partial(outcomes.read, con)),
+        True: Way(
+            partial(candidates, con, vintage, choose=chosen, seed=seed),
+            partial(outcomes.follow, con, start="follow_from"),
+        ),
+    }
+
+
 def candidates(
     con: duckdb.DuckDBPyConnection,
     vintage: Vintage,
@@ -199,9 +249,20 @@ def candidates(
     return delay(con, vintage, found, treated, seed=seed).candidates
 
 
-def losses(delayed: Delayed) -> dict[str, int]:
-    """Count the treated people who left because of the day of their intervention, by reason."""
-    counts = delayed.left.set_index("reason")["treatment"]
+def losses(
+    con: duckdb.DuckDBPyConnection, vintage: Vintage, everyone: pd.DataFrame, treated: pd.DataFrame
+) -> dict[str, int]:
+    """Count the treated people who leave because of the day of their intervention, by reason.
+
+    Parameters
+    ----------
+    con, vintage, treated
+        As for `delay`.
+    everyone : DataFrame
+        Candidates; only those treated are looked at.
+    """
+    ours = everyone.loc[everyone["treated"] == 1]
+    counts = delay(con, vintage, ours, treated, seed=0).left.set_index("reason")["treatment"]
     return {str(reason): int(many) for reason, many in counts.items() if many}
 
 

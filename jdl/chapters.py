@@ -1,0 +1,428 @@
+"""Chapters: what each step of the notebook puts on its pages, as parts that a page finds by name.
+
+A step's sentences, tables and charts, put together from cleared results. No statistics, no wording.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from jdl import charts, checks, figures, findings, groups, scope, tables
+from jdl.analyses import Analysed, attempts
+from jdl.balance import Verdict
+from jdl.covariates import LABELS
+from jdl.disclosure import Cleared, Drawn, Told
+from jdl.effects import MEASURES, Effect
+from jdl.figures import Group
+from jdl.matching import Matched
+from jdl.national import Vintage
+from jdl.power import Needed
+from jdl.request import Request
+from jdl.sensitivity import Choice
+from jdl.survival import Survival
+from jdl.unmeasured import Bounds, EValue
+from jdl.upload import Upload
+from jdl.wording import Words
+
+
+def _group(**parts: Any) -> Group | None:
+    """Put parts together by their names, those with nothing to say left out."""
+    told = {name.replace("_", "-"): part for name, part in parts.items() if part and part.text}
+    return Group(told) if told else None
+
+
+def notice(
+    reasons: Sequence[Any], asked: Request, vintage: Vintage
+) -> tuple[Group | None, figures.Result | None]:
+    """Return the notice and the record of a request that ends here; None where there is none."""
+    told = findings.outcome_notice(reasons, organisation=asked.organisation)
+    return _group(outcome_notice=told), figures.stopped(asked.public, reasons, vintage)
+
+
+def plan(
+    plan: Mapping[str, Any], plan_hash: str, *, matched_on: Sequence[str], significance: float
+) -> Group | None:
+    """Return the sentence and the table of the plan.
+
+    Parameters
+    ----------
+    plan : mapping
+        Every choice by its name.
+    plan_hash : str
+        Its fingerprint.
+    matched_on : sequence of str
+        The variables compared.
+    significance : float
+    """
+    return _group(
+        plan=findings.plan_sentence(plan_hash, significance=significance),
+        method_table=tables.method_table(plan, matched_on=matched_on, labels=LABELS),
+    )
+
+
+def links(
+    counts: Mapping[str, int | None],
+    rates: pd.DataFrame,
+    *,
+    rows: int,
+    linked: int | None,
+    expected_false: float,
+    expected_from_review: float,
+    checked: Any,
+) -> Group | None:
+    """Return how people were found: by what, how surely, and who more often than others.
+
+    Parameters
+    ----------
+    counts, rates, linked
+        Cleared: see ``disclosure.clear_counts``, ``clear_rates`` and ``clear_linked``.
+    rows : int
+        Of the upload.
+    expected_false, expected_from_review : float
+        See ``linkage.Links``.
+    checked : review.Checks
+        What reviewers did.
+    """
+    return _group(
+        linkage_table=tables.linkage_table(counts, rows=rows),
+        review_statement=findings.review_statement(
+            counts, expected=expected_from_review, checks=checked
+        ),
+        error_statement=findings.error_statement(expected_false, linked),
+        linkage_rates=findings.linkage_rates(rates),
+        linkage_rates_table=tables.linkage_rates_table(rates),
+    )
+
+
+def start(told: Told, *, leads: bool, words: Words, limit: float) -> Group | None:
+    """Return when interventions started, and which follow-up leads; see ``groups``."""
+    return _group(gap_statement=groups.gap_statement(told, leads=leads, words=words, limit=limit))
+
+
+def pool(drawn: Drawn, *, words: Words, repeated: bool) -> Group | None:
+    """Return with whom people could be compared; see ``groups.pool_statement``."""
+    return _group(pool_statement=groups.pool_statement(drawn, words=words, repeated=repeated))
+
+
+def balance(
+    matched: Matched,
+    verdict: Verdict,
+    table: pd.DataFrame,
+    second: pd.DataFrame,
+    *,
+    shown: pd.DataFrame,
+    source: str,
+) -> Group | None:
+    """Return how alike the groups are, and what was tried to make them so.
+
+    Parameters
+    ----------
+    matched : Matched
+    verdict : Verdict
+    table, second : DataFrame
+        From ``balance.table`` and ``balance.second_order``.
+    shown : DataFrame
+        The table, cleared.
+    source : str
+        Of the data.
+    """
+    return _group(
+        balance_statement=findings.balance_statement(verdict, shown),
+        attempts_statement=groups.attempts_statement(matched),
+        second_order_statement=groups.second_order_statement(second, verdict, labels=LABELS),
+        balance_summary=tables.balance_summary(table),
+        balance_table=tables.balance_table(shown, labels=LABELS),
+        second_order_table=groups.second_order_table(second, labels=LABELS),
+        balance_chart=charts.balance_chart(shown, labels=LABELS, source=source),
+    )
+
+
+def losses(
+    funnel: pd.DataFrame,
+    placed: pd.DataFrame,
+    gains: pd.DataFrame,
+    upload: Upload,
+    *,
+    words: Words,
+    source: str,
+) -> Group | None:
+    """Return where people were lost, and what better data would have found.
+
+    Parameters
+    ----------
+    funnel, placed, gains : DataFrame
+        Cleared: see ``disclosure.clear_funnel``, ``clear_rules`` and ``clear_gains``.
+    upload : Upload
+        With its notes.
+    words : Words
+    source : str
+    """
+    rows = len(upload.people)
+    return _group(
+        funnel_table=tables.funnel_table(funnel),
+        rules_table=tables.rules_table(placed),
+        funnel_chart=charts.funnel_chart(funnel, words=words, source=source),
+        data_quality_note=findings.data_quality_note(upload.notes, rows=rows),
+        data_quality_table=tables.data_quality_table(upload.notes, rows=rows),
+        gains_statement=findings.gains_statement(gains),
+        linkage_gains_table=tables.linkage_gains_table(gains),
+    )
+
+
+def summary(
+    effects: Mapping[str, Effect],
+    *,
+    words: Words,
+    programme: str,
+    submitted: int,
+    index_from: dt.date,
+    index_to: dt.date,
+) -> Group | None:
+    """Return the result in a paragraph, and who was analysed; see ``findings``."""
+    return _group(
+        overall_result=findings.overall_result(effects, words=words, programme=programme),
+        headline_sentence=findings.headline_sentence(
+            effects["rate"], words=words, programme=programme, submitted=submitted,
+            index_from=index_from, index_to=index_to,
+        ),
+    )  # fmt: skip
+
+
+def blocks(effects: Mapping[str, Effect], *, words: Words, programme: str) -> Group | None:
+    """Return the result for a hundred people, and what may be said of it; see ``findings``."""
+    return _group(
+        measurements=tables.measurements(effects, words=words),
+        estimates_lead=findings.estimates_lead(words),
+        estimates=findings.estimates(effects, words=words),
+        can_say=findings.can_say(effects, words=words, programme=programme),
+        cannot_say=findings.cannot_say(effects, words=words, programme=programme),
+    )
+
+
+def pictures(
+    effects: Mapping[str, Effect],
+    survived: Survival,
+    *,
+    words: Words,
+    source: str,
+    significance: float,
+) -> Group:
+    """Return the headline measures and the time without a reoffence as charts; see ``charts``."""
+    told: dict[str, Any] = {"words": words, "source": source, "significance": significance}
+    headline = charts.headline_charts(effects, **told)
+    curves = _group(
+        survival_statement=checks.survival_statement(
+            survived, words=words, significance=significance
+        ),
+        survival_chart=charts.survival_chart(survived, **told),
+    )
+    return Group(headline.parts | (curves.parts if curves else {}))
+
+
+def checked(
+    cleared: Cleared,
+    unmeasured: EValue | None,
+    *,
+    places: int | None,
+    kind: str,
+    beside: str | None,
+    words: Words,
+    significance: float,
+) -> Group | None:
+    """Return the adjusted check, what the place may have done, and what an unmeasured need would.
+
+    Parameters
+    ----------
+    cleared : Cleared
+        The headline.
+    unmeasured : EValue or None
+        Cleared.
+    places : int or None
+        Prisons or regions of the treatment group.
+    kind : str
+        What a place is.
+    beside : str or None
+        What the comparison within the same places is called, where it was made.
+    words : Words
+    significance : float
+    """
+    told = cleared.effects, cleared.adjusted
+    return _group(
+        adjusted_statement=checks.adjusted_statement(*told, significance=significance),
+        adjusted_table=checks.adjusted_table(*told, significance=significance),
+        places_statement=checks.places_statement(places, kind=kind, words=words, beside=beside),
+        unmeasured_statement=checks.unmeasured_statement(unmeasured, labels=LABELS),
+    )
+
+
+def measures(
+    results: Mapping[str, Cleared], analysed: Sequence[Analysed], *, significance: float
+) -> Group:
+    """Return the sizes and the eleven measures of every analysis.
+
+    Parameters
+    ----------
+    results : mapping of str to Cleared
+        By id of the analysis, the headline first.
+    analysed : sequence of Analysed
+        For their labels and regions.
+    significance : float
+    """
+    labels = {one.wanted.id: one.wanted.label for one in analysed}
+    regions = {one.wanted.id: one.wanted.region for one in analysed if one.wanted.region}
+    rates = [one.effects["rate"] for one in results.values()]
+    told = {
+        name: tables.result_table(name, _tested(results), labels=labels, significance=significance)
+        for name in tables.RESULT_TABLES
+    }
+    return Group({"sizes-table": tables.sizes_table(rates, labels=labels, regions=regions), **told})
+
+
+def _tested(results: Mapping[str, Cleared]) -> list[Effect]:
+    """The tests made: the eleven measures of every analysis, without the versions for everyone."""
+    effects = (effect for one in results.values() for effect in one.effects.values())
+    return [effect for effect in effects if effect.measure in MEASURES]
+
+
+def tests(
+    results: Mapping[str, Cleared],
+    analysed: Sequence[Analysed],
+    *,
+    needed: Mapping[str, Needed],
+    earlier: Sequence[Mapping[str, Any]],
+    described: pd.DataFrame,
+    matched_on: Mapping[bool, str],
+    words: Words,
+    significance: float,
+) -> Group | None:
+    """Return what was tested, what was significant, and how many people would settle the rest.
+
+    Parameters
+    ----------
+    results, analysed
+        As in `measures`.
+    needed : mapping of str to Needed
+        Of the headline, by measure.
+    earlier : sequence of mapping
+        From ``history.looks``.
+    described : DataFrame
+        From ``disclosure.clear_participation``.
+    matched_on : mapping of bool to str
+        What people are matched on, without assessed needs and with them.
+    words : Words
+    significance : float
+    """
+    told: dict[str, Any] = {
+        "labels": {one.wanted.id: one.wanted.label for one in analysed},
+        "significance": significance,
+    }
+    every = [effect for one in results.values() for effect in one.effects.values()]
+    tested, headline = _tested(results), results["headline"].effects
+    new = results.get("new-people")
+    return _group(
+        analyses_list=scope.analyses_list(
+            [one.wanted for one in analysed], results, matched_on=matched_on
+        ),
+        attempts_table=groups.attempts_table(attempts(analysed)),
+        significant_results=findings.significant_results(every, **told),
+        multiplicity_statement=findings.multiplicity_statement(tested, significance=significance),
+        multiplicity_table=scope.multiplicity_table(tested, **told),
+        everyone_table=checks.everyone_table(every, **told),
+        participation_table=scope.participation_table(described, words=words),
+        look_statement=scope.look_statement(
+            earlier, new=new.effects["rate"] if new else None, pooled=headline["rate"], words=words
+        ),
+        numbers_needed=findings.numbers_needed(headline, words=words, needed=needed),
+    )
+
+
+def by_links(tried: Sequence[Choice], *, significance: float) -> Group | None:
+    """Return whether the result depends on the links; see ``sensitivity.by_linkage``."""
+    return _group(
+        linkage_sensitivity=findings.linkage_sensitivity(tried),
+        linkage_sensitivity_table=tables.linkage_sensitivity_table(
+            tried, significance=significance
+        ),
+    )
+
+
+def by_method(
+    tried: Sequence[Choice], control: Effect | None, bounds: Bounds | None, *, significance: float
+) -> Group | None:
+    """Return whether the result depends on the method.
+
+    Parameters
+    ----------
+    tried : sequence of Choice
+        See ``sensitivity.by_method``.
+    control : Effect or None
+        The negative control, cleared.
+    bounds : Bounds or None
+        Of the 1:1 match.
+    significance : float
+    """
+    return _group(
+        sensitivity_statement=checks.sensitivity_statement(tried, control=control),
+        sensitivity_table=checks.sensitivity_table(
+            tried, control=control, significance=significance
+        ),
+        bounds_table=bounds and checks.bounds_table(bounds),
+    )
+
+
+def record(
+    asked: Request,
+    analysed: Iterable[Analysed],
+    results: Mapping[str, Cleared],
+    *,
+    survived: Survival,
+    tried: Sequence[Choice],
+    funnel: pd.DataFrame,
+    vintage: Vintage,
+    plan_hash: str,
+) -> figures.Result:
+    """Return the result as data, every analysis with what may be told of it.
+
+    Parameters
+    ----------
+    asked : Request
+    analysed : iterable of Analysed
+        The headline first.
+    results : mapping of str to Cleared
+        By id.
+    survived : Survival
+        The headline's, cleared.
+    tried : sequence of Choice
+        The headline by other choices.
+    funnel : DataFrame
+        Cleared.
+    vintage : Vintage
+    plan_hash : str
+    """
+    entries = [
+        figures.analysis(
+            one.wanted.id,
+            one.wanted.label,
+            one.matched,
+            _verdict(one.matched),
+            results[one.wanted.id].effects,
+            adjusted=results[one.wanted.id].adjusted,
+            survival=survived if place == 0 else None,
+            sensitivity=tried if place == 0 else (),
+        )
+        for place, one in enumerate(analysed)
+        if one.matched is not None
+    ]
+    return figures.reported(
+        asked.public, funnel=funnel, analyses=entries, vintage=vintage, plan=plan_hash
+    )
+
+
+def _verdict(matched: Matched) -> Any:
+    """Return the verdict on the specification that was kept."""
+    name = matched.specification.name
+    return next(tried.verdict for tried in matched.attempts if tried.specification == name)
