@@ -178,3 +178,14 @@ def test_the_command_tells_faults_and_when_nothing_can_be_found(capsys):
 def test_a_plan_in_words_names_a_pool_that_is_enough():
     lines = list(power.sentences(plan(0.45, difference=0.06, pool=16948, retained=1)))
     assert lines[2].startswith("- 536 people in the analysis, about 536 to upload, with a comp")
+
+
+def test_the_command_explains_itself(capsys):
+    with pytest.raises(SystemExit) as left:
+        cli.main(["power", "--help"])
+    assert left.value.code == 0
+    shown = capsys.readouterr().out
+    assert "examples:\n  jdl power --rate 0.45 --difference 0.06\n" in shown
+    assert max(map(len, shown.splitlines())) <= 90
+    assert cli.main([]) == 0
+    assert "say how many people a request would need" in capsys.readouterr().out
