@@ -1,6 +1,9 @@
 import re
+import subprocess
+import sys
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -24,6 +27,7 @@ from jdl.matching import (
     score,
 )
 
+BENCHMARK = Path(__file__).parent / "benchmarks" / "matching.py"
 FORMULA = "treated ~ age + prior + C(disposal) + region"
 PLAIN = Specification("plain", FORMULA, 0.2)
 
@@ -608,3 +612,14 @@ def test_each_takes_the_nearest_that_is_left(data):
 def test_without_a_caliper_equal_scores_make_pairs_too():
     treated = np.array([False, True, False])
     np.testing.assert_array_equal(pairs.nearest(np.zeros(3), treated, np.inf), [[1, 0]])
+
+
+def test_the_benchmark_runs_at_toy_size_and_its_cases_agree():
+    command = [sys.executable, BENCHMARK, "--sizes", "6000", "--treated", "100", "--repeats", "1"]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=300)
+    _, _, *rows = done.stdout.splitlines()
+    cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows]
+    assert [cell[1].split(":")[0] for cell in cells] == [
+        "jdl, arrays", "jdl, frame and formula", "plain scikit-learn script", "floor"
+    ]  # fmt: skip
+    assert all(float(cell[2]) >= 0 and float(cell[3]) > 0 for cell in cells)
