@@ -16,7 +16,7 @@ from jdl.figures import Cell, Figure, Part, Sentence, Sentences, Table, Tag
 from jdl.findings import HEADLINE
 from jdl.sensitivity import Choice
 from jdl.survival import Survival
-from jdl.tables import NOT_APPLICABLE, RESULT_WORDS, SHORTHAND, choice_conclusion, choice_result
+from jdl.tables import NOT_APPLICABLE, SHORTHAND, choice_conclusion, choice_result
 from jdl.unmeasured import Bounds, EValue
 from jdl.wording import (
     WORDING,
@@ -26,6 +26,7 @@ from jdl.wording import (
     counted,
     direction,
     has_range,
+    is_good,
     is_missing,
     is_reported,
     kind_of,
@@ -228,12 +229,23 @@ def _adjusted_row(effect: Effect, check: Adjusted) -> tuple[Cell, ...]:
     return (
         ALL[effect.measure].label,
         _told_interval(effect),
-        RESULT_WORDS[effect.conclusion],
+        _conclusion(effect),
         interval,
         p,
         unit_of_difference(effect.measure),
         _SHORT.get(_agreement(effect, check), mark),
     )
+
+
+def _conclusion(effect: Effect) -> Cell:
+    """Return which side a difference lies on; green where that is good news on this measure."""
+    if not is_reported(effect):
+        return "[c]"
+    side = direction(effect)
+    if side is None:
+        return "Not significant"
+    tone = "green" if is_good(effect) else "red"
+    return Tag(f"Significantly {WORDING[effect.measure].side(side)}", tone)
 
 
 def _told_interval(effect: Effect) -> Cell:
@@ -339,11 +351,11 @@ def _everyone_row(effect: Effect, version: Effect, labels: Mapping[str, str]) ->
         ALL[effect.measure].label,
         labels.get(effect.analysis, effect.analysis),
         _told_interval(effect),
-        RESULT_WORDS[effect.conclusion],
+        _conclusion(effect),
         mean(version, "treatment"),
         mean(version, "comparison"),
         _told_interval(version),
-        RESULT_WORDS[version.conclusion],
+        _conclusion(version),
         "days" if kind_of(version) == "days" else unit_of_difference(version.measure),
     )
 

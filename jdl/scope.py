@@ -64,8 +64,7 @@ def analyses_list(
     """
     rows = tuple(
         (
-            counted(f"analyses.{slug(one.id)}.number", place, "analyses"),
-            _label(one),
+            _numbered(one, place),
             "Those with an OASys assessment" if one.run.assessed else "Everyone located",
             capital(proper(one.region)) if one.region else "England and Wales",
             _matched_on(one, matched_on),
@@ -76,19 +75,23 @@ def analyses_list(
     return Table(
         "analyses-list",
         "The analyses, all planned before any outcome was read",
-        ("Number", "Analysis", "Who takes part", "Compared within", "Matched on", "Result"),
+        ("Analysis", "Who takes part", "Compared within", "Matched on", "Result"),
         rows,
     )
 
 
-def _label(one: Wanted) -> Sentence:
-    return Sentence(quoted(f"analyses.{slug(one.id)}.label", one.label))
+def _numbered(one: Wanted, place: int) -> Sentence:
+    name = f"analyses.{slug(one.id)}"
+    number = counted(f"{name}.number", place, "analyses")
+    return Sentence.of(number, ". ", *quoted(f"{name}.label", one.label))
 
 
 def _matched_on(one: Wanted, matched_on: Mapping[bool, str]) -> Sentence:
     exact = [name.replace("_", " ") for name in one.also_exact]
     also = f"; exactly on {' and '.join(exact)}" if exact else ""
-    return Sentence(quoted(f"analyses.{slug(one.id)}.matched_on", matched_on[one.run.needs] + also))
+    return Sentence(
+        quoted(f"analyses.{slug(one.id)}.matched_on", capital(matched_on[one.run.needs]) + also)
+    )
 
 
 def _became(one: Wanted, cleared: Cleared | None) -> Cell:

@@ -9,9 +9,20 @@ import nbformat
 import pandas as pd
 from nbformat import NotebookNode
 
-from jdl import charts, findings, tables
+from jdl import charts, checks, findings, groups, scope, tables
+from jdl.analyses import Wanted
+from jdl.balance import Verdict
+from jdl.companion import Adjusted
+from jdl.disclosure import Bounds, Cleared, Drawn, Told
+from jdl.effects import ALL, Effect
+from jdl.effects import Group as EffectGroup
 from jdl.figures import Cell, Chart, Figure, Group, Result, Sentence, Sentences, Table, Tag
+from jdl.matching import Attempt
 from jdl.sensitivity import Choice
+from jdl.survival import Survival
+from jdl.unmeasured import Bounds as RosenbaumBounds
+from jdl.unmeasured import EValue
+from jdl.wording import Words
 
 FACTS = ("Subject", "Detail")
 MEASURE = ("Analysis", "Treatment group", "Comparison group", "Number in treatment group")
@@ -324,6 +335,159 @@ def how_found() -> list[NotebookNode]:
     ]
 
 
+CURVE = Survival(
+    "headline", (0, 60, 120, 180, 240, 300, 365), (1.0, 0.95, 0.89, 0.83, 0.78, 0.73, 0.69),
+    (1.0, 0.91, 0.83, 0.76, 0.70, 0.65, 0.61), 303.2, 281.9, 21.3, 8.4, 34.2, 0.001,
+)  # fmt: skip
+POOL = Drawn(61_204, 48_110, Bounds(890, 890), Bounds(2300, 2300), 0.0185, Bounds(120, 120))
+GAPS = Told(872, Bounds(131, 131), Bounds(24, 24), 0.15, 31.0, 90.0, 28)
+ATTEMPTS = (
+    Attempt("caliper 0.2", Verdict(False, "age", 0.14, 40, 1, 1), (), 0),
+    Attempt("caliper 0.1", Verdict(True, "age", 0.08, 40, 2, 0, ratios=12), (), 12),
+)
+
+
+def _effect(measure: str, difference: float, error: float, *, mean: float = 0.4) -> Effect:
+    """Return a significant effect, if its interval leaves out nought."""
+    low, high = difference - 2 * error, difference + 2 * error
+    found = low > 0 or high < 0
+    side = "reduction" if difference < 0 else "increase"
+    ours = EffectGroup(872, 872, mean + difference, 0.5, 872.0)
+    theirs = EffectGroup(51_204, 49_870, mean, 0.5, 21_000.0)
+    return Effect(
+        "headline", measure, ours, theirs, difference, low, high, 0.004 if found else 0.3, 900.0,
+        found, side if found else "inconclusive", ALL[measure].favourable, None, None, 0.03,
+    )  # fmt: skip
+
+
+def effects() -> dict[str, Effect]:
+    """Return headline measures, two among reoffenders, and their versions for everyone."""
+    return {
+        "rate": _effect("rate", -0.08, 0.02),
+        "frequency": _effect("frequency", -0.38, 0.09, mean=1.4),
+        "days_to_first": _effect("days_to_first", -6.0, 7.0, mean=150.0),
+        "first_custody": _effect("first_custody", -0.09, 0.03),
+        "time_without_reoffence": _effect("time_without_reoffence", 21.3, 6.0, mean=282.0),
+        "first_custody_everyone": _effect("first_custody_everyone", -0.06, 0.02, mean=0.15),
+    }
+
+
+def _adjusted() -> dict[str, Adjusted]:
+    told = {"errors": "CR2 by place", "places": 9, "p_value": 0.002}
+    return {
+        "rate": Adjusted(
+            "headline", "rate", "logistic", -0.075, 0.02, -0.115, -0.035, conclusion="reduction",
+            **told,
+        ),
+        "frequency": Adjusted(
+            "headline", "frequency", "quasi-Poisson", -0.2, 0.12, -0.45, 0.05,
+            conclusion="inconclusive", **(told | {"p_value": 0.11}),
+        ),
+    }  # fmt: skip
+
+
+def checked() -> list[NotebookNode]:
+    """Return the cells that check the result, made as the notebook makes them."""
+    found, made, words = effects(), _adjusted(), Words.of("male")
+    choices = (
+        Choice("as reported", None, 872, 51204, -0.08, -0.12, -0.04, 0.0004, "reduction", True),
+        Choice("caliper of 0.05", None, 850, 42010, -0.07, -0.11, -0.02, 0.003, "reduction", True),
+        Choice("without age", conclusion="reduction", accepted=True),
+    )
+    control = _effect("rate", 0.01, 0.02)
+    clink = {"programme": "Harbour Mentoring", "release": "2013-11", "rate_result": "inconclusive"}
+    return [
+        cell(
+            "adjusted",
+            Group(
+                {
+                    "adjusted-statement": checks.adjusted_statement(found, made),
+                    "adjusted-table": checks.adjusted_table(found, made),
+                    "places-statement": checks.places_statement(
+                        9, kind="prison", words=words, beside="Within the same prisons"
+                    ),
+                    "everyone-table": checks.everyone_table(found.values(), labels={}),
+                }
+            ),
+        ),
+        cell(
+            "survival",
+            Group(
+                {
+                    "survival-statement": checks.survival_statement(CURVE, words=words),
+                    "survival-chart": charts.survival_chart(
+                        CURVE, words=words, source="synthetic vintage"
+                    ),
+                }
+            ),
+        ),
+        cell(
+            "method-sensitivity",
+            Group(
+                {
+                    "unmeasured-statement": checks.unmeasured_statement(
+                        EValue("headline", "rate", 2.2, 1.6, "drugs", 1.3), labels={}
+                    ),
+                    "bounds-table": checks.bounds_table(
+                        RosenbaumBounds((1.0, 1.5), (0.001, 0.08), "fewer", 800, 300)
+                    ),
+                    "sensitivity-statement": checks.sensitivity_statement(choices, control=control),
+                    "sensitivity-table": checks.sensitivity_table(choices, control=control),
+                }
+            ),
+        ),
+        cell(
+            "looks",
+            scope_group(found, clink, words),
+        ),
+        cell("made-of", made_of(words)),
+    ]
+
+
+def scope_group(found: dict[str, Effect], earlier: dict[str, str], words: Words) -> Group:
+    """Return what the report says of its analyses."""
+    took_part = pd.DataFrame(
+        {"participation": ["completed", "started"], "people": [600, 272], "share": [0.69, 0.31]}
+    ).assign(rate=[0.27, 0.38])
+    planned = [Wanted("headline", "Headline, national", frozenset())]
+    return Group(
+        {
+            "look-statement": scope.look_statement(
+                [earlier], new=None, pooled=found["rate"], words=words
+            ),
+            "analyses-list": scope.analyses_list(
+                planned, {"headline": Cleared(found, ())},
+                matched_on={False: "demographics, sentence, criminal history and work"},
+            ),
+            "participation-table": scope.participation_table(took_part, words=words),
+            "multiplicity-statement": findings.multiplicity_statement(found.values()),
+            "multiplicity-table": scope.multiplicity_table(found.values(), labels={}),
+        }
+    )  # fmt: skip
+
+
+def made_of(words: Words) -> Group:
+    """Return how the groups came about."""
+    seconds = pd.DataFrame(
+        {"variable": ["age squared"], "level": [""], "smd_before": [0.2], "smd_after": [0.03]}
+    ).assign(variance_ratio_before=1.9, variance_ratio_after=1.1, band_after="green")
+    matched = SimpleNamespace(
+        attempts=ATTEMPTS, accepted=True, specification=SimpleNamespace(name="caliper 0.1")
+    )
+    return Group(
+        {
+            "pool-statement": groups.pool_statement(POOL, words=words, repeated=True),
+            "gap-statement": groups.gap_statement(GAPS, leads=True, words=words),
+            "attempts-statement": groups.attempts_statement(matched),
+            "attempts-table": groups.attempts_table([("Headline", one) for one in ATTEMPTS]),
+            "second-order-statement": groups.second_order_statement(
+                seconds, ATTEMPTS[1].verdict, labels={}
+            ),
+            "second-order-table": groups.second_order_table(seconds, labels={}),
+        }
+    )
+
+
 METHODS = """## How it was done
 
 People were found in the national data by name, date of birth and identifiers.
@@ -596,6 +760,7 @@ def report(
             *data_quality(),
             *how_found(),
             *_findings(programme),
+            *checked(),
             *_tables("Aged under 25"),
             cell("numbers-needed", Sentences((needed,))),
             *_evidence(),

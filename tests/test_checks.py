@@ -107,11 +107,11 @@ def test_the_table_of_adjusted_checks():
     table = checks.adjusted_table(effects, made)
     assert [row[1:] for row in texts(table)] == [
         [
-            "-11 to -3", "Significant reduction", "-12 to -2", "0.01", "percentage points",
+            "-11 to -3", "Significantly lower", "-12 to -2", "0.01", "percentage points",
             "Agrees",
         ],
         [
-            "-0.50 to 0.10", "Inconclusive", "-0.60 to -0.10", "0.01", "reoffences per person",
+            "-0.50 to 0.10", "Not significant", "-0.60 to -0.10", "0.01", "reoffences per person",
             "Only the adjusted check is significant",
         ],
         ["[c]", "[c]", "[c]", "[c]", "days", "[c]"],
@@ -122,7 +122,7 @@ def test_the_table_of_adjusted_checks():
 
 def test_a_result_without_a_test_has_an_adjusted_check_all_the_same():
     rows = texts(checks.adjusted_table({"rate": untested()}, {"rate": check()}))
-    assert rows[0][1:4] == ["[z]", "Inconclusive", "-12 to -2"]
+    assert rows[0][1:4] == ["[z]", "Not significant", "-12 to -2"]
 
 
 @pytest.mark.parametrize(
@@ -176,13 +176,14 @@ def test_measures_of_reoffenders_stand_beside_everyone():
     assert texts(table) == [
         [
             "Average time to first proven reoffence", "National", "-20 to -2",
-            "Significant reduction", "251", "240", "2 to 20", "Significant increase", "days",
+            "Significantly shorter", "251", "240", "2 to 20", "Significantly longer", "days",
         ],
         [
             "Custodial sentence for the first proven reoffence", "National", "-10 to -2",
-            "Significant reduction", "[c]", "[c]", "[c]", "[c]", "percentage points",
+            "Significantly lower", "[c]", "[c]", "[c]", "[c]", "percentage points",
         ],
     ]  # fmt: skip
+    assert [table.rows[0][place].tone for place in (3, 7)] == ["red", "green"]
     assert stray_digits(table) == []
     assert texts(checks.everyone_table([effect()], labels={}))[0][0] == "None"
 

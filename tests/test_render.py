@@ -41,7 +41,22 @@ FOUND = {
     "linkage-sensitivity-table": {"linkage-sensitivity-table", "linkage-sensitivity"},
     "linkage-gains-table": {"linkage-gains-table", "gains-statement"},
 }
+CHECKED = {
+    "adjusted-statement", "adjusted-table", "places-statement", "unmeasured-statement",
+    "sensitivity-statement",
+}  # fmt: skip
+BESIDE = {
+    "survival-chart", "survival-statement", "look-statement", "analyses-list",
+    "participation-table", "multiplicity-statement", "everyone-table", "attempts-statement",
+    "second-order-statement", "pool-statement", "gap-statement",
+}  # fmt: skip
+OF_THE_AUDIT = {
+    "sensitivity-table", "bounds-table", "attempts-table", "second-order-table",
+    "multiplicity-table",
+}  # fmt: skip
 OPTIONAL = {
+    *CHECKED,
+    *BESIDE,
     *("chart-rate", "chart-frequency", "chart-time", "numbers-needed"),
     *("linkage-rates", "linkage-sensitivity", "rules-table"),
     *FOUND,
@@ -441,6 +456,28 @@ def test_the_report_tells_how_people_were_found_in_one_section() -> None:
     assert 'href="#section-found">How people were found</a>' in html
 
 
+def test_a_report_made_before_there_were_checks_still_renders() -> None:
+    old = sample.report()
+    for name in CHECKED | BESIDE:
+        old = without(old, name)
+    html = render.report(old)
+    assert "section-checks" not in html
+    assert all(f'data-shown="{name}"' not in html for name in CHECKED | BESIDE)
+    for heading in re.findall(r"<h3[^>]*>(.*?)</h3>", html):
+        assert heading not in {"What is not recorded", "How far people took part"}
+
+
+def test_the_report_checks_its_headline_result_in_a_section_of_its_own() -> None:
+    html = render.report(sample.report())
+    section = html.split('id="section-checks"')[1].split("</section>")[0]
+    assert set(re.findall(r'data-shown="([a-z-]+)"', section)) == CHECKED
+    assert 'href="#section-checks"' in html
+    audit = render.audit(sample.report())
+    for name in OF_THE_AUDIT:
+        assert f'id="{name}"' not in html
+        assert f'id="{name}"' in audit
+
+
 def test_a_heading_of_how_people_were_found_stands_over_something() -> None:
     left = sample.report()
     for name in (name for shown in FOUND.values() for name in shown):
@@ -636,7 +673,7 @@ def test_every_page_of_a_pdf_says_that_it_is_synthetic(
 def test_the_annex_holds_every_table_of_the_report(files: dict[str, bytes]) -> None:
     annex = Workbook(files["annex.ods"])
     shown = set(re.findall(r'<table id="([a-z-]+)"', files["report.html"].decode()))
-    elsewhere = {"cover", "notes", "balance-table", "data-quality-table"}
+    elsewhere = {"cover", "notes", "balance-table", "data-quality-table", *OF_THE_AUDIT}
     assert set(annex.names) == elsewhere | shown
     assert annex.names[:2] == ["cover", "notes"]
     assert annex.first("cover") == "Harbour Trust: Harbour Mentoring, annex tables"

@@ -33,24 +33,24 @@ def test_every_planned_analysis_is_numbered_with_what_came_of_it():
         "run-needs": result(suppressed()),
         "age-1": result(effect("rate", -0.1, 0.1)),
     }
-    table = scope.analyses_list(planned, cleared, matched_on={False: "history", True: "all"})
+    table = scope.analyses_list(planned, cleared, matched_on={False: "History", True: "all"})
     assert texts(table) == [
-        ["1", "Headline", "Everyone located", "England and Wales", "history", "Reported"],
+        ["1. Headline", "Everyone located", "England and Wales", "History", "Reported"],
         [
-            "2", "OASys: assessed", "Those with an OASys assessment", "England and Wales",
-            "history", "Not balanced",
+            "2. OASys: assessed", "Those with an OASys assessment", "England and Wales",
+            "History", "Not balanced",
         ],
-        ["3", "OASys: on needs", "Those with an OASys assessment", "Wales", "all", "[c]"],
+        ["3. OASys: on needs", "Those with an OASys assessment", "Wales", "All", "[c]"],
         [
-            "4", "Age group: 18 to 20", "Everyone located", "England and Wales",
-            "history; exactly on prison", "Reported",
+            "4. Age group: 18 to 20", "Everyone located", "England and Wales",
+            "History; exactly on prison", "Reported",
         ],
         [
-            "5", "Women", "Everyone located", "England and Wales", "history",
+            "5. Women", "Everyone located", "England and Wales", "History",
             "Not made: too few people",
         ],
         [
-            "6", "Men", "Everyone located", "England and Wales", "history",
+            "6. Men", "Everyone located", "England and Wales", "History",
             "Not made: too few people",
         ],
     ]  # fmt: skip
