@@ -617,7 +617,7 @@ def multiplicity_statement(effects: Iterable[Effect], *, significance: float = 0
     Parameters
     ----------
     effects : iterable of Effect
-        Of every analysis and measure, cleared, the headline's first.
+        Of every analysis and measure, cleared.
     significance : float
         Of each test.
 
@@ -631,21 +631,37 @@ def multiplicity_statement(effects: Iterable[Effect], *, significance: float = 0
     tests = _tests(effects)
     if not tests:
         return Sentences((Sentence.of("No test was made whose result can be reported."),))
-    first, *others = tests
+    others = secondary(tests)
+    noun = WORDING["rate"].noun
     lead = Sentence.of(
-        "The main result is one test, fixed before any outcome was read: that of "
-        f"{WORDING[first.measure].noun} in the headline analysis."
+        f"The main result is one test, fixed before any outcome was read: that of {noun} in the "
+        "headline analysis."
     )
+    if len(others) == len(tests):
+        lead = Sentence.of(
+            f"The main test, of {noun} in the headline analysis, has no result that can be told."
+        )
     if not others:
         return Sentences((lead, Sentence.of("No other test was made that can be reported.")))
     return Sentences((lead, _others(others, significance), _still(others, significance)))
+
+
+def secondary(effects: Iterable[Effect]) -> list[Effect]:
+    """Return the tests made, but for the main one: the headline's, of the rate.
+
+    Parameters
+    ----------
+    effects : iterable of Effect
+        Cleared; versions for everyone are no tests of their own.
+    """
+    return [e for e in _tests(effects) if (e.analysis, e.measure) != ("headline", "rate")]
 
 
 def _others(others: Sequence[Effect], significance: float) -> Sentence:
     many = counted("tests.others", len(others), "tests")
     found = sum(bool(direction(e)) for e in others)
     return Sentence.of(
-        "Beside it ",
+        "Besides it, ",
         many,
         f" other {plural(many, 'test was', 'tests were')} made, of other measures or other "
         "analyses; ",

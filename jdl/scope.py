@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 
 from jdl.analyses import Wanted
-from jdl.disclosure import NOT_BALANCED, VERSIONS, WITHHELD, Cleared
+from jdl.disclosure import NOT_BALANCED, WITHHELD, Cleared
 from jdl.effects import ALL, Effect
 from jdl.figures import Cell, Figure, Part, Sentence, Sentences, Table, Tag
-from jdl.findings import corrected
+from jdl.findings import corrected, secondary
 from jdl.tables import NOT_APPLICABLE, SHORTHAND
 from jdl.wording import (
     Words,
@@ -114,17 +114,13 @@ def multiplicity_table(
     Parameters
     ----------
     effects : iterable of Effect
-        Of every analysis and measure, cleared, the headline's rate first.
+        Of every analysis and measure, cleared.
     labels : mapping of str to str
         What each analysis is called in print.
     significance : float
         Of each test.
     """
-    tests = [
-        e
-        for e in effects
-        if e.measure not in VERSIONS and is_reported(e) and not is_missing(e.p_value)
-    ][1:]
+    tests = secondary(effects)
     rules = ("holm", "fdr_bh")
     columns = [corrected(tests, rule) if tests else () for rule in rules]
     rows: list[tuple[Cell, ...]] = [

@@ -613,7 +613,7 @@ def test_multiplicity_of_many_tests_by_hand():
     ]
     told = findings.multiplicity_statement(every).items
     assert told[1].text == (
-        "Beside it 3 other tests were made, of other measures or other analyses; two of them are "
+        "Besides it, 3 other tests were made, of other measures or other analyses; two of them are "
         "significant at the level of 5%, and if no programme had any effect, fewer than one would "
         "be expected to be so by chance alone."
     )
@@ -627,9 +627,18 @@ def test_multiplicity_of_many_tests_by_hand():
         assert not re.search(r"\d", words_outside_figures(sentence))
 
 
+def test_multiplicity_where_the_main_test_cannot_be_told():
+    told = findings.multiplicity_statement([suppressed(), effect("frequency", -0.5, -0.1)]).items
+    assert told[0].text == (
+        "The main test, of the one-year proven reoffending rate in the headline analysis, has no "
+        "result that can be told."
+    )
+    assert "Besides it, 1 other test was made" in told[1].text
+
+
 def test_multiplicity_of_one_other_test():
     told = findings.multiplicity_statement([effect(), effect("frequency", -0.5, 0.1)]).items
-    assert "Beside it 1 other test was made" in told[1].text
+    assert "Besides it, 1 other test was made" in told[1].text
     assert "; none is significant at the level of 5%" in told[1].text
 
 

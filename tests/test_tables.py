@@ -25,7 +25,7 @@ from jdl import disclosure, tables
 from jdl.balance import COLUMNS as BALANCE
 from jdl.balance import RATIO_COLUMNS as RATIOS
 from jdl.bulletin import COLUMNS
-from jdl.effects import MEASURES
+from jdl.effects import MEASURES, Group
 from jdl.figures import Figure, Sentence, Tag
 from jdl.linkage import DECISIONS, STAGES
 from jdl.linkage.decisions import CERTAIN
@@ -175,6 +175,12 @@ def test_sizes():
 def test_a_withheld_number_of_reoffenders_is_never_nought(measure, sizes):
     name = {"days_to_first": "table-days", "rate": "table-rate"}[measure]
     assert row_of(suppressed(measure), name)[1:3] == sizes
+
+
+def test_a_withheld_size_of_everyone_is_never_nought():
+    none = replace(suppressed(), treatment=Group(0), comparison=Group(0))
+    assert texts(tables.sizes_table([none], labels={}))[0][2:] == ["[c]"] * 5
+    assert texts(tables.result_table("table-rate", [none], labels={}))[0][1:3] == ["[c]", "[c]"]
 
 
 def test_the_interval_is_called_by_its_level():
