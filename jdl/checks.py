@@ -29,7 +29,6 @@ from jdl.wording import (
     is_good,
     is_missing,
     is_reported,
-    kind_of,
     limit_of,
     limited,
     listed,
@@ -191,7 +190,7 @@ def adjusted_table(
         (
             "Measure",
             f"Service's test ({confidence(significance)})",
-            "Service's conclusion",
+            "Service's test: significant",
             f"Adjusted check ({confidence(significance)})",
             "Adjusted p\u00a0value",
             "Unit",
@@ -229,7 +228,7 @@ def _adjusted_row(effect: Effect, check: Adjusted) -> tuple[Cell, ...]:
     return (
         ALL[effect.measure].label,
         _told_interval(effect),
-        _conclusion(effect),
+        _significant(effect),
         interval,
         p,
         unit_of_difference(effect.measure),
@@ -237,15 +236,15 @@ def _adjusted_row(effect: Effect, check: Adjusted) -> tuple[Cell, ...]:
     )
 
 
-def _conclusion(effect: Effect) -> Cell:
-    """Return which side a difference lies on; green where that is good news on this measure."""
+def _significant(effect: Effect) -> Cell:
+    """Return whether a difference is significant, and its side: green where that is good news."""
     if not is_reported(effect):
         return "[c]"
     side = direction(effect)
     if side is None:
-        return "Not significant"
+        return "No"
     tone = "green" if is_good(effect) else "red"
-    return Tag(f"Significantly {WORDING[effect.measure].side(side)}", tone)
+    return Tag(f"Yes, {WORDING[effect.measure].side(side)}", tone)
 
 
 def _told_interval(effect: Effect) -> Cell:
@@ -321,22 +320,20 @@ def everyone_table(
         for effect in given.values()
         if effect.measure in EVERYONE and (effect.analysis, EVERYONE[effect.measure].name) in given
     )
-    interval = f"estimated difference ({confidence(significance)})"
+    interval = f"difference ({confidence(significance)})"
     return Table(
         "everyone-table",
         "Measures of reoffenders beside the same for everyone",
         (
-            "Measure",
+            "Measure, and unit of the differences",
             "Analysis",
             f"Reoffenders: {interval}",
-            "Reoffenders: conclusion",
             "Everyone: treatment group",
             "Everyone: comparison group",
             f"Everyone: {interval}",
-            "Everyone: conclusion",
-            "Unit of the differences",
+            "Everyone: significant",
         ),
-        rows or (("None", *(NOT_APPLICABLE,) * 8),),
+        rows or (("None", *(NOT_APPLICABLE,) * 6),),
         (
             "Who reoffends may itself be changed by a programme, so a difference among reoffenders "
             "only describes. For everyone, those who did not reoffend count as nought, and in the "
@@ -347,16 +344,15 @@ def everyone_table(
 
 
 def _everyone_row(effect: Effect, version: Effect, labels: Mapping[str, str]) -> tuple[Cell, ...]:
+    unit = unit_of_difference(version.measure)
     return (
-        ALL[effect.measure].label,
+        f"{ALL[effect.measure].label}, {unit}",
         labels.get(effect.analysis, effect.analysis),
         _told_interval(effect),
-        _conclusion(effect),
         mean(version, "treatment"),
         mean(version, "comparison"),
         _told_interval(version),
-        _conclusion(version),
-        "days" if kind_of(version) == "days" else unit_of_difference(version.measure),
+        _significant(version),
     )
 
 
