@@ -46,6 +46,8 @@ FARTHEST = 20.0
 """Standard error of the logarithm of a ratio from which there is nothing to say of the ratio."""
 
 _STEPS = 60
+"""Newton's at most; `_PATIENT_STEPS` of them towards `_CLOSE`, the others, where some coefficient
+runs away, towards `_CLOSE_ENOUGH`: gain in likelihood, per unit of weight."""
 _PATIENT_STEPS = 25
 _CLOSE = 1e-20
 _CLOSE_ENOUGH = 1e-9
@@ -395,11 +397,24 @@ class _Fit:
 
 
 def _fit(design: Design, outcome: Floats, family: _Family) -> _Fit:
-    """Solve the weighted score equations by Newton steps, the Hessian kept while it serves."""
-    z, weight = design.comparison, design.weight
-    average = float(weight @ outcome / weight.sum())
+    """Fit an outcome model and see whether it determines anything."""
+    average = float(design.weight @ outcome / design.weight.sum())
     if not family.lowest < average < family.highest or np.ptp(outcome) == 0:
         raise NoEstimate("Everyone in the comparison group has the same outcome.")
+    at, mean = _solved(design, outcome, family, average)
+    slope = family.slope(mean)
+    if design.weight @ slope <= CERTAIN * design.weight.sum():
+        raise NoEstimate("The outcome model predicts everyone with certainty.")
+    certain = np.minimum(mean - family.lowest, family.highest - mean) < EDGE
+    root = _root(design.comparison, design.weight * slope)
+    return _Fit(at, root, outcome - mean, slope, bool(certain.any()))
+
+
+def _solved(
+    design: Design, outcome: Floats, family: _Family, average: float
+) -> tuple[Floats, Floats]:
+    """Solve the weighted score equations by Newton steps, the Hessian kept while it serves."""
+    z, weight = design.comparison, design.weight
     at = z.T @ (weight * family.link(average))
     eta = z @ at
     root: Floats = np.eye(len(at)) * math.sqrt(family.slope(np.array([average]))[0])
@@ -409,22 +424,13 @@ def _fit(design: Design, outcome: Floats, family: _Family) -> _Fit:
         gradient = z.T @ (weight * (outcome - mean))
         change, gain = _solve(root, gradient)
         if gain <= (_CLOSE if step < _PATIENT_STEPS else _CLOSE_ENOUGH) * weight.sum():
-            break
+            return at, mean
         if gain > before / 50:
             root = _root(z, weight * family.slope(mean))
             change, gain = _solve(root, gradient)
         at, eta, worth = _step(design, outcome, family, at, eta, change, worth)
         before = gain
-    else:
-        raise NoEstimate("The outcome model did not converge.")
-    mean = family.mean(eta)
-    slope = family.slope(mean)
-    edge = mean - family.lowest < EDGE, family.highest - mean < EDGE
-    certain = edge[0] | edge[1]
-    if weight @ slope <= CERTAIN * weight.sum():
-        raise NoEstimate("The outcome model predicts everyone with certainty.")
-    root = _root(z, weight * slope)
-    return _Fit(at, root, outcome - mean, slope, bool(certain.any()))
+    raise NoEstimate("The outcome model did not converge.")
 
 
 def _root(z: Floats, weight: Floats) -> Floats:
@@ -494,7 +500,13 @@ def _by_person(prediction: Prediction, ours: Floats, scale: float) -> tuple[floa
 
 
 def _by_place(prediction: Prediction, ours: Floats, scale: float) -> tuple[float, float]:
-    """Standard error by CR2, influences summed by place, and its degrees of freedom."""
+    """Standard error by CR2, influences summed by place, and its degrees of freedom.
+
+    In a place g, U_g U_g' is the block of the hat matrix and (I - U_g U_g')^(-1/2) U_g equals
+    U_g (I - U_g' U_g)^(-1/2), so that all is as large as the number of terms. The degrees of
+    freedom are 2 E(V)^2 / Var(V) under the working model, tr(E)^2 / tr(E^2) with E the expected
+    products of the places' influences.
+    """
     design, rows, pearson = prediction.design, prediction.rows, prediction.pearson
     assert design.place is not None
     n, along = len(ours), scale * prediction.along
@@ -515,9 +527,9 @@ def _by_place(prediction: Prediction, ours: Floats, scale: float) -> tuple[float
     scaled = inflate * people
     expected = (np.diag(inflate * scaled) - np.outer(scaled, scaled) / n) * (
         float(ours @ ours) / (n - 1) / n**2
-    ) + (np.diag(own) - shared @ shared.T) * (
-        float(pearson @ pearson) / max(1, len(pearson) - len(along))
     )
+    dispersion = float(pearson @ pearson) / max(1, len(pearson) - len(along))
+    expected += (np.diag(own) - shared @ shared.T) * dispersion
     df = float(np.trace(expected) ** 2 / (expected**2).sum())
     return math.sqrt(float(influence @ influence)), min(df, n - 1.0)
 
