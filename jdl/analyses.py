@@ -14,7 +14,6 @@ from typing import Any, Protocol
 import pandas as pd
 
 from jdl.effects import Effect
-from jdl.landmark import Gaps
 from jdl.matching import Attempt, Matched, Specification
 
 HEADLINE = "headline"
@@ -26,6 +25,9 @@ NATIONAL_FIELDS = {
 """What a request calls a subgroup, and the national column it is read from."""
 UNRECORDED = "not recorded"
 WAITING = "days_to_start"
+FROM_INDEX_DATE = "Service's version, year from the index date"
+FROM_START = "Year from the start of the intervention"
+"""What the two versions are called where interventions began after the index date."""
 
 
 class Choose(Protocol):
@@ -131,13 +133,13 @@ class Analysed:
         return f"{self.wanted.label}: {made}"
 
 
-def leading_run(treated: pd.DataFrame, *, oasys: bool, coverage: float, minimum: int) -> Run:
+def leading_run(everyone: pd.DataFrame, oasys: bool, coverage: float, minimum: int) -> Run:
     """Fix the leading run of the three for assessed needs, before outcomes.
 
     Parameters
     ----------
-    treated : DataFrame
-        The located treatment group with ``ogrs``, missing without an assessment.
+    everyone : DataFrame
+        Candidates: treated, and assessed.
     oasys : bool
         Whether the request asks for needs.
     coverage : float
@@ -149,8 +151,8 @@ def leading_run(treated: pd.DataFrame, *, oasys: bool, coverage: float, minimum:
     -------
     Run
     """
-    assessed = treated["ogrs"].notna()
-    covered = len(treated) > 0 and assessed.mean() >= coverage and assessed.sum() >= minimum
+    assessed = everyone.loc[everyone["treated"] == 1, "assessed"].astype(bool)
+    covered = len(assessed) > 0 and assessed.mean() >= coverage and assessed.sum() >= minimum
     return WITH_NEEDS if oasys and covered else EVERYONE
 
 
@@ -173,7 +175,7 @@ def plan(
     ----------
     treated : DataFrame
         One row a located person: disposal_id, row, source and the national columns of
-        `NATIONAL_FIELDS`, with ``ogrs``.
+        `NATIONAL_FIELDS`, with ``assessed``.
     upload : DataFrame
         The people as uploaded: row, source, participation and the group columns.
     lead : Run
@@ -242,7 +244,7 @@ def _runs(known: pd.DataFrame, lead: Run, oasys: bool) -> Iterator[Wanted]:
 
 
 def _assessed(known: pd.DataFrame) -> frozenset[str]:
-    return frozenset(known.loc[known["ogrs"].notna(), "disposal_id"])
+    return frozenset(known.loc[known["assessed"].astype(bool), "disposal_id"])
 
 
 def _elsewhere(known: pd.DataFrame, region: str | None, places: str | None) -> Iterator[Wanted]:
@@ -271,32 +273,40 @@ def _levels(known: pd.DataFrame, name: str) -> Iterator[Wanted]:
         yield Wanted(f"{name.replace('_', '-')}-{place}", label, people)
 
 
-def other_start(treated: pd.DataFrame, lead: Run, region: str | None, gaps: Gaps) -> list[Wanted]:
-    """Plan the analysis that starts the follow-up on the other day than the headline does.
+def headline(treated: pd.DataFrame, lead: Run, region: str | None) -> Wanted:
+    """Name the analysis that the report rests on.
 
     Parameters
     ----------
     treated : DataFrame
         The located treatment group.
     lead : Run
-        The headline's.
     region : str or None
-        The region the headline is kept to.
-    gaps : landmark.Gaps
-        How long after the index date interventions started.
+        The one region to which it is kept.
+    """
+    label = f"Headline, {region or 'national'}"
+    return Wanted(HEADLINE, label, frozenset(treated["disposal_id"]), lead, region)
+
+
+def other_start(named: Wanted, *, leads: bool, after: int) -> list[Wanted]:
+    """Plan the analysis that starts the follow-up on the other day than the headline does.
+
+    Parameters
+    ----------
+    named : Wanted
+        The headline.
+    leads : bool
+        Whether the headline's year begins with the intervention.
+    after : int
+        Treated people whose intervention started after the index date.
 
     Returns
     -------
     list of Wanted
-        One, or none where every intervention started by the index date.
+        One, or none where every intervention had started by the index date.
     """
-    people = frozenset(treated["disposal_id"])
-    name, label = (
-        ("index-date", "Followed from the index date, as the service does")
-        if gaps.leads()
-        else ("landmark", "Followed from the start of the intervention")
-    )
-    return [Wanted(name, label, people, lead, region)] if gaps.after else []
+    name, label = ("index-date", FROM_INDEX_DATE) if leads else ("landmark", FROM_START)
+    return [replace(named, id=name, label=label)] if after else []
 
 
 def specifications(

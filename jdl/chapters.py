@@ -18,6 +18,7 @@ from jdl.covariates import LABELS
 from jdl.disclosure import Cleared, Drawn, Told
 from jdl.effects import MEASURES, Effect
 from jdl.figures import Group
+from jdl.linkage import Links
 from jdl.matching import Matched
 from jdl.national import Vintage
 from jdl.power import Needed
@@ -27,6 +28,11 @@ from jdl.survival import Survival
 from jdl.unmeasured import Bounds, EValue
 from jdl.upload import Upload
 from jdl.wording import Words
+
+
+_RECORDS = "demographics, offence and sentence, criminal history, work and benefits"
+MATCHED_ON = {False: _RECORDS, True: f"{_RECORDS}, and assessed needs"}
+"""What people are matched on in words, without assessed needs and with them."""
 
 
 def _group(**parts: Any) -> Group | None:
@@ -67,11 +73,10 @@ def plan(
 def links(
     counts: Mapping[str, int | None],
     rates: pd.DataFrame,
+    linked: int | None,
     *,
     rows: int,
-    linked: int | None,
-    expected_false: float,
-    expected_from_review: float,
+    links: Links,
     checked: Any,
 ) -> Group | None:
     """Return how people were found: by what, how surely, and who more often than others.
@@ -82,17 +87,17 @@ def links(
         Cleared: see ``disclosure.clear_counts``, ``clear_rates`` and ``clear_linked``.
     rows : int
         Of the upload.
-    expected_false, expected_from_review : float
-        See ``linkage.Links``.
+    links : linkage.Links
+        For what is expected to be false.
     checked : review.Checks
         What reviewers did.
     """
     return _group(
         linkage_table=tables.linkage_table(counts, rows=rows),
         review_statement=findings.review_statement(
-            counts, expected=expected_from_review, checks=checked
+            counts, expected=links.expected_from_review, checks=checked
         ),
-        error_statement=findings.error_statement(expected_false, linked),
+        error_statement=findings.error_statement(links.expected_false, linked),
         linkage_rates=findings.linkage_rates(rates),
         linkage_rates_table=tables.linkage_rates_table(rates),
     )
@@ -229,7 +234,7 @@ def checked(
     *,
     places: int | None,
     kind: str,
-    beside: str | None,
+    results: Mapping[str, Cleared],
     words: Words,
     significance: float,
 ) -> Group | None:
@@ -245,12 +250,13 @@ def checked(
         Prisons or regions of the treatment group.
     kind : str
         What a place is.
-    beside : str or None
-        What the comparison within the same places is called, where it was made.
+    results : mapping of str to Cleared
+        By id of the analysis; where one was made within the same places, it is named.
     words : Words
     significance : float
     """
     told = cleared.effects, cleared.adjusted
+    beside = f"within the same {kind}s" if f"same-{kind}" in results else None
     return _group(
         adjusted_statement=checks.adjusted_statement(*told, significance=significance),
         adjusted_table=checks.adjusted_table(*told, significance=significance),
@@ -295,7 +301,6 @@ def tests(
     needed: Mapping[str, Needed],
     earlier: Sequence[Mapping[str, Any]],
     described: pd.DataFrame,
-    matched_on: Mapping[bool, str],
     words: Words,
     significance: float,
 ) -> Group | None:
@@ -311,8 +316,6 @@ def tests(
         From ``history.looks``.
     described : DataFrame
         From ``disclosure.clear_participation``.
-    matched_on : mapping of bool to str
-        What people are matched on, without assessed needs and with them.
     words : Words
     significance : float
     """
@@ -325,7 +328,7 @@ def tests(
     new = results.get("new-people")
     return _group(
         analyses_list=scope.analyses_list(
-            [one.wanted for one in analysed], results, matched_on=matched_on
+            [one.wanted for one in analysed], results, matched_on=MATCHED_ON
         ),
         attempts_table=groups.attempts_table(attempts(analysed)),
         significant_results=findings.significant_results(every, **told),
@@ -351,7 +354,11 @@ def by_links(tried: Sequence[Choice], *, significance: float) -> Group | None:
 
 
 def by_method(
-    tried: Sequence[Choice], control: Effect | None, bounds: Bounds | None, *, significance: float
+    tried: Sequence[Choice],
+    control: Effect | None,
+    bounds: Bounds | None = None,
+    *,
+    significance: float,
 ) -> Group | None:
     """Return whether the result depends on the method.
 

@@ -9,9 +9,10 @@ programme and before the index date:
   at the conviction remand would hide what work there had been; remand is a variable of its own.
 - OASys in the year up to the index conviction: the assessment is made for the court, often on
   remand, and being in prison does not spoil it.
-- Where an intervention began before that point (it may, by the leeways of `sentence.locate`), both
-  points move to its start for that person, and as many comparison disposals, drawn at random within
-  sex and disposal, are measured as long before the conviction.
+- Where an intervention began before the conviction (it may, on remand or by the leeways of
+  `sentence.locate`), work and benefits are those before its start, if that is earlier than prison,
+  and the assessment one from before it; and as many comparison disposals, drawn at random within
+  sex and disposal, are measured as long before their conviction.
 
 So nothing a programme changed, and nothing after the index date, can reach the propensity score.
 Two variables are later than the start of the programme: age at the index date and the time served,
@@ -375,25 +376,6 @@ def losses(everyone: pd.DataFrame, frame: pd.DataFrame, *, oasys: bool) -> dict[
     return {NO_ASSESSMENT: int(lacking.sum()) if oasys else 0, NO_MATCH: int(unmatched.sum())}
 
 
-def started(located: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
-    """Add to located people the day on which their intervention started.
-
-    Parameters
-    ----------
-    located : DataFrame
-        From ``sentence.locate``: row and source tell which participation was taken.
-    people : DataFrame
-        The upload: row, source, intervention_start.
-
-    Returns
-    -------
-    DataFrame
-        The same rows with ``start``, missing where the upload does not give it.
-    """
-    starts = people[["row", "source"]].assign(start=pd.to_datetime(people["intervention_start"]))
-    return located.merge(starts, on=["row", "source"], how="left", validate="one_to_one")
-
-
 def candidates(
     con: duckdb.DuckDBPyConnection,
     located: pd.DataFrame,
@@ -412,7 +394,7 @@ def candidates(
     con : duckdb.DuckDBPyConnection
         Holds the prepared view ``index_disposals`` and the national tables.
     located : DataFrame
-        The treatment group: column disposal_id, and start where known (see `started`).
+        The treatment group: column disposal_id, and start where known (see ``sentence.locate``).
     excluded : Series of str
         Offenders who leave the comparison pool: everybody uploaded, linked or under review.
     window_days : int
@@ -423,7 +405,8 @@ def candidates(
         The one region to which the comparison is kept.
     keep_earlier : DataFrame, optional
         Uploaded people whose untreated earlier disposals stay in the pool although they are
-        excluded: offender_id, disposal_id (missing without an index disposal) and start.
+        excluded: offender_id and start (see `started`). Of several starts the first counts; where
+        one is not known, nothing stays.
     seed : int
         Of the comparison disposals that are measured as early as treated people whose intervention
         began before the sentence; not used where there are none.

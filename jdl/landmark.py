@@ -98,7 +98,7 @@ def gaps(con: duckdb.DuckDBPyConnection, treated: pd.DataFrame, *, late_days: in
         Holds the national tables.
     treated : DataFrame
         Located people in the analysis: disposal_id, offender_id, index_date, start (see
-        ``covariates.started``).
+        ``sentence.locate``).
     late_days : int
         A start counts as late when more days than this after the index date.
 

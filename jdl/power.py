@@ -50,6 +50,22 @@ class Result(Protocol):
         ...
 
 
+class Effect(Protocol):
+    """What is needed of an effect, see ``effects.Effect``."""
+
+    @property
+    def treatment(self) -> Group:
+        """The treatment group."""
+
+    @property
+    def comparison(self) -> Group:
+        """The comparison group."""
+
+    @property
+    def p_value(self) -> float | None:
+        """None without a test."""
+
+
 @dataclass(frozen=True)
 class Needed:
     """People needed in the treatment group in all to find the seen difference.
@@ -218,6 +234,30 @@ def needed(
         detectable=many * math.sqrt(t.sd**2 / t.size + c.sd**2 / c.size),
         detectable_adjusted=None if error is None else many * error,
     )
+
+
+def each_needed(
+    effects: Mapping[str, Effect], adjusted: Mapping[str, Result], **choices: float
+) -> dict[str, Needed]:
+    """Return what each measure needs that has a test; see `needed`, whose `choices` it takes.
+
+    Parameters
+    ----------
+    effects : mapping of str to Effect
+        By measure, the rate among them.
+    adjusted : mapping of str to Result
+        The adjusted checks, by measure.
+    **choices
+        Significance and power.
+    """
+    matched = effects["rate"].treatment.n
+    return {
+        name: needed(
+            effect.treatment, effect.comparison, adjusted.get(name), matched=matched, **choices
+        )
+        for name, effect in effects.items()
+        if effect.p_value is not None
+    }
 
 
 @dataclass(frozen=True)

@@ -716,6 +716,29 @@ def _standing(withdrawn: bool) -> Criterion:
     )
 
 
+def choices(names: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every choice of a notebook's parameters cell, so that none can be forgotten.
+
+    Parameters
+    ----------
+    names : mapping of str to object
+        The notebook's names and values, before it has made any number, text or list of its own.
+
+    Returns
+    -------
+    dict of str to object
+        Those that hold a number, a text or a list of these, by name.
+    """
+    literal = (bool, int, float, str)
+    return {
+        name: value
+        for name, value in sorted(names.items())
+        if not name.startswith("_") and name not in ("In", "Out")
+        if isinstance(value, literal)
+        or (isinstance(value, list) and all(isinstance(one, literal) for one in value))
+    }
+
+
 def unmet(criteria: Iterable[Criterion]) -> list[Criterion]:
     """Return the criteria that are not met: the reasons why a request cannot be processed."""
     return [criterion for criterion in criteria if not criterion.met]

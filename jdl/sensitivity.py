@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import pandas as pd
 
@@ -181,6 +182,60 @@ def by_method(
     return tuple(replace(one, label=label) for label, one in zip(made, told, strict=True))
 
 
+def alone(
+    candidates: pd.DataFrame,
+    specification: Specification,
+    *,
+    search: Callable[..., Matched],
+    accept: Callable[[Matched], Any],
+) -> Matched:
+    """Match by one specification, with the verdict on its balance.
+
+    Parameters
+    ----------
+    candidates : DataFrame
+    specification : Specification
+    search : callable
+        See ``matching.first_accepted``.
+    accept : callable
+        See ``balance.judge``.
+
+    Returns
+    -------
+    Matched
+    """
+    return search(candidates, [specification], accept=accept)
+
+
+def with_earlier(
+    repeated: bool,
+    choose: Callable[..., pd.DataFrame],
+    match: Callable[[pd.DataFrame], Matched],
+    treated: pd.DataFrame,
+    near: pd.Series[str],
+    located: pd.DataFrame,
+) -> dict[str, Callable[[], Matched]]:
+    """Return the match with the untreated earlier sentences of the uploaded people kept.
+
+    Parameters
+    ----------
+    repeated : bool
+        Whether so many people left the pool that it is called for.
+    choose, match : callable
+        As for `by_linkage`; `choose` takes ``keep_earlier``.
+    treated, near, located
+        The treatment group, the register people near the upload, and every located participation
+        with its start.
+    """
+    if not repeated:
+        return {}
+    return {
+        "untreated earlier sentences kept": lambda: match(
+            choose(treated, near, keep_earlier=located)
+        )
+    }
+
+
 def first_tried(headline: Matched) -> dict[str, Callable[[], Matched]]:
     """Return the match by the first specification of the plan, where a later one was kept.
 
@@ -251,7 +306,6 @@ def _lacking(kept: Specification, terms: Sequence[str], name: str) -> Specificat
 def before_the_index_date(
     candidates: pd.DataFrame,
     kept: Specification,
-    *,
     outcome: str,
     match: Callable[[Specification], Matched],
     compare: Callable[[pd.DataFrame], Mapping[str, Effect]],

@@ -315,7 +315,8 @@ def locate(
     -------
     DataFrame
         One row an upload row, in its order: row, source, person, offender_id, disposal_id,
-        index_date, rule, fitting (how many sentences the rule fitted) and reason. A row that stays
+        index_date, start (of the intervention, missing where the upload does not give it), rule,
+        fitting (how many sentences the rule fitted) and reason. A row that stays
         in the analysis has a disposal of `eligible` and no reason; every other row has the first
         reason that applies.
 
@@ -348,13 +349,13 @@ def locate(
     con.execute("DROP TABLE sought").fetchall()
     kept = rows.join(found)
     kept["reason"] = _reasons(kept, vintage, sex, region)
-    return _one_each(kept)[list(_LOCATED)]
+    return _one_each(kept.assign(start=kept["began"]))[list(_LOCATED)]
 
 
 _DATED = ("setting", "given_index", "given_conviction", "start")
 _LOCATED = (
-    "row", "source", "person", "offender_id", "disposal_id", "index_date", "rule", "fitting",
-    "reason",
+    "row", "source", "person", "offender_id", "disposal_id", "index_date", "start", "rule",
+    "fitting", "reason",
 )  # fmt: skip
 
 

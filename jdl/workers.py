@@ -49,11 +49,11 @@ STAGES = {
     "parameters": OVERHEAD,
     "set-up": OVERHEAD,
     "request-facts": "request",
-    "vintage": "linkage",
+    "certain-passes": "linkage",
     "located": "sentence",
     "candidates": "matching",
     "balance": "balance",
-    "outcomes": "effects",
+    "effects": "effects",
     "summary": "findings",
     "reconciliation": "bulletin",
 }

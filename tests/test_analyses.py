@@ -8,7 +8,6 @@ import pytest
 
 from jdl import analyses
 from jdl.analyses import ASSESSED, EVERYONE, WITH_NEEDS, Wanted
-from jdl.landmark import Gaps
 from jdl.matching import Specification
 
 PLAIN = {
@@ -27,7 +26,8 @@ def located(men=40, women=0, *, assessed=0):
             "source": "own",
             "sex": ["male"] * men + ["female"] * women,
             "ethnicity": "not recorded",
-            "ogrs": [50.0 if one < assessed else None for one in range(many)],
+            "treated": 1,
+            "assessed": [one < assessed for one in range(many)],
         }
     )
 
@@ -51,12 +51,12 @@ def test_a_plain_request_has_the_headline_only():
 )
 def test_the_run_on_needs_leads_where_enough_are_assessed(assessed, oasys, lead):
     treated = located(60, assessed=assessed)
-    assert analyses.leading_run(treated, oasys=oasys, coverage=0.5, minimum=25) == lead
+    assert analyses.leading_run(treated, oasys, 0.5, 25) == lead
 
 
 def test_a_run_of_too_few_people_never_leads():
     treated = located(20, assessed=20)
-    assert analyses.leading_run(treated, oasys=True, coverage=0.5, minimum=30) == EVERYONE
+    assert analyses.leading_run(treated, True, 0.5, 30) == EVERYONE
 
 
 @pytest.mark.parametrize(
@@ -201,15 +201,14 @@ def test_days_to_the_start_are_matched_and_judged_where_candidates_have_them():
 
 
 @pytest.mark.parametrize(
-    ("after", "late", "made"), [(0, 0, []), (40, 2, ["landmark"]), (40, 20, ["index-date"])]
+    ("leads", "after", "made"),
+    [(False, 0, []), (True, 0, []), (False, 40, ["landmark"]), (True, 40, ["index-date"])],
 )
-def test_the_other_start_of_the_follow_up_stands_beside_the_headline(after, late, made):
-    gaps = Gaps(
-        treated=40, dated=40, after=after, late=late, late_share=late / 40, reoffended_within=0,
-        median=None, upper=None, late_days=28,
-    )  # fmt: skip
-    planned = analyses.other_start(located(), EVERYONE, None, gaps)
+def test_the_other_start_of_the_follow_up_stands_beside_the_headline(leads, after, made):
+    named = analyses.headline(located(), EVERYONE, "Wales")
+    planned = analyses.other_start(named, leads=leads, after=after)
     assert [one.id for one in planned] == made
+    assert all((one.people, one.region) == (named.people, "Wales") for one in planned)
 
 
 @dataclass

@@ -253,12 +253,13 @@ def test_only_what_lies_before_intervention_and_treated_sentence_stays(start, di
     assert list(found.index[found["earlier"]]) == kept
 
 
-def test_the_first_of_several_interventions_decides_what_is_earlier():
+@pytest.mark.parametrize("other", ["2008-01-05", None])
+def test_the_first_of_several_interventions_decides_what_is_earlier(other):
     uploaded = pd.DataFrame(
         {
             "offender_id": ["T", "T"],
             "disposal_id": ["T2", None],
-            "start": pd.to_datetime(["2009-03-20", "2008-01-05"]),
+            "start": pd.to_datetime(["2009-03-20", other]),
         }
     )
     con = engine(disposals=LIVES)
@@ -384,20 +385,6 @@ def test_without_a_treated_day_there_is_nothing_to_draw():
         }
     )
     assert covariates.draw(frame, pd.Series([3.0, 9.0]), 1).isna().tolist() == [False, True]
-
-
-def test_starts_come_from_the_very_participation():
-    people = pd.DataFrame(
-        {
-            "row": [2, 3, 2],
-            "source": ["r", "r", "q"],
-            "intervention_start": pd.to_datetime(["2009-01-01", None, "2010-01-01"]),
-        }
-    )
-    located = pd.DataFrame({"row": [3, 2], "source": ["r", "q"], "disposal_id": ["x", "y"]})
-    found = covariates.started(located, people)["start"]
-    assert found.isna().tolist() == [True, False]
-    assert found[1] == pd.Timestamp("2010-01-01")
 
 
 def test_no_row_is_made_of_a_penalty_notice_or_a_breach():

@@ -301,9 +301,7 @@ def test_a_negative_control_leaves_its_own_variable_out():
         return groups(range(200))
 
     frame = groups(range(200)).frame.assign(ogrs=[2] * 50 + [0] * 150 + [1] * 300 + [0] * 300)
-    effect = sensitivity.before_the_index_date(
-        frame, KEPT, outcome="ogrs", match=match, compare=World().compare
-    )
+    effect = sensitivity.before_the_index_date(frame, KEPT, "ogrs", match, World().compare)
     assert asked == ["treated ~ C(region) + age"]
     assert (effect.treatment.mean, effect.comparison.mean) == (0.25, 0.5)
 
@@ -312,7 +310,7 @@ def test_a_negative_control_without_a_match_says_nothing():
     none = groups([])
     assert (
         sensitivity.before_the_index_date(
-            none.frame, KEPT, outcome="treated", match=lambda _: none, compare=World().compare
+            none.frame, KEPT, "treated", lambda _: none, World().compare
         )
         is None
     )
