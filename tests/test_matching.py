@@ -248,7 +248,7 @@ def test_the_estimator_handed_in_is_the_one_used():
     assert type(matched.model.start.model).__name__ == "Logit"
 
 
-def searched(*tries):
+def searched(*tries, **how):
     """Search a plan whose matches lose and are judged as said: (treated people lost, verdict)."""
     candidates = pool()
     ours = candidates.index[candidates["treated"]]
@@ -259,10 +259,17 @@ def searched(*tries):
         plan.append(Specification(f"{i}", f"treated ~ place{i}", 9.0))
     verdicts = iter([Said(accepted) for _, accepted in tries])
     matched = first_accepted(
-        candidates, plan, estimator=smf.logit, accept=lambda matched: next(verdicts)
+        candidates, plan, estimator=smf.logit, accept=lambda matched: next(verdicts), **how
     )
     expect_good_match(matched, candidates)
     return matched
+
+
+@pytest.mark.parametrize(("tolerated", "kept"), [(0.025, "1"), (0.024, "2"), (0.05, "0")])
+def test_a_tolerated_loss_stops_the_search(tolerated, kept):
+    matched = searched((2, True), (1, True), (0, True), tolerated=tolerated)
+    assert matched.specification.name == kept
+    assert len(matched.attempts) == int(kept) + 1
 
 
 @pytest.mark.parametrize(
@@ -421,6 +428,7 @@ def test_the_score_of_a_large_pool_is_that_of_a_plain_fit_whatever_the_sample():
     fits = [score.fit(design, treated, seed=seed) for seed in (1, 2)]
     for found in fits:
         assert found.converged
+        assert found.passes <= 8
         agree(found.coefficients, plain.params, tolerance=1e-11)
         agree(found.errors, plain.bse, tolerance=1e-8)
         agree(found.logit, plain.predict(which="linear"), tolerance=1e-11)
@@ -444,9 +452,16 @@ def test_the_case_control_sample_starts_a_large_fit_by_the_estimator_handed_in()
 
 def test_what_repeats_or_separates_in_the_sample_alone_is_fitted_to_all_rows():
     design, treated = crowd()
-    rare = np.flatnonzero(~treated)[::3000]
-    more = np.column_stack((design, np.isin(np.arange(len(design)), [*rare, treated.argmax()])))
-    plain = Logit(treated.astype(float), more).fit(disp=False, tol=1e-14, maxiter=99)
+    first, *rare, last = np.flatnonzero(~treated)[::3000]
+    place = np.arange(len(design))
+    more = np.column_stack(
+        (
+            design,
+            np.isin(place, [*rare, treated.argmax()]),
+            2 * design[:, 3] + (place == first) - (place == last),
+        )
+    )
+    plain = Logit(treated.astype(float), more).fit(disp=False, tol=1e-11, maxiter=99)
     for seed in range(3):
         found = score.fit(more, treated, seed=seed)
         agree(found.coefficients, plain.params, tolerance=1e-9)
