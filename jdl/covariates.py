@@ -131,14 +131,16 @@ DEFINITIONS: dict[str, Definition] = {
         for need in NEEDS
     },
     "needs_incomplete": Definition("OASys assessment incomplete", "yes or no", "oasys", _COURT),
+    "days_to_start": Definition(
+        "Days from index date to start", "days", "upload", "start of the intervention"
+    ),
 }
 LABELS = {
     **{name: definition.label for name, definition in DEFINITIONS.items()},
     "days_to_start": "Days from index date to start",
 }
-BALANCED = tuple(
-    name for name in DEFINITIONS if name not in ("age_band", "ogrs", *NEEDS, "needs_incomplete")
-)
+_OASYS = ("ogrs", *NEEDS, "needs_incomplete")
+BALANCED = tuple(name for name in DEFINITIONS if name not in ("age_band", "days_to_start", *_OASYS))
 PROFILE = ("sex", "age_band", "ethnicity", "nationality", "region", "disposal", "offence_group")
 
 _CHANGEABLE = (
@@ -350,7 +352,7 @@ def definition(vintage: Vintage) -> str:
 
 def compared(oasys: bool) -> list[str]:
     """Return the variables whose balance is judged, in the order of the report."""
-    return [*BALANCED, *(("ogrs", *NEEDS, "needs_incomplete") if oasys else ())]
+    return [*BALANCED, *(_OASYS if oasys else ())]
 
 
 def losses(everyone: pd.DataFrame, frame: pd.DataFrame, *, oasys: bool) -> dict[str, int]:
