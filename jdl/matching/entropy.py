@@ -133,8 +133,10 @@ class _Pool(NamedTuple):
     @classmethod
     def of(cls, design: Floats, treated: Flags) -> _Pool:
         candidates = design[~treated]
-        sd = candidates.std(axis=0)
-        return cls((candidates - design[treated].mean(axis=0)) / np.where(sd > 0, sd, 1))
+        sd = np.array([column.std() for column in candidates.T])
+        candidates -= design[treated].mean(axis=0)
+        candidates /= np.where(sd > 0, sd, 1)
+        return cls(candidates)
 
     def at(self, multipliers: Floats) -> _At:
         exponent = self.values @ multipliers

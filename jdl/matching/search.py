@@ -176,7 +176,8 @@ def _entropy(
         design = np.column_stack((design[rows], shares))
     if not rows.any():
         return weight, ["No treated person shares every exact category with a candidate."]
-    found = entropy.weigh(design[:, ~score.repeats(design)], treated[rows])
+    out = score.repeats(design)
+    found = entropy.weigh(design[:, ~out] if out.any() else design, treated[rows])
     if found is None:
         return weight, ["Nobody was matched: no weights make the means of both groups equal."]
     weight[rows] = found
