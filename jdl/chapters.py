@@ -29,7 +29,6 @@ from jdl.unmeasured import Bounds, EValue
 from jdl.upload import Upload
 from jdl.wording import Words
 
-
 _RECORDS = "demographics, offence and sentence, criminal history, work and benefits"
 MATCHED_ON = {False: _RECORDS, True: f"{_RECORDS}, and assessed needs"}
 """What people are matched on in words, without assessed needs and with them."""
