@@ -7,6 +7,9 @@ people analysed. Run, after `jdl synth --out data` and `jdl prepare`:
 
     OMP_NUM_THREADS=1 .venv/bin/python tests/benchmarks/redraws.py --data data --redraws 2000
 
+A request draws the same whichever others are asked for, so they can be shared among processes with
+`--requests`.
+
 What stays fixed with the sample is not drawn: how far the groups differ in what no table holds (the
 lasting traits behind careers, the planted unmeasured need). It is a bias of this one sample, told
 in standard errors; over many samples it would be part of the error that the interval allows for.
@@ -22,7 +25,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -215,12 +218,12 @@ def truth(sample: Sample, all_: World, own: Floats, seed: int, draws: int) -> di
     return dict(zip(MEASURES, sums / draws, strict=True))
 
 
-def tested(sample: Sample, counts: Ints) -> Iterator[dict[str, Any]]:
+def tested(sample: Sample, counts: Ints, measures: Sequence[str]) -> Iterator[dict[str, Any]]:
     """The service's test and the adjusted check of one draw of outcomes."""
     frame = sample.frame.assign(reoffended=counts > 0, reoffences=counts)
-    for measure, outcome in MEASURES.items():
+    for measure in measures:
         effect = effects.compare(frame, measure)
-        values = frame[outcome].to_numpy(dtype=float)
+        values = frame[MEASURES[measure]].to_numpy(dtype=float)
         model = companion.MODELS[effects.ALL[measure].kind]
         half = (effect.ci_high - effect.ci_low) / 2
         error = half / t.ppf(0.975, effect.df)
@@ -242,7 +245,9 @@ def _row(measure: str, test: str, difference: float, error: float, low: float, h
     }  # fmt: skip
 
 
-def redrawn(name: str, sample: Sample, all_: World, seed: int, redraws: int) -> pd.DataFrame:
+def redrawn(
+    name: str, sample: Sample, all_: World, seed: int, redraws: int, measures: Sequence[str]
+) -> pd.DataFrame:
     """Every redraw of a request, with the truth beside it."""
     started = time.monotonic()
     own = sample.programme[sample.treated]
@@ -250,7 +255,7 @@ def redrawn(name: str, sample: Sample, all_: World, seed: int, redraws: int) -> 
     rows = []
     for draw in range(redraws):
         counts = again(all_, sample.rows, sample.programme, seed + 10**6 + draw)
-        rows += list(tested(sample, counts))
+        rows += list(tested(sample, counts, measures))
     table = pd.DataFrame(rows).assign(request=name)
     table["truth"] = table["measure"].map(planted)
     told = f"{sample.treated.sum()} people, {(~sample.treated).sum()} comparison disposals"
@@ -298,6 +303,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=2014, help="of `jdl synth`")
     parser.add_argument("--redraws", type=int, default=2000)
     parser.add_argument("--requests", nargs="*", default=list(PLANS))
+    parser.add_argument("--measures", nargs="*", default=list(MEASURES), choices=list(MEASURES))
     chosen = parser.parse_args()
     vintage = national.open_vintage(chosen.data)
     os.environ["JDL_VINTAGE"] = str(chosen.data)
@@ -313,9 +319,10 @@ def main() -> None:
     check(vintage, wanted, all_)
     places = pd.Series(range(len(wanted)), index=wanted.to_numpy())
     tables = []
-    for number, (name, matched) in enumerate(done.items()):
+    for name, matched in done.items():
         sample = sample_of(matched, places, all_)
-        tables.append(redrawn(name, sample, all_, (number + 1) * 10**7, chosen.redraws))
+        seed = (list(PLANS).index(name) + 1) * 10**7
+        tables.append(redrawn(name, sample, all_, seed, chosen.redraws, chosen.measures))
     print_table(pd.concat(tables, ignore_index=True))
 
 
