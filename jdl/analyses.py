@@ -17,6 +17,8 @@ from jdl.effects import Effect
 from jdl.matching import Attempt, Matched, Specification
 
 HEADLINE = "headline"
+CHECKED = ("rate", "frequency")
+"""The measures of which an analysis beside the headline has the adjusted check."""
 NATIONAL_FIELDS = {
     "sex": "sex", "age_group": "age_band", "ethnicity": "ethnicity", "nationality": "nationality",
     "region": "region", "offence_group": "offence_group", "disposal": "disposal",
@@ -423,7 +425,7 @@ def run(
             return Analysed(one, matched)
         sample = read(matched)
         results = compare(sample, analysis=one.id)
-        checks = adjust(sample, results, matched.terms)
+        checks = adjust(sample, {name: results[name] for name in CHECKED}, matched.terms)
         return Analysed(one, matched, sample, results, checks)
 
     return tuple(analysed(one) for one in wanted)

@@ -18,7 +18,7 @@ from jdl import disclosure
 from jdl.disclosure import NOT_BALANCED, NOT_LINKED, RULES, Rules
 from jdl.effects import Effect
 from jdl.linkage import Links
-from jdl.matching import Matched, Specification
+from jdl.matching import Matched, Specification, leaving_out
 
 TOO_FEW = "not analysed because too few people were found"
 NO_HEADLINE = "not analysed because the headline has no result to compare with"
@@ -272,23 +272,30 @@ def other_calipers(
 
 
 def without_each(
-    kept: Specification, labels: Mapping[str, str], match: Callable[[Specification], Matched]
+    headline: Matched, labels: Mapping[str, str], accept: Callable[[Matched], Any]
 ) -> dict[str, Callable[[], Matched]]:
     """Return the matches by scores that leave one variable out each.
 
     Parameters
     ----------
-    kept : Specification
-        Of the headline; its terms are set apart by plus signs.
+    headline : Matched
+        The terms of its specification are set apart by plus signs.
     labels : mapping of str to str
         Variables in print; those that are not in it are not left out.
-    match : callable
-        Specification -> groups with the verdict on their balance. The variable left out is part of
-        the verdict no less than the others.
+    accept : callable
+        The rule, see ``balance.judge``. The variable left out is part of the verdict no less than
+        the others.
     """
+    kept = headline.specification
     terms = kept.terms.split(" + ")
+    match = leaving_out(headline)
+
+    def lacking(name: str) -> Matched:
+        matched = match(_lacking(kept, terms, name), name)
+        return replace(matched, accepted=bool(matched.treatment_n and accept(matched).accepted))
+
     return {
-        f"without {labels[name]}": partial(match, _lacking(kept, terms, name))
+        f"without {labels[name]}": partial(lacking, name)
         for name in dict.fromkeys(_variable(term) for term in terms)
         if name in labels
     }

@@ -231,10 +231,10 @@ class Stages:
         return pd.DataFrame()
 
     def compare(self, sample, *, analysis):
-        return {"rate": analysis}
+        return dict.fromkeys(("rate", "frequency", "days_to_first"), analysis)
 
     def adjust(self, sample, effects, terms):
-        return {"rate": terms}
+        return dict.fromkeys(effects, terms)
 
     def run(self, *wanted):
         return analyses.run(
@@ -252,7 +252,8 @@ def test_an_analysis_takes_the_stages_with_its_own_people():
         ("match", False, ("region",)),
         "read",
     ]
-    assert (made.effects, made.adjusted) == ({"rate": "some"}, {"rate": "age"})
+    assert made.effects["days_to_first"] == "some"
+    assert made.adjusted == {"rate": "age", "frequency": "age"}
 
 
 def test_too_few_people_are_not_analysed():

@@ -3,12 +3,14 @@
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.formula.api as smf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jdl import disclosure, effects, sensitivity
+from jdl import disclosure, effects, matching, sensitivity
 from jdl.disclosure import NOT_BALANCED, RULES
 from jdl.linkage import DECISIONS, STAGES
 from jdl.matching import Specification
@@ -282,15 +284,52 @@ def test_calipers_other_than_the_one_that_was_kept():
     }
 
 
-def test_each_variable_is_left_out_once():
-    kept = replace(KEPT, formula="treated ~ C(region) + age + ogrs + age_missing")
-    labels = {"region": "region", "age": "age", "ogrs": "score"}
-    made = sensitivity.without_each(kept, labels, lambda one: one.formula)
-    assert {label: match() for label, match in made.items()} == {
-        "without region": "treated ~ age + ogrs + age_missing",
-        "without age": "treated ~ C(region) + ogrs + age_missing",
-        "without score": "treated ~ C(region) + age + age_missing",
-    }
+@pytest.fixture(scope="module")
+def matched():
+    rng = np.random.default_rng(7)
+    n = 3000
+    frame = pd.DataFrame(
+        {
+            "offender_id": [f"p{one}" for one in range(n)],
+            "region": rng.choice(["north", "south", "west"], n),
+            "sex": rng.choice(["male", "female"], n),
+            "age": rng.normal(30, 8, n),
+            "works": rng.random(n) < 0.4,
+        }
+    )
+    chance = 1 / (1 + np.exp(4 - frame["age"] / 20 - frame["works"]))
+    frame["treated"] = (rng.random(n) < chance).astype(int)
+    kept = Specification("kept", "treated ~ C(region) + age + works", 0.2, ("sex",))
+    found = matching.match(frame, kept, estimator=smf.logit)
+    return replace(found, accepted=True)
+
+
+def test_each_variable_is_left_out_once(matched):
+    labels = {"region": "region", "age": "age in years"}
+    made = sensitivity.without_each(matched, labels, lambda _: SimpleNamespace(accepted=True))
+    assert list(made) == ["without region", "without age in years"]
+    for name, without in zip(("C(region)", "age"), made.values(), strict=True):
+        found = without()
+        terms = " + ".join(term for term in matched.terms.split(" + ") if term != name)
+        whole = matching.match(
+            matched.frame.drop(columns=["score", "logit", "weight"]),
+            replace(matched.specification, formula=f"treated ~ {terms}"),
+            estimator=smf.logit,
+        )
+        assert found.accepted
+        assert found.terms == terms
+        np.testing.assert_allclose(found.frame["weight"], whole.frame["weight"], atol=1e-9)
+        assert found.auc == pytest.approx(whole.auc)
+        assert found.effective_n == pytest.approx(whole.effective_n)
+
+
+def test_without_a_variable_the_balance_is_judged_too(matched):
+    judged = []
+    made = sensitivity.without_each(
+        matched, {"age": "age"}, lambda one: SimpleNamespace(accepted=judged.append(one.terms))
+    )
+    assert not made["without age"]().accepted
+    assert judged == ["C(region) + works"]
 
 
 def test_a_negative_control_leaves_its_own_variable_out():

@@ -7,7 +7,7 @@ candidates whose logit lies within a caliper, and shares a weight of one among t
 
 from jdl.matching.calipers import caliper_width, radius, within
 from jdl.matching.plan import Attempt, Matched, Specification, Verdict
-from jdl.matching.search import first_accepted, match
+from jdl.matching.search import first_accepted, leaving_out, match
 
 __all__ = [
     "Attempt",
@@ -16,6 +16,7 @@ __all__ = [
     "Verdict",
     "caliper_width",
     "first_accepted",
+    "leaving_out",
     "match",
     "radius",
     "within",

@@ -154,6 +154,58 @@ def match(
     )
 
 
+def leaving_out(
+    matched: Matched, *, person: str = "offender_id"
+) -> Callable[[Specification, str], Matched]:
+    """Return what matches the same candidates again by a score without one of its variables.
+
+    Parameters
+    ----------
+    matched : Matched
+        Its candidates within common support are matched, and the matrix of its formula is built
+        once for all.
+    person : str
+        The column of person identifiers.
+
+    Returns
+    -------
+    callable
+        Specification and the name of the variable that its formula lacks -> Matched, not yet
+        accepted.
+    """
+    treated = matched.frame[matched.specification.treated].to_numpy(dtype=bool)
+    inside = matched.frame["logit"].notna().to_numpy()
+    columns = support.named_columns(matched.frame, matched.specification)
+    whole = formula.design(matched.terms, matched.frame.loc[inside, columns])
+    of = [name.split("[")[0].removeprefix("C(").removesuffix(")") for name in whole.names]
+
+    def match_without(specification: Specification, name: str) -> Matched:
+        design = whole.without(np.array([one == name for one in of]))
+        fitted = score.fit(design.values, treated[inside])
+        logit, weight, width = np.full(len(treated), np.nan), np.zeros(len(treated)), None
+        logit[inside] = fitted.logit
+        if fitted.converged and specification.method == "radius":
+            strata = _strata(matched.frame.loc[inside], specification.exact)
+            weight[inside], width = _radius(fitted.logit, treated[inside], specification, strata)
+        elif fitted.converged:
+            strata = _strata(matched.frame.loc[inside], specification.exact)
+            weight[inside], _ = _entropy(design.values, treated[inside], strata)
+        return replace(
+            matched,
+            frame=matched.frame.assign(score=expit(logit), logit=logit, weight=weight),
+            specification=specification,
+            attempts=(),
+            accepted=False,
+            caliper_width=width,
+            auc=_auc(treated[inside], fitted.logit) if fitted.converged else None,
+            notes=(),
+            first=None,
+            **_counts(treated, weight, matched.frame[person]),
+        )
+
+    return match_without
+
+
 def _radius(
     logit: Floats, treated: Flags, specification: Specification, strata: NDArray[np.int64] | None
 ) -> tuple[Floats, float | None]:
