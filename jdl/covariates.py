@@ -407,8 +407,8 @@ def candidates(
         The one region to which the comparison is kept.
     keep_earlier : DataFrame, optional
         Uploaded people whose untreated earlier disposals stay in the pool although they are
-        excluded: offender_id and start (see `started`). Of several starts the first counts; where
-        one is not known, nothing stays.
+        excluded: offender_id and start (see ``sentence.locate``). Of several starts the first
+        counts; where one is not known, nothing stays.
     seed : int
         Of the comparison disposals that are measured as early as treated people whose intervention
         began before the sentence; not used where there are none.
