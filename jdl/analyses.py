@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from jdl.disclosure import RULES, Rules, are_apart
 from jdl.effects import Effect
 from jdl.matching import Attempt, Matched, Specification
 
@@ -390,11 +391,13 @@ def run(
     treated: pd.DataFrame,
     near: pd.Series[str],
     *,
+    beside: Matched,
     choose: Choose,
     match: Match,
     read: Callable[[Matched], pd.DataFrame],
     compare: Callable[..., Mapping[str, Effect]],
     adjust: Callable[..., Mapping[str, Any]],
+    rules: Rules = RULES,
 ) -> tuple[Analysed, ...]:
     """Take the stages of the headline again for each analysis of the plan.
 
@@ -405,22 +408,39 @@ def run(
         The located treatment group.
     near : Series of str
         Register people who leave the pool.
+    beside : Matched
+        The headline.
     choose, match, read, compare, adjust : callable
         The notebook's own stages. `compare` takes the name of the analysis, `adjust` takes
         the sample, the effects and the terms of the score.
+    rules : Rules
+        The thresholds of disclosure control.
 
     Returns
     -------
     tuple of Analysed
         In the order given.
+
+    Notes
+    -----
+    Two results of groups that differ by a few people would tell what those few did. Where an
+    analysis has a few people whom the headline does not have, it is made without them, so that
+    the two can stand side by side.
     """
+    headline = _people(beside)
+
+    def matched_with(one: Wanted) -> Matched:
+        ours = treated.loc[treated["disposal_id"].isin(one.people)]
+        found = choose(ours, near, oasys=one.run.assessed, region=one.region)
+        return match(found, needs=one.run.needs, also_exact=one.also_exact)
 
     def analysed(one: Wanted) -> Analysed:
         if not one.enough:
             return Analysed(one)
-        ours = treated.loc[treated["disposal_id"].isin(one.people)]
-        found = choose(ours, near, oasys=one.run.assessed, region=one.region)
-        matched = match(found, needs=one.run.needs, also_exact=one.also_exact)
+        matched = matched_with(one)
+        if _people(matched) - headline and not are_apart(_people(matched), headline, rules):
+            one = replace(one, people=one.people & headline)
+            matched = matched_with(one)
         if not matched.accepted:
             return Analysed(one, matched)
         sample = read(matched)
@@ -429,6 +449,12 @@ def run(
         return Analysed(one, matched, sample, results, checks)
 
     return tuple(analysed(one) for one in wanted)
+
+
+def _people(matched: Matched) -> frozenset[str]:
+    """The disposals of the treated people who have a match."""
+    frame = matched.frame
+    return frozenset(frame.loc[(frame["treated"] == 1) & (frame["weight"] > 0), "disposal_id"])
 
 
 def attempts(analysed: Iterable[Analysed]) -> tuple[tuple[str, Attempt], ...]:

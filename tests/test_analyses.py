@@ -211,11 +211,21 @@ def test_the_other_start_of_the_follow_up_stands_beside_the_headline(leads, afte
     assert all((one.people, one.region) == (named.people, "Wales") for one in planned)
 
 
+def groups(people, *, accepted=True):
+    """Matched groups of these treated people."""
+    frame = pd.DataFrame({"disposal_id": sorted(people), "treated": 1, "weight": 1.0})
+    return SimpleNamespace(accepted=accepted, terms="age", attempts=("one",), frame=frame)
+
+
+EVERYBODY = frozenset(located(40)["disposal_id"])
+
+
 @dataclass
 class Stages:
     """The notebook's stages, with a record of what was asked of them."""
 
     accepted: bool = True
+    headline: frozenset = EVERYBODY
     asked: list = field(default_factory=list)
 
     def choose(self, treated, near, *, oasys, region):
@@ -224,7 +234,7 @@ class Stages:
 
     def match(self, candidates, *, needs, also_exact):
         self.asked.append(("match", needs, also_exact))
-        return SimpleNamespace(accepted=self.accepted, terms="age", attempts=("one",))
+        return groups(candidates["disposal_id"], accepted=self.accepted)
 
     def read(self, matched):
         self.asked.append("read")
@@ -238,15 +248,20 @@ class Stages:
 
     def run(self, *wanted):
         return analyses.run(
-            wanted, located(40), pd.Series([], dtype="str"), choose=self.choose, match=self.match,
-            read=self.read, compare=self.compare, adjust=self.adjust,
+            wanted, located(40), pd.Series([], dtype="str"), beside=groups(self.headline),
+            choose=self.choose, match=self.match, read=self.read, compare=self.compare,
+            adjust=self.adjust,
         )  # fmt: skip
+
+
+def some(many, **changes):
+    people = frozenset(sorted(EVERYBODY)[:many])
+    return Wanted("some", "Some", people, **changes)
 
 
 def test_an_analysis_takes_the_stages_with_its_own_people():
     stages = Stages()
-    wanted = Wanted("some", "Some", frozenset(["d000", "d001"]), ASSESSED, "Wales", ("region",))
-    [made] = stages.run(wanted)
+    [made] = stages.run(some(2, run=ASSESSED, region="Wales", also_exact=("region",)))
     assert stages.asked == [
         ("choose", 2, True, "Wales"),
         ("match", False, ("region",)),
@@ -256,21 +271,31 @@ def test_an_analysis_takes_the_stages_with_its_own_people():
     assert made.adjusted == {"rate": "age", "frequency": "age"}
 
 
+@pytest.mark.parametrize(("more", "made"), [(0, 40), (1, 39), (9, 31), (10, 40)])
+def test_a_few_people_more_than_the_headline_has_are_left_out(more, made):
+    [one] = Stages(headline=frozenset(sorted(EVERYBODY)[more:])).run(some(40))
+    assert len(one.matched.frame) == len(one.wanted.people) == made
+
+
+def test_people_whom_only_the_headline_has_are_not_sought_again():
+    stages = Stages()
+    stages.run(some(35))
+    assert len([step for step in stages.asked if step[0] == "match"]) == 1
+
+
 def test_too_few_people_are_not_analysed():
     stages = Stages()
-    [made] = stages.run(Wanted("few", "Few", frozenset(["d000"]), enough=False))
+    [made] = stages.run(some(1, enough=False))
     assert (stages.asked, made.matched, dict(made.effects)) == ([], None, {})
 
 
 def test_outcomes_are_not_read_of_groups_that_are_not_alike():
     stages = Stages(accepted=False)
-    [made] = stages.run(Wanted("all", "All", frozenset(["d000"])))
+    [made] = stages.run(some(40))
     assert "read" not in stages.asked
     assert (made.sample, dict(made.effects)) == (None, {})
 
 
 def test_every_try_is_listed_with_its_analysis():
-    made = Stages().run(
-        Wanted("all", "All", frozenset(["d000"])), Wanted("few", "Few", frozenset(), enough=False)
-    )
-    assert analyses.attempts(made) == (("All", "one"),)
+    made = Stages().run(some(40), Wanted("few", "Few", frozenset(), enough=False))
+    assert analyses.attempts(made) == (("Some", "one"),)
