@@ -22,7 +22,7 @@ from jdl.faults import Fault, Unusable
 from jdl.release import Refused, Summary
 from jdl.workers import Failure, News
 
-COMMANDS = ("release", "run", "prepare", "review", "check", "synth", "template")
+COMMANDS = ("release", "run", "prepare", "review", "check", "power", "synth", "template")
 
 
 @pytest.fixture(autouse=True)
