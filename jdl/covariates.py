@@ -135,10 +135,7 @@ DEFINITIONS: dict[str, Definition] = {
         "Days from index date to start", "days", "upload", "start of the intervention"
     ),
 }
-LABELS = {
-    **{name: definition.label for name, definition in DEFINITIONS.items()},
-    "days_to_start": "Days from index date to start",
-}
+LABELS = {name: definition.label for name, definition in DEFINITIONS.items()}
 _OASYS = ("ogrs", *NEEDS, "needs_incomplete")
 BALANCED = tuple(name for name in DEFINITIONS if name not in ("age_band", "days_to_start", *_OASYS))
 PROFILE = ("sex", "age_band", "ethnicity", "nationality", "region", "disposal", "offence_group")

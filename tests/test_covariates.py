@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from by_hand import Row, assessment, custody, engine, offence, order, spell, vintage
 
-from jdl import covariates
+from jdl import covariates, sentence
 from jdl.national import NEEDS
 
 SENTENCED = custody("S", "2009-09-01", "2009-09-01", "2010-03-01")
@@ -396,3 +396,13 @@ def test_no_row_is_made_of_a_penalty_notice_or_a_breach():
     found = variables(disposals=[SENTENCED], offences=offences)
     counts = found[["previous_offences", "previous_cautions", "previous_convictions"]]
     assert counts.tolist() == [1, 1, 0]
+
+
+@pytest.mark.parametrize(("oasys", "unassessed"), [(False, 0), (True, 1)])
+def test_losses_are_those_without_an_assessment_or_a_match(oasys, unassessed):
+    everyone = pd.DataFrame({"treated": [1, 1, 1, 0], "assessed": [True, True, False, False]})
+    frame = pd.DataFrame({"treated": [1, 1, 0, 0], "weight": [1.0, 0.0, 0.0, 1.0]})
+    assert covariates.losses(everyone, frame, oasys=oasys) == {
+        sentence.NO_ASSESSMENT: unassessed,
+        sentence.NO_MATCH: 1,
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -245,3 +246,34 @@ def test_days_drawn_do_not_depend_on_the_order_of_the_candidates(waited):
     mixed = chosen.sample(frac=1, random_state=1)
     other = landmark.delay(con, vintage(), mixed, people, seed=3).candidates
     pd.testing.assert_frame_equal(one, other.sort_values("disposal_id", ignore_index=True))
+
+
+def test_only_treated_people_who_leave_are_lost():
+    people = group("2009-04-10")
+    lives = [*orders(people), order("OC", DAY, "C")]
+    inside = [spell("2009-04-10", None) | {"offender_id": who} for who in ("T0", "C")]
+    con = engine(disposals=lives, prison_spells=inside)
+    everyone = covariates.candidates(
+        con, people, people["offender_id"], window_days=200, oasys=False
+    )
+    assert landmark.losses(con, vintage(), everyone, people) == {landmark.INSIDE: 1}
+
+
+def test_both_ways_choose_the_same_people_and_read_from_their_own_day():
+    people = group("2009-04-10")
+    lives = [*orders(people), order("OC", DAY, "C")]
+    late = offence("2010-03-20", "2010-06-01", "T0")
+    con = engine(
+        disposals=lives, offences=[late], prison_spells=[spell("2001-01-01", "2001-02-01")]
+    )
+    ways = landmark.ways(con, vintage(), window_days=200, seed=1)
+    chosen = {
+        late_start: way.choose(people, people["offender_id"], oasys=False, region=None)
+        for late_start, way in ways.items()
+    }
+    assert chosen[False]["disposal_id"].tolist() == chosen[True]["disposal_id"].tolist()
+    assert "follow_from" not in chosen[False]
+    for late_start, reoffended in ((False, False), (True, True)):
+        matched = SimpleNamespace(frame=chosen[late_start].assign(weight=1.0), accepted=True)
+        found = ways[late_start].read(matched)
+        assert bool(found.loc[found["treated"] == 1, "reoffended"].item()) == reoffended

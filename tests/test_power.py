@@ -189,3 +189,20 @@ def test_the_command_explains_itself(capsys):
     assert max(map(len, shown.splitlines())) <= 90
     assert cli.main([]) == 0
     assert "say how many people a request would need" in capsys.readouterr().out
+
+
+def test_each_measure_with_a_test_has_its_own_numbers():
+    ours, theirs = EXAMPLE
+    rate = SimpleNamespace(treatment=ours, comparison=theirs, p_value=0.2)
+    part = SimpleNamespace(
+        treatment=Group(n=100, mean=0.3, sd=0.46, effective_n=100, events=30),
+        comparison=theirs, p_value=0.4,
+    )  # fmt: skip
+    untested = SimpleNamespace(treatment=Group(n=0), comparison=Group(n=0), p_value=None)
+    check = SimpleNamespace(difference=-0.06, error=0.0258)
+    found = power.each_needed(
+        {"rate": rate, "part": part, "untested": untested}, {"rate": check}, power=0.9
+    )
+    assert list(found) == ["rate", "part"]
+    assert found["rate"] == needed(ours, theirs, check, matched=300, power=0.9)
+    assert found["part"] == needed(part.treatment, theirs, matched=300, power=0.9)

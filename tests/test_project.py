@@ -24,7 +24,7 @@ PARTS = {
         "decisions", "accounts", "__init__",
     ),
     "matching": (
-        "plan", "support", "score", "formula", "calipers", "pairs", "entropy", "search", "__init__",
+        "plan", "score", "formula", "support", "calipers", "pairs", "entropy", "search", "__init__",
     ),
 }  # fmt: skip
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -618,3 +618,13 @@ def test_people_of_others_are_read_again_when_a_file_has_changed(tmp_path):
     assert len(request.people_of_others(last, tmp_path)) == 60
     (first.folder / "upload.csv").write_text(text(people(64)))
     assert len(request.people_of_others(last, tmp_path)) == 64
+
+
+def test_every_choice_of_the_parameters_cell_is_taken():
+    names = {
+        "calipers": [0.2, 0.1], "exact": ["sex"], "power": 0.8, "name": "one", "on": True,
+        "In": ["code"], "Out": {}, "_hidden": 1, "partial": len, "mixed": [1, object()],
+    }  # fmt: skip
+    assert request.choices(names) == {
+        "calipers": [0.2, 0.1], "exact": ["sex"], "name": "one", "on": True, "power": 0.8,
+    }  # fmt: skip
