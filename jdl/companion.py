@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from scipy.linalg import solve_triangular
 from scipy.special import expit, stdtr, stdtrit
 
 from jdl.effects import ALL, Effect, compare
-from jdl.matching import formula
+from jdl.matching import entropy, formula, support
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -61,17 +62,19 @@ class Adjusted:
     ----------
     analysis, measure : str
         Those of the effect that it stands beside.
-    model : {'logistic', 'quasi-Poisson', 'linear'}
-        Of the outcome in the comparison group.
+    model : {'logistic', 'quasi-Poisson', 'linear', 'entropy balancing'}
+        Of the outcome in the comparison group; 'entropy balancing' where that made the groups and
+        no model is needed.
     difference : float or None
-        Mean outcome of the matched treatment group minus the mean that the model predicts for it.
+        Mean outcome of the matched treatment group minus the mean that the model predicts for it,
+        or the weighted mean of the comparison group where there is no model.
     error : float or None
         Its standard error.
     ci_low, ci_high, p_value, df : float or None
         By t with `df` degrees of freedom.
     ratio, ratio_low, ratio_high : float or None
         Of the two means, its interval on the logarithm; None where a mean is not above zero.
-    errors : {'HC2 by person', 'CR2 by place'} or None
+    errors : {'HC2 by person', 'CR2 by place', 'M-estimation by person'} or None
         How the standard error was made; None without a result.
     places : int or None
         Prisons or areas that the treatment group comes from; None where they are not known.
@@ -572,6 +575,8 @@ def adjust_all(
     effects: Mapping[str, Effect],
     terms: str,
     *,
+    method: str = "radius",
+    exact: Sequence[str] = (),
     significance: float = 0.05,
     person: str = "offender_id",
     place: str = "place",
@@ -590,6 +595,11 @@ def adjust_all(
         is not concluded there for want of numbers is not concluded here.
     terms : str
         Right side of the score's formula.
+    method : {'radius', 'entropy balancing'}
+        How the groups were matched.
+    exact : sequence of str
+        Columns that agreed in the match. Entropy balancing has made the shares of their
+        combinations equal; the errors know of it.
     significance : float
         Of the two-sided test and, as 1 - significance, of the intervals.
     person, place, treated, weight : str
@@ -600,37 +610,119 @@ def adjust_all(
     dict of str to Adjusted
         In the order of `effects`; see `estimate` for the method. The errors are clustered by place
         where the treatment group comes from ten places or more.
+
+    Notes
+    -----
+    Groups made by entropy balancing differ in none of the terms, and the weighted difference is
+    doubly robust already: it is what weighted least squares on the terms would give (Zhao and
+    Percival 2017). Its check is the same difference with the error that the weights leave it,
+    which Welch's test does not know of; see ``matching.entropy.difference``. Among reoffenders the
+    groups are not balanced, and the difference is that of the weighted means there. No errors
+    are clustered by place.
     """
     used = frame.loc[frame[weight] > 0]
-    ours = used[treated].to_numpy(dtype=bool)
-    places = int(used.loc[ours, place].nunique()) if place in used.columns else None
-    where = None
-    if places is not None and places >= FEWEST_PLACES:
-        where = pd.factorize(used[place], use_na_sentinel=False)[0]
-    told = any(effect.conclusion != "suppressed" for effect in effects.values())
-    columns = _columns(used, terms) if told else formula.Design((), np.empty((len(used), 0)))
-    weights, people = used[weight].to_numpy(dtype=float), pd.factorize(used[person])[0]
-    designs: dict[bytes, Design] = {}
+    rows = _Rows(
+        treated=used[treated].to_numpy(dtype=bool),
+        weight=used[weight].to_numpy(dtype=float),
+        person=pd.factorize(used[person])[0],
+        place=pd.factorize(used[place], use_na_sentinel=False)[0] if place in used else None,
+    )
+    places = int(used.loc[rows.treated, place].nunique()) if place in used else None
+    check: _Check | None = None
     results = {}
     for name, effect in effects.items():
-        model = MODELS[ALL[name].kind]
+        model = MODELS[ALL[name].kind] if method == "radius" else method
         blank = Adjusted(effect.analysis, name, model, places=places, reason=effect.reason)
         if effect.conclusion == "suppressed":
             results[name] = blank
             continue
-        rows, values = ALL[name].rows(used), ALL[name].values(used)
-        key = rows.tobytes()
-        if key not in designs:
-            designs[key] = design(
-                columns.values[rows],
-                ours[rows],
-                weights[rows],
-                people[rows],
-                None if where is None else where[rows],
+        if check is None:
+            columns = _columns(used, terms)
+            strata = support.strata(used, exact)
+            by_place = places is not None and places >= FEWEST_PLACES
+            check = (
+                _Modelled(columns, rows if by_place else replace(rows, place=None))
+                if method == "radius"
+                else _Balanced.of(columns, strata, rows)
             )
-        outcome = values[rows & ours], values[rows & ~ours]
-        results[name] = _adjusted(blank, effect, designs[key], columns, *outcome, significance)
+        find = partial(check.estimate, model, ALL[name].rows(used), ALL[name].values(used))
+        results[name] = _adjusted(blank, effect, find, significance)
     return results
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Matched units: whether treated, their weight, whose they are, and where."""
+
+    treated: NDArray[np.bool_]
+    weight: Floats
+    person: Codes
+    place: Codes | None
+
+
+class _Found(NamedTuple):
+    """An estimate, how its errors were made and what has to be said of it."""
+
+    estimate: Estimate
+    errors: str
+    notes: tuple[str, ...]
+
+
+class _Check(Protocol):
+    """A way to the adjusted difference: the model, its rows and the outcome of every unit."""
+
+    def estimate(self, model: str, inside: NDArray[np.bool_], outcome: Floats) -> _Found: ...
+
+
+@dataclass(frozen=True, eq=False)
+class _Modelled:
+    """The outcome modelled in the comparison group; measures of the same rows share a design."""
+
+    columns: formula.Design
+    rows: _Rows
+    designs: dict[bytes, Design] = field(default_factory=dict)
+
+    def estimate(self, model: str, inside: NDArray[np.bool_], outcome: Floats) -> _Found:
+        ours = self.rows.treated
+        made = self._design(inside)
+        found = estimate(predict(made, outcome[inside & ~ours], model), outcome[inside & ours])
+        errors = "HC2 by person" if made.place is None else "CR2 by place"
+        return _Found(found, errors, tuple(_notes(made, self.columns, found)))
+
+    def _design(self, inside: NDArray[np.bool_]) -> Design:
+        key = inside.tobytes()
+        if key not in self.designs:
+            rows = self.rows
+            self.designs[key] = design(
+                self.columns.values[inside],
+                rows.treated[inside],
+                rows.weight[inside],
+                rows.person[inside],
+                None if rows.place is None else rows.place[inside],
+            )
+        return self.designs[key]
+
+
+@dataclass(frozen=True, eq=False)
+class _Balanced:
+    """Groups whose means entropy balancing has made equal: no model is needed, only its error."""
+
+    groups: entropy.Balanced
+
+    @classmethod
+    def of(cls, columns: formula.Design, strata: Codes | None, rows: _Rows) -> _Balanced:
+        shares = [] if strata is None else [strata[:, None] == np.unique(strata)]
+        values = np.column_stack((columns.values, *shares))
+        return cls(entropy.balanced(values, rows.treated, rows.weight, rows.person))
+
+    def estimate(self, model: str, inside: NDArray[np.bool_], outcome: Floats) -> _Found:
+        if np.ptp(outcome[inside]) == 0:
+            raise NoEstimate("Everyone in both groups has the same outcome.")
+        found = entropy.difference(self.groups, outcome, inside)
+        df = float((inside & self.groups.treated).sum()) - 1
+        means = found.treated, found.comparison
+        made = Estimate(*means, found.error, found.log_error, df, df, certain=False)
+        return _Found(made, "M-estimation by person", ())
 
 
 def _columns(used: pd.DataFrame, terms: str) -> formula.Design:
@@ -640,16 +732,10 @@ def _columns(used: pd.DataFrame, terms: str) -> formula.Design:
 
 
 def _adjusted(
-    blank: Adjusted,
-    effect: Effect,
-    design: Design,
-    columns: formula.Design,
-    treated: Floats,
-    comparison: Floats,
-    significance: float,
+    blank: Adjusted, effect: Effect, find: Callable[[], _Found], significance: float
 ) -> Adjusted:
     try:
-        found = estimate(predict(design, comparison, blank.model), treated)
+        found, errors, notes = find()
     except NoEstimate as error:
         return replace(blank, conclusion="inconclusive", reason=str(error))
     low, high = found.interval(significance)
@@ -668,9 +754,9 @@ def _adjusted(
         ratio=found.treated / found.predicted if has_ratio else None,
         ratio_low=ratio_low,
         ratio_high=ratio_high,
-        errors="HC2 by person" if design.place is None else "CR2 by place",
+        errors=errors,
         conclusion=direction if concludes else "inconclusive",
-        notes=tuple(_notes(design, columns, found)),
+        notes=notes,
     )
 
 

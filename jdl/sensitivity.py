@@ -19,6 +19,7 @@ from jdl.disclosure import NOT_BALANCED, NOT_LINKED, RULES, Rules
 from jdl.effects import Effect
 from jdl.linkage import Links
 from jdl.matching import Matched, Specification, leaving_out
+from jdl.matching.formula import words
 
 TOO_FEW = "not analysed because too few people were found"
 NO_HEADLINE = "not analysed because the headline has no result to compare with"
@@ -306,7 +307,8 @@ def _variable(term: str) -> str:
 
 
 def _lacking(kept: Specification, terms: Sequence[str], name: str) -> Specification:
-    rest = " + ".join(term for term in terms if _variable(term) != name)
+    """Leave out every term that names the variable, its squares and products no less."""
+    rest = " + ".join(term for term in terms if name not in words(term))
     return replace(kept, name=f"without {name}", formula=f"{kept.treated} ~ {rest}")
 
 

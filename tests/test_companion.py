@@ -1,11 +1,12 @@
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+import statsmodels.formula.api as smf
 from matches import FORMULAS, REFERENCE, agree, reference
 from patsy.highlevel import dmatrix
 from scipy import stats
@@ -13,6 +14,7 @@ from scipy import stats
 from jdl import companion
 from jdl.companion import adjust, adjust_all
 from jdl.effects import ALL, MEASURES, compare, compare_all
+from jdl.matching import Specification, match
 
 TERMS = "age + prior + C(region)"
 ROBUST = json.loads((REFERENCE / "dr_hc_reference.json").read_text(encoding="utf-8"))
@@ -380,3 +382,94 @@ def test_one_design_serves_any_outcome():
 
 def _of(adjusted):
     return [adjusted.difference, adjusted.error]
+
+
+def balanced(seed=1, **choices):
+    """Groups that entropy balancing has made, within strata, and how they were made."""
+    frame = sample(seed, **choices).drop(columns="weight")
+    frame["sex"] = np.where(np.arange(len(frame)) % 3 == 0, "female", "male")
+    specification = Specification(
+        "entropy balancing", f"treated ~ {TERMS}", 0.2, ("sex",), method="entropy balancing"
+    )
+    return match(frame, specification, estimator=smf.logit)
+
+
+def of_balanced(matched, measure="rate", **choices):
+    made = matched.specification
+    return adjust(
+        matched.frame, measure, matched.terms, method=made.method, exact=made.exact, **choices
+    )
+
+
+@pytest.mark.parametrize(("outcome", "measure"), [("re78", "days_to_first"), ("zero78", "rate")])
+def test_after_entropy_balancing_the_check_is_the_same_difference_with_its_own_error(
+    outcome, measure
+):
+    frame, weights, figures, _ = reference("lalonde_psid614")
+    theirs = figures["specs"]["ebal"]["outcomes"][outcome]
+    again = frame["zero78"] if outcome == "zero78" else True
+    frame = frame.assign(weight=weights["ebal"], reoffended=again, days_to_first=frame["re78"])
+    effect = compare(frame, measure, minimum_events=0)
+    terms = FORMULAS["lalonde_psid614"].split("~")[1]
+    ours = adjust(frame, measure, terms, effect=effect, method="entropy balancing")
+    agree(ours.difference, theirs["welch_kish"]["est"], 1e-8)
+    agree(ours.difference, effect.difference)
+    if outcome == "re78":
+        agree(ours.error, theirs["dr_att"]["se"], 1e-7)
+    assert (ours.model, ours.errors) == ("entropy balancing", "M-estimation by person")
+    assert ours.df == 184
+    half = stats.t.ppf(0.975, 184) * ours.error
+    agree([ours.ci_low, ours.ci_high], [ours.difference - half, ours.difference + half])
+    agree(ours.p_value, 2 * stats.t.sf(abs(ours.difference / ours.error), 184))
+    agree(ours.ratio, theirs["mean_treated"] / theirs["mean_control"], 1e-8)
+    assert ours.ratio_low < ours.ratio < ours.ratio_high
+
+
+def test_the_error_after_entropy_balancing_knows_of_the_strata():
+    matched = balanced(2)
+    frame, treated = matched.frame, matched.frame["treated"].to_numpy()
+    values = np.asarray(dmatrix(f"{TERMS} + C(sex)", frame))
+    y, weight = frame["reoffended"].to_numpy(float), frame["weight"].to_numpy()
+    root = np.sqrt(weight[~treated])
+    centred = values[:, 1:] - values[treated, 1:].mean(axis=0)
+    x = np.column_stack((np.ones(len(y)), centred))
+    b = np.linalg.lstsq(x[~treated] * root[:, None], y[~treated] * root)[0]
+    n, rest = int(treated.sum()), y - x @ b
+    parts = np.where(
+        treated, math.sqrt(n / (n - 1)) * (rest - rest[treated].mean()), -weight * rest
+    )
+    ours = of_balanced(matched)
+    agree(ours.error, math.sqrt((parts**2).sum()) / n)
+    without = adjust(frame, "rate", matched.terms, method="entropy balancing")
+    assert without.error != pytest.approx(ours.error, rel=1e-6)
+
+
+def test_after_entropy_balancing_what_is_suppressed_stays_so_and_nothing_is_modelled():
+    matched = balanced(3, treated=60)
+    frame = matched.frame
+    effects = compare_all(frame, list(ALL))
+    made = matched.specification
+    checks = adjust_all(frame, effects, matched.terms, method=made.method, exact=made.exact)
+    for name, effect in effects.items():
+        assert checks[name].model == "entropy balancing"
+        assert (checks[name].conclusion == "suppressed") == (effect.conclusion == "suppressed")
+        if effect.difference is not None and effect.conclusion != "suppressed":
+            agree(checks[name].difference, effect.difference)
+    same = frame.assign(reoffences=1)
+    effect = replace(effects["frequency"], conclusion="inconclusive")
+    nothing = of_balanced(replace(matched, frame=same), "frequency", effect=effect)
+    assert nothing.reason == "Everyone in both groups has the same outcome."
+    assert figures_of(nothing) == []
+
+
+def test_intervals_after_entropy_balancing_cover_at_their_level():
+    covered = 0
+    for seed in range(200):
+        matched = balanced(seed, treated=100, others=400)
+        rng = np.random.default_rng([seed, 2])
+        frame = matched.frame
+        days = 180 + 20 * frame["prior"] + rng.normal(0, 40, len(frame))
+        matched = replace(matched, frame=frame.assign(reoffended=True, days_to_first=days))
+        ours = of_balanced(matched, "days_to_first")
+        covered += ours.ci_low <= 0 <= ours.ci_high
+    assert 182 <= covered <= 197

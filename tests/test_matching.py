@@ -556,13 +556,57 @@ def test_the_error_after_entropy_balancing_is_that_of_least_squares(outcome):
     values = formula.design(FORMULAS["lalonde_psid614"].split("~")[1], frame).values
     treated, y = frame["treated"].to_numpy(dtype=bool), frame[outcome].to_numpy(dtype=float)
     weight = entropy.weigh(values, treated)
-    found = entropy.difference(y, treated, weight, values)
+    found = entropy.difference(entropy.balanced(values, treated, weight), y)
     theirs = figures["specs"]["ebal"]["outcomes"][outcome]
     agree(found.difference, theirs["welch_kish"]["est"])
     if outcome == "re78":
         agree(found.error, theirs["dr_att"]["se"], tolerance=1e-7)
-    again = entropy.difference(y, treated, weight, values, np.arange(len(y)))
+    again = entropy.difference(entropy.balanced(values, treated, weight, np.arange(len(y))), y)
     agree(again.error, found.error)
+
+
+@pytest.mark.parametrize("among", [False, True])
+def test_the_error_is_that_of_the_estimating_equations_solved_together(among):
+    """The sandwich of treated means, multipliers and both means of the outcome, by differences."""
+    frame, _, _, _ = reference("lalonde_psid614")
+    x = frame[["age", "educ", "nodegree", "married"]].to_numpy(dtype=float)
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    treated, y = frame["treated"].to_numpy(dtype=bool), frame["re78"].to_numpy() / 1000
+    inside = y > 0 if among else np.ones(len(y), dtype=bool)
+    weight = entropy.weigh(x, treated)
+    found = entropy.difference(entropy.balanced(x, treated, weight), y, inside)
+    log_weight = np.log(weight[~treated])
+    slopes = np.linalg.lstsq(np.column_stack((np.ones((~treated).sum()), x[~treated])), log_weight)
+    means = x[treated].mean(axis=0)
+    at = np.concatenate((means, slopes[0], [found.treated, found.comparison]))
+
+    def equations(at):
+        means, (one, *multipliers), (ours, theirs) = at[:4], at[4:9], at[9:]
+        w = np.where(treated, 1, np.exp(one + x @ multipliers))
+        columns = [
+            treated[:, None] * (x - means),
+            np.where(treated, -1, w)[:, None],
+            (~treated * w)[:, None] * (x - means),
+            (treated * inside * (y - ours))[:, None],
+            (~treated * inside * w * (y - theirs))[:, None],
+        ]
+        return np.column_stack(columns)
+
+    step = 1e-6
+    bread = np.column_stack(
+        [
+            (equations(at + step * unit) - equations(at - step * unit)).sum(axis=0) / (2 * step)
+            for unit in np.eye(len(at))
+        ]
+    )
+    n = (treated & inside).sum()
+    each = np.where(treated, np.sqrt(n / (n - 1)), 1)[:, None] * equations(at)
+    influence = np.linalg.solve(bread, each.T)
+    agree(found.error, np.sqrt(((influence[9] - influence[10]) ** 2).sum()), tolerance=1e-6)
+    relative = influence[9] / found.treated - influence[10] / found.comparison
+    agree(found.log_error, np.sqrt((relative**2).sum()), tolerance=1e-6)
+    agree(found.difference, found.treated - found.comparison)
+    agree(found.treated, y[treated & inside].mean())
 
 
 def test_rows_of_one_person_err_together():
@@ -570,12 +614,27 @@ def test_rows_of_one_person_err_together():
     values = frame[["age", "educ"]].to_numpy(dtype=float)
     treated, y = frame["treated"].to_numpy(dtype=bool), frame["re78"].to_numpy()
     weight = entropy.weigh(values, treated)
-    alone = entropy.difference(y, treated, weight, values).error
+    alone = entropy.difference(entropy.balanced(values, treated, weight), y).error
     rows = np.concatenate((np.arange(len(y)), np.flatnonzero(~treated)))
     twice = np.where(treated, 1, weight / 2)[rows]
-    pairs = entropy.difference(y[rows], treated[rows], twice, values[rows], rows)
-    agree(pairs.error, alone)
-    assert entropy.difference(y[rows], treated[rows], twice, values[rows]).error < alone
+    pairs, each = (
+        entropy.balanced(values[rows], treated[rows], twice, whose) for whose in (rows, None)
+    )
+    agree(entropy.difference(pairs, y[rows]).error, alone)
+    assert entropy.difference(each, y[rows]).error < alone
+
+
+def test_columns_that_repeat_others_do_not_change_the_error():
+    frame, _, _, _ = reference("lalonde_psid614")
+    values = frame[["age", "educ"]].to_numpy(dtype=float)
+    treated, y = frame["treated"].to_numpy(dtype=bool), frame["re78"].to_numpy()
+    weight = entropy.weigh(values, treated)
+    more = np.column_stack((np.ones(len(y)), values, values.sum(axis=1)))
+    plain, repeated = (
+        entropy.difference(entropy.balanced(x, treated, weight), y) for x in (values, more)
+    )
+    agree(repeated.error, plain.error)
+    agree(repeated.log_error, plain.log_error)
 
 
 def test_pairs_are_those_of_r():

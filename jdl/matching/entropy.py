@@ -6,6 +6,7 @@ group's mean, those nearest to equal ones by relative entropy.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -20,13 +21,22 @@ PASSES = 100
 """Newton steps after which no weights are given."""
 EQUAL = 1e-11
 """Greatest difference of a mean from the treatment group's, in SDs of the candidates."""
+REPEATED = 1e-12
+"""Share of the greatest eigenvalue of the cross-products below which columns repeat others."""
 
 
 class Difference(NamedTuple):
-    """A difference of weighted means, with its standard error."""
+    """A difference of weighted means, with its standard error.
+
+    The means, treated and compared, and the standard error of the logarithm of their ratio: not a
+    number where a mean is not above zero.
+    """
 
     difference: float
     error: float
+    treated: float
+    comparison: float
+    log_error: float
 
 
 def weigh(design: Floats, treated: Flags) -> Floats | None:
@@ -68,25 +78,71 @@ def weigh(design: Floats, treated: Flags) -> Floats | None:
     return None
 
 
-def difference(
-    outcome: Floats,
-    treated: Flags,
-    weight: Floats,
-    design: Floats,
-    people: NDArray[np.int64] | None = None,
-) -> Difference:
+@dataclass(frozen=True, eq=False)
+class Balanced:
+    """Two groups that entropy balancing has made alike, ready for any outcome of theirs.
+
+    Parameters
+    ----------
+    treated : bool array of shape (n,)
+        Who was treated.
+    weight : array of shape (n,)
+        From `weigh`.
+    person : int array of shape (n,)
+        Whose row it is, from 0.
+    rows : array of shape (n, k)
+        What was balanced, less the treated means.
+    inverse : array of shape (k, k)
+        Of the weighted cross-products of the comparison rows; columns that repeat others add
+        nothing.
+    """
+
+    treated: Flags
+    weight: Floats
+    person: NDArray[np.int64]
+    rows: Floats
+    inverse: Floats
+
+
+def balanced(
+    design: Floats, treated: Flags, weight: Floats, people: NDArray[np.int64] | None = None
+) -> Balanced:
+    """Prepare two groups that entropy balancing has made alike for `difference`.
+
+    Parameters
+    ----------
+    design : array of shape (n, k)
+        What was balanced.
+    treated : bool array of shape (n,)
+        Who was treated.
+    weight : array of shape (n,)
+        From `weigh` on the same rows.
+    people : int array of shape (n,), optional
+        Whose row it is; all rows of one person err together.
+
+    Returns
+    -------
+    Balanced
+    """
+    rows = design - design[treated].mean(axis=0)
+    sd = rows.std(axis=0)
+    rows /= np.where(sd > 0, sd, 1)
+    weighted = rows[~treated] * np.sqrt(weight[~treated])[:, None]
+    inverse = np.linalg.pinv(weighted.T @ weighted, rcond=REPEATED, hermitian=True)
+    whose = np.arange(len(treated)) if people is None else people
+    return Balanced(treated, weight, np.unique(whose, return_inverse=True)[1], rows, inverse)
+
+
+def difference(groups: Balanced, outcome: Floats, among: Flags | None = None) -> Difference:
     """Compare the outcome of two groups that entropy balancing has made alike.
 
     Parameters
     ----------
-    outcome, weight : array of shape (n,)
-        The outcome; the weights from `weigh` on the same rows.
-    treated : bool array of shape (n,)
-        Who was treated.
-    design : array of shape (n, k)
-        What was balanced.
-    people : int array of shape (n,), optional
-        Whose row it is; all rows of one person err together.
+    groups : Balanced
+    outcome : array of shape (n,)
+        Of every row; only that of the rows in `among` is read.
+    among : bool array of shape (n,), optional
+        The rows that have the outcome, for example those who reoffended; all if absent.
 
     Returns
     -------
@@ -94,25 +150,43 @@ def difference(
 
     Notes
     -----
-    M-estimation: treated means, multipliers and both means of the outcome are estimated together,
-    which leaves unit i the influence (1 / n) r_i if treated and -(1 / n) w_i r_i if not, n the
-    number treated, r = y less the weighted mean of its group less (x - mean of x) b, and b the
-    coefficients of y on x in the weighted comparison group. The error is the root of the sum of
-    squares of each person's influence, the treated part times n / (n - 1). With a continuous
-    outcome this is the error of the doubly robust estimate by weighted least squares, which is
-    then the same estimate.
+    M-estimation: treated means, multipliers and both means of the outcome are estimated together.
+    That leaves a treated unit the influence r_i, and a comparison unit -w_i r_i, with
+    r = e - (x - mean of the treated's x) b; e = (y - weighted mean of the group) / (sum of the
+    group's weights) within `among` and 0 outside; and b the coefficients of e on x in the whole
+    weighted comparison group. The error is the root of the sum of squares of each person's
+    influence, the treated part times n / (n - 1), n the treated in `among`. For the logarithm of
+    the ratio e is divided by the group's mean (delta method). With a continuous outcome of everyone
+    this is the error of the doubly robust estimate by weighted least squares, which is then the
+    same estimate.
     """
-    n = treated.sum()
-    means = [float(np.average(outcome[g], weights=weight[g])) for g in (treated, ~treated)]
-    centred = design - design[treated].mean(axis=0)
-    rest = outcome - np.where(treated, *means)
-    root = np.sqrt(weight[~treated])
-    slopes = np.linalg.lstsq(centred[~treated] * root[:, None], rest[~treated] * root)[0]
-    ours = np.sqrt(n / max(n - 1, 1))
-    influence = np.where(treated, ours, -weight) * (rest - centred @ slopes) / n
-    if people is not None:
-        influence = np.bincount(np.unique(people, return_inverse=True)[1], influence)
-    return Difference(means[0] - means[1], float(np.sqrt((influence**2).sum())))
+    inside = np.ones(len(outcome), dtype=bool) if among is None else among
+    ours, theirs = groups.treated & inside, ~groups.treated & inside
+    mean, compared = (
+        float(np.average(outcome[group], weights=groups.weight[group])) for group in (ours, theirs)
+    )
+    rest = np.zeros(len(outcome))
+    rest[ours] = (outcome[ours] - mean) / groups.weight[ours].sum()
+    rest[theirs] = (outcome[theirs] - compared) / groups.weight[theirs].sum()
+    error, log_error = _error(groups, rest, int(ours.sum())), np.nan
+    if min(mean, compared) > 0:
+        relative = rest / np.where(groups.treated, mean, compared)
+        log_error = _error(groups, relative, int(ours.sum()))
+    return Difference(mean - compared, error, mean, compared, log_error)
+
+
+def _error(groups: Balanced, rest: Floats, n: int) -> float:
+    """Return the root of the sum of squares of each person's influence."""
+    theirs = np.where(groups.treated, 0, groups.weight * rest)
+    slopes = groups.inverse @ (theirs @ groups.rows)
+    predicted = groups.rows @ slopes
+    influence = np.where(
+        groups.treated,
+        np.sqrt(n / max(n - 1, 1)) * (rest - predicted),
+        -groups.weight * (rest - predicted),
+    )
+    by_person = np.bincount(groups.person, influence)
+    return float(np.sqrt(by_person @ by_person))
 
 
 class _At(NamedTuple):

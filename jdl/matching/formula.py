@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -68,17 +69,31 @@ class Score:
 
 @dataclass(frozen=True)
 class Design:
-    """The matrix of a formula's right side: names of its columns, and a row a unit."""
+    """The matrix of a formula's right side: names of its columns, a row a unit, and their terms."""
 
     names: tuple[str, ...]
     values: Floats
+    terms: tuple[str, ...] = ()
 
     def without(self, out: Flags) -> Design:
         """Leave out columns."""
         if not out.any():
             return self
-        names = tuple(name for name, leaves in zip(self.names, out, strict=True) if not leaves)
-        return Design(names, self.values[:, ~out])
+        kept = np.flatnonzero(~out)
+        names, terms = (
+            tuple(words[place] for place in kept) if words else ()
+            for words in (self.names, self.terms)
+        )
+        return Design(names, self.values[:, kept], terms)
+
+    def naming(self, variable: str) -> Flags:
+        """Tell the columns of terms that name a variable, alone or with others."""
+        return np.array([variable in words(term) for term in self.terms], dtype=bool)
+
+
+def words(code: str) -> set[str]:
+    """Return the names that occur in the code of a formula."""
+    return set(re.findall(r"[^\W\d]\w*", code))
 
 
 def design(terms: str, data: pd.DataFrame) -> Design:
@@ -89,11 +104,14 @@ def design(terms: str, data: pd.DataFrame) -> Design:
 def _design(terms: str, ready: pd.DataFrame) -> Design:
     info = patsy.incr_dbuilder(terms, lambda: iter([ready]))
     values = np.empty((len(ready), len(info.column_names)), order="F")
+    named = [""] * len(info.column_names)
     for term in info.terms:
-        values[:, info.slice(term)] = columns = _columns(info, term, ready)
+        place = info.slice(term)
+        named[place] = [str(term.name())] * (place.stop - place.start)
+        values[:, place] = columns = _columns(info, term, ready)
         if not np.isfinite(columns.sum()):
             raise ValueError(f"The term {term.name()} is not a finite number for everyone.")
-    return Design(tuple(str(name) for name in info.column_names), values)
+    return Design(tuple(str(name) for name in info.column_names), values, tuple(named))
 
 
 def _columns(info: Any, term: Any, data: pd.DataFrame) -> Floats:

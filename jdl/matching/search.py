@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -133,12 +133,11 @@ def match(
         notes += said
     if model is not None:
         logit[inside] = model.logit
-        strata = _strata(candidates.loc[inside], specification.exact)
-        if specification.method == "radius":
-            weight[inside], width = _radius(logit[inside], treated[inside], specification, strata)
-        else:
-            weight[inside], said = _entropy(design.values, treated[inside], strata)
-            notes += said
+        strata = support.strata(candidates.loc[inside], specification.exact)
+        weight[inside], width, said = _weigh(
+            model.logit, design, treated[inside], specification, strata
+        )
+        notes += said
     frame = candidates.assign(score=expit(logit), logit=logit, weight=weight)
     return Matched(
         frame=frame,
@@ -163,7 +162,7 @@ def leaving_out(
     ----------
     matched : Matched
         Its candidates within common support are matched, and the matrix of its formula is built
-        once for all.
+        once for all: a category that only the variable left out puts outside support stays outside.
     person : str
         The column of person identifiers.
 
@@ -171,25 +170,23 @@ def leaving_out(
     -------
     callable
         Specification and the name of the variable that its formula lacks -> Matched, not yet
-        accepted.
+        accepted. Every term that names the variable is left out.
     """
     treated = matched.frame[matched.specification.treated].to_numpy(dtype=bool)
     inside = matched.frame["logit"].notna().to_numpy()
     columns = support.named_columns(matched.frame, matched.specification)
     whole = formula.design(matched.terms, matched.frame.loc[inside, columns])
-    of = [name.split("[")[0].removeprefix("C(").removesuffix(")") for name in whole.names]
+    strata = support.strata(matched.frame.loc[inside], matched.specification.exact)
 
     def match_without(specification: Specification, name: str) -> Matched:
-        design = whole.without(np.array([one == name for one in of]))
+        design = whole.without(whole.naming(name))
         fitted = score.fit(design.values, treated[inside])
         logit, weight, width = np.full(len(treated), np.nan), np.zeros(len(treated)), None
-        logit[inside] = fitted.logit
-        if fitted.converged and specification.method == "radius":
-            strata = _strata(matched.frame.loc[inside], specification.exact)
-            weight[inside], width = _radius(fitted.logit, treated[inside], specification, strata)
-        elif fitted.converged:
-            strata = _strata(matched.frame.loc[inside], specification.exact)
-            weight[inside], _ = _entropy(design.values, treated[inside], strata)
+        if fitted.converged:
+            logit[inside] = fitted.logit
+            weight[inside], width, _ = _weigh(
+                fitted.logit, design, treated[inside], specification, strata
+            )
         return replace(
             matched,
             frame=matched.frame.assign(score=expit(logit), logit=logit, weight=weight),
@@ -204,6 +201,20 @@ def leaving_out(
         )
 
     return match_without
+
+
+def _weigh(
+    logit: Floats,
+    design: formula.Design,
+    treated: Flags,
+    specification: Specification,
+    strata: NDArray[np.int64] | None,
+) -> tuple[Floats, float | None, list[str]]:
+    """Return the weights by the method of the specification, its caliper and what is to be said."""
+    if specification.method == "radius":
+        return *_radius(logit, treated, specification, strata), []
+    weight, said = _entropy(design.values, treated, strata)
+    return weight, None, said
 
 
 def _radius(
@@ -234,13 +245,6 @@ def _entropy(
         return weight, ["Nobody was matched: no weights make the means of both groups equal."]
     weight[rows] = found
     return weight, []
-
-
-def _strata(frame: pd.DataFrame, exact: Sequence[str]) -> NDArray[np.int64] | None:
-    if not exact:
-        return None
-    groups = frame.groupby(list(exact), observed=True).ngroup()
-    return np.asarray(groups, dtype=np.int64)
 
 
 def _auc(treated: Flags, logit: Floats) -> float:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from jdl.matching.formula import words
 from jdl.matching.plan import Specification
 
 Flags = NDArray[np.bool_]
@@ -20,12 +22,16 @@ EARLIER = "earlier"
 
 def named_columns(candidates: pd.DataFrame, specification: Specification) -> list[str]:
     """Return the columns of the candidates that the specification names, in their order."""
-    named = _names(specification.formula) | set(specification.exact)
+    named = words(specification.formula) | set(specification.exact)
     return [str(column) for column in candidates.columns if column in named]
 
 
-def _names(code: str) -> set[str]:
-    return set(re.findall(r"[^\W\d]\w*", code))
+def strata(frame: pd.DataFrame, exact: Sequence[str]) -> NDArray[np.int64] | None:
+    """Number the combinations of the exact columns that occur; None where nothing is exact."""
+    if not exact:
+        return None
+    groups = frame.groupby(list(exact), observed=True).ngroup()
+    return np.asarray(groups, dtype=np.int64)
 
 
 def check(
