@@ -569,7 +569,7 @@ def clear_survival(survival: Survival, rate: Effect, rules: Rules = RULES) -> Su
         the rate is withheld.
     """
     if rate.conclusion == "suppressed" or survival.reason is not None:
-        reason = survival.reason or _why(rate)
+        reason = _why(rate) if rate.conclusion == "suppressed" else survival.reason
         return Survival(survival.analysis, (), (), (), reason=reason)
     left = [round(rate.treatment.n * (share or 0)) for share in survival.treatment]
     kept = [0]
@@ -822,10 +822,10 @@ def _made(one: Any) -> Mapping[str, Effect]:
 
 def _outcomes(one: Any) -> pd.Series[float]:
     """Return by treated person whether they reoffended; not a number where outcomes are unread."""
-    frame = one.matched.frame if one.sample is None else one.sample
+    unread = one.sample is None or not one.matched.accepted
+    frame = one.matched.frame if unread else one.sample
     ours = frame.loc[(frame["treated"] == 1) & (frame["weight"] > 0)]
-    read = one.matched.accepted and "reoffended" in ours
-    values = MEASURES["rate"].values(ours) if read else math.nan
+    values = math.nan if unread else MEASURES["rate"].values(ours)
     return pd.Series(values, index=ours["offender_id"], dtype=float)
 
 

@@ -717,3 +717,12 @@ def test_no_difference_of_two_told_analyses_and_no_rest_of_a_partition_is_small(
 def _is_large(people):
     reoffenders = sum(one % 3 == 0 for one in people)
     return not people or min(reoffenders, len(people) - reoffenders) >= 10
+
+
+def test_sizes_of_groups_that_are_not_alike_are_held_apart_too():
+    """The sample of such groups is empty; their people are those of the match."""
+    first = _analysed("headline", range(60), accepted=False)
+    first.sample = first.matched.frame.iloc[:0].assign(reoffended=False)
+    cleared = disclosure.clear_analyses([first, _analysed("men", range(59), accepted=False)])
+    assert cleared["headline"].effects["rate"].treatment.n == 60
+    assert cleared["men"].effects["rate"].treatment.n == 0
