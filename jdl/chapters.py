@@ -354,7 +354,7 @@ def by_links(tried: Sequence[Choice], *, significance: float) -> Group | None:
 
 def by_method(
     tried: Sequence[Choice],
-    control: Effect | None,
+    controls: Mapping[str, Effect | None],
     bounds: Bounds | None = None,
     *,
     significance: float,
@@ -365,16 +365,16 @@ def by_method(
     ----------
     tried : sequence of Choice
         See ``sensitivity.by_method``.
-    control : Effect or None
-        The negative control, cleared.
+    controls : mapping of str to Effect or None
+        The negative controls by what they are called in print, cleared.
     bounds : Bounds or None
         Of the 1:1 match.
     significance : float
     """
     return _group(
-        sensitivity_statement=checks.sensitivity_statement(tried, control=control),
+        sensitivity_statement=checks.sensitivity_statement(tried, controls=controls),
         sensitivity_table=checks.sensitivity_table(
-            tried, control=control, significance=significance
+            tried, controls=controls, significance=significance
         ),
         bounds_table=bounds and checks.bounds_table(bounds),
     )

@@ -665,7 +665,7 @@ def survival_chart(
         Of the test of the means.
     """
     base = f"{slug(survival.analysis)}.survival"
-    subtitle = f"Share of {words.people} who have not yet reoffended, by days since the index date"
+    subtitle = f"Share of {words.people} who have not yet reoffended, by day of the follow-up year"
     days = [counted(f"{base}.{day}.day", day, "days") for day in survival.days]
     shown = {
         name: [
@@ -677,7 +677,7 @@ def survival_chart(
     rows = tuple(zip(days, *shown.values(), strict=True))
     return Chart(
         "survival-chart",
-        Sentence.of(_survival_title(survival, significance)),
+        Sentence.of(_survival_title(survival, words, significance)),
         subtitle,
         _survival_alt(days, shown),
         _drawn_survival(days, shown, words) if days else _withheld("survival-chart"),
@@ -685,7 +685,7 @@ def survival_chart(
         Table(
             "survival-chart-data",
             subtitle,
-            ("Days since the index date", *(label for _, label, _ in _GROUPS)),
+            ("Day of the follow-up year", *(label for _, label, _ in _GROUPS)),
             rows or (("[c]", "[c]", "[c]"),),
             _SURVIVAL_NOTES,
         ),
@@ -698,13 +698,13 @@ _SURVIVAL_NOTES = (
 )
 
 
-def _survival_title(survival: Survival, significance: float) -> str:
+def _survival_title(survival: Survival, words: Words, significance: float) -> str:
     if survival.reason is not None or not survival.days:
         return "Time without reoffence: no result to show"
     if survival.p_value is None or survival.difference is None:
         return "Time without reoffence: no conclusion can be drawn"
     if survival.p_value > significance:
-        return "More people needed to tell whether timing differed"
+        return f"More {words.people} needed to tell whether timing differed"
     more = "more" if survival.difference > 0 else "less"
     return f"The treatment group spent {more} time without reoffending"
 
@@ -745,7 +745,7 @@ def _drawn_survival(
         canvas.line(xs, ys, colour, thick=2.5, dashed=dashed)
         canvas.marks(xs[1:], ys[1:], "o" if not dashed else "s", colour, size=6)
     _survival_ends(canvas, upward, shown)
-    _axis(canvas, across, [0, 90, 180, 270, 365], bottom, "Days since the index date")
+    _axis(canvas, across, [0, 90, 180, 270, 365], bottom, "Day of the follow-up year")
     return canvas.svg("survival-chart")
 
 

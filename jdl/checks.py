@@ -43,6 +43,7 @@ from jdl.wording import (
     slug,
     spelled,
     unit_of_difference,
+    within,
 )
 
 # --- The adjusted check --------------------------------------------------------------------------
@@ -153,7 +154,8 @@ def _other_measures(
     if alike:
         told.append(Sentence.of(f"On {listed(alike)} it agrees with the headline analysis."))
     if unlike:
-        told.append(Sentence.of(f"On {listed(unlike)} it does not agree with it: see the table."))
+        text = f"On {listed(unlike)} it does not agree with the headline analysis: see the table."
+        told.append(Sentence.of(text))
     return tuple(told)
 
 
@@ -188,15 +190,14 @@ def adjusted_table(
         "adjusted-table",
         "Each difference as the service tests it, and by the adjusted check",
         (
-            "Measure",
+            "Measure, and unit of the differences",
             f"Service's test ({confidence(significance)})",
             "Service's test: significant",
             f"Adjusted check ({confidence(significance)})",
             "Adjusted p\u00a0value",
-            "Unit",
             "Agreement",
         ),
-        rows or (("None", *(NOT_APPLICABLE,) * 6),),
+        rows or (("None", *(NOT_APPLICABLE,) * 5),),
         (
             "The adjusted check models the outcome in the comparison group from what people were "
             "matched on, and predicts from it what the treatment group would have done. It removes "
@@ -226,12 +227,11 @@ def _adjusted_row(effect: Effect, check: Adjusted) -> tuple[Cell, ...]:
         )
         p = p_value(f"{name}.p_value", check.p_value)
     return (
-        ALL[effect.measure].label,
+        f"{ALL[effect.measure].label}, {unit_of_difference(effect.measure)}",
         _told_interval(effect),
         _significant(effect),
         interval,
         p,
-        unit_of_difference(effect.measure),
         _SHORT.get(_agreement(effect, check), mark),
     )
 
@@ -451,15 +451,16 @@ def unmeasured_statement(unmeasured: EValue | None, *, labels: Mapping[str, str]
     if unmeasured.limit <= 1:
         text = (
             "Even a slight difference between the groups that is not recorded, such as in drug "
-            "relapse, homelessness or motivation, could make this result no longer significant."
+            "relapse, homelessness or motivation, could make the headline result no longer "
+            "significant."
         )
         return Sentences((Sentence.of(text),))
     return Sentences(
         (
             Sentence.of(
                 "Something that is not recorded, such as drug relapse, homelessness or motivation, "
-                "would make this result no longer significant only if, beyond all that was matched "
-                "on, it made both taking part and reoffending at least ",
+                "would make the headline result no longer significant only if, beyond all that was "
+                "matched on, it made both taking part and reoffending at least ",
                 scaled(f"{base}.limit", unmeasured.limit, "risk ratio", 1),
                 " times as likely, or as unlikely",
                 *_strongest(unmeasured, base, labels),
@@ -473,13 +474,15 @@ def _strongest(unmeasured: EValue, base: str, labels: Mapping[str, str]) -> tupl
     name, ratio = unmeasured.strongest_variable, unmeasured.strongest_ratio
     if name is None or ratio is None:
         return ()
-    told = labels.get(name, proper(name.replace("_", " ")))
+    variable, _, level = name.partition(": ")
+    told = within(labels.get(variable, variable.replace("_", " ")))
+    told = f"{told} ({proper(level)})" if level else told
     verdict = "so it would have to be stronger than anything recorded"
     if ratio >= unmeasured.limit:
         verdict = "so something as strong as that would be enough"
     return (
         "; the strongest recorded characteristic, ",
-        *quoted(f"{base}.strongest_variable", f"{told[:1].lower()}{told[1:]}"),
+        *quoted(f"{base}.strongest_variable", told),
         ", reaches ",
         scaled(f"{base}.strongest_ratio", ratio, "risk ratio", 1),
         f" on the same scale, {verdict}",
@@ -519,11 +522,12 @@ def bounds_table(bounds: Bounds) -> Table:
 
 # --- Other choices -------------------------------------------------------------------------------
 
-_CONTROL = "Outcome before the index date, which nothing later can change"
-
 
 def sensitivity_table(
-    choices: Sequence[Choice], *, control: Effect | None = None, significance: float = 0.05
+    choices: Sequence[Choice],
+    *,
+    controls: Mapping[str, Effect | None] | None = None,
+    significance: float = 0.05,
 ) -> Table:
     """Return the result on the rate by each other choice of the method.
 
@@ -531,27 +535,32 @@ def sensitivity_table(
     ----------
     choices : sequence of Choice
         From ``sensitivity.by_method`` and the like, the headline first.
-    control : Effect or None
-        The negative control, from ``disclosure.clear_control``.
+    controls : mapping of str to Effect or None, optional
+        The negative controls by their labels, from ``disclosure.clear_control``; None for one that
+        has no result to show.
     significance : float
         Of each test.
     """
+    shown = _shown(controls)
     notes = [
         "The first row is the headline analysis. The others are checks of it, not further "
         "findings, and are not counted among the tests made."
     ]
-    if control is not None:
+    if shown:
+        last = "The last row is a negative control" if len(shown) == 1 else _LAST_ROWS
         notes.append(
-            "The last row is a negative control: it compares what happened before the index date, "
-            "left out of the matching. A significant difference there would show that the groups "
-            "differ in something that is not recorded."
+            f"{last}: no programme can have had an effect there. A significant difference would "
+            "show that the groups compared differ in something that is not recorded."
         )
     if any(choice.difference is None and choice.reason in (None, WITHHELD) for choice in choices):
         notes.append(
             f"[c] {WITHHELD}, or because it differs from another row by so few people that it "
             "would tell about them. The conclusion is told all the same."
         )
-    rows = [_choice_row(choice) for choice in choices]
+    rows = [
+        *(_choice_row(choice) for choice in choices),
+        *(_control_row(label, control) for label, control in shown.items()),
+    ]
     return Table(
         "sensitivity-table",
         "Effect on the one-year proven reoffending rate, by other choices of the method",
@@ -564,9 +573,18 @@ def sensitivity_table(
             "Groups alike",
             "Conclusion",
         ),
-        tuple(rows if control is None else [*rows, _control_row(control)]),
+        tuple(rows),
         tuple(notes),
     )
+
+
+_LAST_ROWS = "The last rows are negative controls"
+
+
+def _shown(controls: Mapping[str, Effect | None] | None) -> dict[str, Effect]:
+    """Return the negative controls that have a tested result to show."""
+    given = (controls or {}).items()
+    return {label: one for label, one in given if one is not None and has_range(one)}
 
 
 def _choice_row(choice: Choice) -> tuple[Cell, ...]:
@@ -586,38 +604,40 @@ def _choice_row(choice: Choice) -> tuple[Cell, ...]:
     )
 
 
-def _control_row(control: Effect) -> tuple[Cell, ...]:
-    name = "checks.control"
-    interval: Cell = NOT_APPLICABLE
-    p: Cell = NOT_APPLICABLE
-    if has_range(control):
-        low, high = (
-            limited(f"{name}.{which}", getattr(control, which), "percentage points", 0, 100)
-            for which in ("ci_low", "ci_high")
-        )
-        interval = Sentence.of(low, " to ", high)
-        p = p_value(f"{name}.p_value", control.p_value)
+def _control_row(label: str, control: Effect) -> tuple[Cell, ...]:
+    name = f"checks.control.{slug(label)}"
+    low, high = (
+        limited(f"{name}.{which}", getattr(control, which), "percentage points", 0, 100)
+        for which in ("ci_low", "ci_high")
+    )
     found = "Significant difference" if direction(control) else "No significant difference"
     return (
-        _CONTROL,
+        Sentence(quoted(f"{name}.label", capital(label))),
         NOT_APPLICABLE,
         NOT_APPLICABLE,
-        interval,
-        p,
+        Sentence.of(low, " to ", high),
+        p_value(f"{name}.p_value", control.p_value),
         NOT_APPLICABLE,
         Tag(found, "red" if direction(control) else "grey"),
     )
 
 
-def sensitivity_statement(choices: Sequence[Choice], *, control: Effect | None = None) -> Sentence:
-    """Return, in one sentence, whether the conclusion depends on the choices of the method.
+def sensitivity_statement(
+    choices: Sequence[Choice], *, controls: Mapping[str, Effect | None] | None = None
+) -> Sentence:
+    """Return whether the conclusion depends on the choices of the method.
 
     Parameters
     ----------
     choices : sequence of Choice
         The headline first.
-    control : Effect or None
-        The negative control, from ``disclosure.clear_control``.
+    controls : mapping of str to Effect or None, optional
+        As in `sensitivity_table`.
+
+    Returns
+    -------
+    Sentence
+        With a clause on each negative control.
     """
     headline, others = choices[0], choices[1:]
     if headline.conclusion == "suppressed":
@@ -630,7 +650,7 @@ def sensitivity_statement(choices: Sequence[Choice], *, control: Effect | None =
     return Sentence.of(
         *_same(told, same, headline.conclusion),
         *_silent(len(others) - len(told)),
-        *_controlled(control),
+        *(part for one in _shown(controls).items() for part in _controlled(*one)),
         ".",
     )
 
@@ -638,21 +658,23 @@ def sensitivity_statement(choices: Sequence[Choice], *, control: Effect | None =
 def _same(told: Sequence[Choice], same: int, conclusion: str) -> tuple[Part, ...]:
     if not told:
         return ("No other choice of the method gives a result to compare with",)
-    many = counted("checks.told", len(told), "choices")
+    many = spelled("checks.told", len(told), "choices")
     if same == len(told):
         all_ = {1: "the one", 2: "both"}.get(same, f"all {many.text}")
         return (
-            f"The conclusion ({_CONCLUDED[conclusion]}) is the same with ",
+            f"The conclusion does not depend on the method: it is {_CONCLUDED[conclusion]} in the "
+            "headline analysis and with ",
             replace(many, text=all_),
-            f" other {plural(many, 'choice', 'choices')} of the method that gave a result",
+            f" other {plural(many, 'choice', 'choices')} that gave a result",
         )
     unlike = spelled("checks.unlike", len(told) - same, "choices")
     return (
-        f"The conclusion ({_CONCLUDED[conclusion]}) depends on the method: with ",
+        f"The conclusion depends on the method: it is {_CONCLUDED[conclusion]} in the headline "
+        "analysis, but another with ",
         unlike,
         " of ",
         many,
-        f" other {plural(many, 'choice', 'choices')} it is another",
+        f" other {plural(many, 'choice', 'choices')} that gave a result",
     )
 
 
@@ -667,15 +689,16 @@ def _silent(many: int) -> tuple[Part, ...]:
     if not many:
         return ()
     told = spelled("checks.silent", many, "choices")
-    return ("; for ", told, " more no result can be given")
+    return (". For ", told, " more, no result can be given")
 
 
-def _controlled(control: Effect | None) -> tuple[Part, ...]:
-    if control is None or not has_range(control):
-        return ()
+def _controlled(label: str, control: Effect) -> tuple[Part, ...]:
+    name = f"checks.control.{slug(label)}.label"
+    lead = (". The negative control “", *quoted(name, within(label)))
     if direction(control):
         return (
-            "; the groups also differ significantly in what happened before the index date, so "
-            "they are unlike in something that is not recorded",
+            *lead,
+            "” shows a significant difference, which no programme can have made: the groups "
+            "compared are unlike in something that is not recorded",
         )
-    return ("; in what happened before the index date the groups do not differ significantly",)
+    return (*lead, "” shows no significant difference")

@@ -527,13 +527,16 @@ def _count_of_tests(
 ) -> Sentence:
     if not tests:
         return Sentence.of("No test was made whose result can be reported.")
-    made = counted("tests.made", tests, "tests")
+    made = spelled("tests.made", tests, "tests")
     significant = spelled("tests.significant", found, "tests", none="none")
+    if tests == 1:
+        what = "a" if found else "no"
+        text = f"it gave {what} statistically significant result."
+        return Sentence.of(*_reportable(made, every), text)
     return Sentence.of(
         *_reportable(made, every),
         significant,
-        f"{' of these' if tests > 1 else ''} gave a statistically significant result. If no "
-        "programme had any effect, ",
+        " of these gave a statistically significant result. If no programme had any effect, ",
         _by_chance(tests, significance),
         " of ",
         made,
@@ -543,17 +546,20 @@ def _count_of_tests(
 
 def _by_chance(tests: int, significance: float) -> Figure:
     expected = tests * significance
-    text = "fewer than one" if rounded(expected) < 1 else f"about {number(expected)}"
-    return Figure("tests.by_chance", expected, "tests", text)
+    told = spelled("tests.by_chance", int(rounded(expected)), "tests")
+    text = "fewer than one" if rounded(expected) < 1 else f"about {told.text}"
+    return replace(told, value=expected, text=text)
 
 
 def _reportable(made: Figure, every: Sequence[Effect]) -> tuple[Part, ...]:
-    told = counted("tests.measures", len(every), "measures")
+    told = spelled("tests.measures", len(every), "measures")
     several = len({e.analysis for e in every}) > 1
     nouns = ("result", "results") if several else ("measure", "measures")
     can = "can be reported"
     if sum(is_reported(e) for e in every) > int(made.value or 0):
         can = "could be tested and can be reported"
+    if made.value == told.value == 2:
+        return (replace(told, text="Both"), f" {nouns[1]} {can}; ")
     if made.value == told.value != 1:
         return ("All ", told, f" {plural(told, *nouns)} {can}; ")
     return ("Of the ", told, f" {plural(told, *nouns)}, ", made, f" {can}; ")
@@ -643,6 +649,8 @@ def multiplicity_statement(effects: Iterable[Effect], *, significance: float = 0
         )
     if not others:
         return Sentences((lead, Sentence.of("No other test was made that can be reported.")))
+    if len(others) == 1:
+        return Sentences((lead, _others(others, significance)))
     return Sentences((lead, _others(others, significance), _still(others, significance)))
 
 
@@ -658,17 +666,20 @@ def secondary(effects: Iterable[Effect]) -> list[Effect]:
 
 
 def _others(others: Sequence[Effect], significance: float) -> Sentence:
-    many = counted("tests.others", len(others), "tests")
+    many = spelled("tests.others", len(others), "tests")
     found = sum(bool(direction(e)) for e in others)
+    level = percentage("plan.significance", significance)
+    if len(others) == 1:
+        verb = "is" if found else "is not"
+        text = f" other test was made; it {verb} significant at the level of "
+        return Sentence.of("Besides it, ", many, text, level, ".")
     return Sentence.of(
         "Besides it, ",
         many,
-        f" other {plural(many, 'test was', 'tests were')} made, of other measures or other "
-        "analyses; ",
+        " other tests were made, of other measures or other analyses; ",
         spelled("tests.others.significant", found, "tests", none="none"),
-        f"{' of them' if len(others) > 1 else ''} {'is' if found < 2 else 'are'} significant at "
-        "the level of ",
-        percentage("plan.significance", significance),
+        f" of them {'is' if found < 2 else 'are'} significant at the level of ",
+        level,
         ", and if no programme had any effect, ",
         replace(_by_chance(len(others), significance), id="tests.others.by_chance"),
         " would be expected to be so by chance alone.",
@@ -676,23 +687,29 @@ def _others(others: Sequence[Effect], significance: float) -> Sentence:
 
 
 def _still(others: Sequence[Effect], significance: float) -> Sentence:
+    lead = "No correction is made for the number of tests"
+    if not any(map(direction, others)):
+        return Sentence.of(f"{lead}; with one, none of these results would be significant either.")
     holm, hochberg = (
-        spelled(
-            f"tests.others.{method}",
-            int(sum(corrected(others, method) <= significance)),
-            "tests",
-            none="none",
+        spelled(f"tests.others.{rule}", int(sum(corrected(others, rule) <= significance)), "tests")
+        for rule in ("holm", "fdr_bh")
+    )
+    if not hochberg.value:
+        return Sentence.of(
+            f"{lead}. If one were made, none of these other results would still be significant, "
+            f"neither by Holm's rule, {_HOLM}, nor by that of Benjamini and Hochberg, {_HOCHBERG}."
         )
-        for method in ("holm", "fdr_bh")
-    )
     return Sentence.of(
-        "No correction is made for the number of tests. If one were made, ",
-        holm,
-        " of these other results would still be significant by Holm's rule, which keeps any false "
-        "finding unlikely, and ",
+        f"{lead}. If one were made, ",
+        replace(holm, text="none") if not holm.value else holm,
+        f" of these other results would still be significant by Holm's rule, {_HOLM}, and ",
         hochberg,
-        " by that of Benjamini and Hochberg, which keeps the share of false findings low.",
+        f" by that of Benjamini and Hochberg, {_HOCHBERG}.",
     )
+
+
+_HOLM = "which keeps any false finding unlikely"
+_HOCHBERG = "which keeps the share of false findings low"
 
 
 def corrected(effects: Sequence[Effect], method: str) -> NDArray[np.float64]:
@@ -727,7 +744,8 @@ def numbers_needed(
         The headline analysis's effects by measure.
     words : Words
     needed : mapping of str to Needed, optional
-        From ``power.needed``, by measure: also how many with the comparison group as it is.
+        From ``power.needed``, by measure: also how many with the comparison group as it is, and
+        by the adjusted check.
 
     Returns
     -------
@@ -753,7 +771,7 @@ def numbers_needed(
 
 def _needed(effect: Effect, words: Words, beside: Needed | None) -> Sentence:
     noun = WORDING[effect.measure].noun
-    detectable = _detectable(effect)
+    detectable = _detectable(effect, effect.detectable, "detectable")
     return Sentence.of(
         f"{capital(noun)}: ",
         "the smallest true difference that this analysis had a good chance (four in five) of "
@@ -761,6 +779,7 @@ def _needed(effect: Effect, words: Words, beside: Needed | None) -> Sentence:
         detectable,
         f" {_detectable_unit(effect, detectable)}. ",
         *_people_needed(effect, words, beside),
+        *(() if beside is None else _by_adjusted(effect, words, beside)),
     )
 
 
@@ -781,19 +800,36 @@ def _people_needed(effect: Effect, words: Words, beside: Needed | None) -> tuple
 
 def _with_the_pool(effect: Effect, words: Words, beside: Needed) -> tuple[Part, ...]:
     """Tell how many are needed if the comparison group does not grow."""
-    lead = ", if the comparison group grew in proportion; with one of the present size, "
+    lead = ", with a comparison group that grew in proportion"
     if math.isinf(beside.fixed):
-        return (f"{lead}no number of {words.people} would be enough",)
-    fixed = math.ceil(beside.fixed)
-    return (lead, counted(f"{name_of(effect)}.numbers_needed.fixed", fixed))
+        return (f"{lead}; with one of the present size, no number of {words.people} is enough",)
+    fixed = counted(f"{name_of(effect)}.numbers_needed.fixed", math.ceil(beside.fixed))
+    return (lead, ", and ", fixed, " with one of the present size")
 
 
-def _detectable(effect: Effect) -> Figure:
-    kind, name = kind_of(effect), f"{name_of(effect)}.detectable"
-    if is_missing(effect.detectable):
+def _by_adjusted(effect: Effect, words: Words, beside: Needed) -> tuple[Part, ...]:
+    """Tell the same of the adjusted check, for the difference that it gives."""
+    if beside.adjusted is None or beside.detectable_adjusted is None:
+        return ()
+    detectable = _detectable(effect, beside.detectable_adjusted, "detectable.adjusted")
+    lead = (
+        " By the adjusted check, that smallest difference is ",
+        detectable,
+        f" {_detectable_unit(effect, detectable)}, and ",
+    )
+    end = " would be needed to detect the difference that the check gives."
+    if math.isinf(beside.adjusted):
+        return (*lead, f"no number of {words.people} would be enough.")
+    needed = counted(f"{name_of(effect)}.numbers_needed.adjusted", math.ceil(beside.adjusted))
+    return (*lead, needed, f" {words.count(needed)}{end}")
+
+
+def _detectable(effect: Effect, least: float | None, which: str) -> Figure:
+    kind, name = kind_of(effect), f"{name_of(effect)}.{which}"
+    if is_missing(least):
         return Figure.withheld(name, _DETECTABLE_UNIT[kind])
     places, scale = {"rate": (1, 100), "frequency": (2, 1), "days": (0, 1)}[kind]
-    value = float(effect.detectable or 0)
+    value = float(least or 0)
     exact = float(Decimal(repr(value)) * scale)
     return Figure(name, exact, _DETECTABLE_UNIT[kind], bound(value, places, scale))
 

@@ -28,12 +28,8 @@ from jdl.wording import (
     scaled,
     slug,
     spelled,
+    within,
 )
-
-FROM_INDEX_DATE = "Service's version, year from the index date"
-FROM_START = "Year from the start of the support"
-"""What the two versions of an analysis are called where the support begins after the index date."""
-
 
 # --- The pool ------------------------------------------------------------------------------------
 
@@ -68,7 +64,7 @@ def _left_out(drawn: Drawn, repeated: bool) -> Sentence:
         told,
         " people who are in the upload, or might be, were left out of the pool, with ",
         _about("pool.removed_disposals", drawn.removed_disposals, "disposals"),
-        " sentences",
+        " sentences besides those analysed",
     ]
     if drawn.removed_share is not None:
         parts += [
@@ -165,12 +161,14 @@ def _reoffended_before(told: Told, words: Words) -> Sentence:
     return Sentence.of(
         *_capitalised([many]),
         " of them reoffended between the index date and the start. "
-        f"Those {words.people} who reoffended at once had less chance to start at all, which makes "
-        "those who did start look better than they are.",
+        f"{capital(words.people)} who reoffended at once had less chance to start at all, which "
+        "makes those who did start look better than they are.",
     )
 
 
 def _exactly(name: str, bounds: Bounds) -> Figure:
+    if bounds == Bounds(0, 0):
+        return spelled(name, 0, "people", none="none")
     if bounds.low is not None and bounds.low == bounds.high:
         return counted(name, bounds.low)
     return _about(name, bounds, "people")
@@ -280,7 +278,8 @@ def _why_kept(matched: Matched) -> str:
 # --- Squares and interactions --------------------------------------------------------------------
 
 
-TIMES = " \u00d7 "
+TIMES = " by "
+"""Between the two variables of a product, see ``balance.second_order``."""
 MOST_TERMS = 50
 """Squares and products in the table: those that differ most after matching."""
 
@@ -311,15 +310,15 @@ def second_order_statement(
         text = "Squares and products of the characteristics were not compared."
         return Sentences((Sentence.of(text),))
     worst = second_order.iloc[int(after.argmax())].to_dict()
-    total = counted(f"{base}.terms", len(after), "terms")
+    total = spelled(f"{base}.terms", len(after), "terms")
     return Sentences(
         (
             Sentence.of(
-                "Two groups can have the same averages and still differ in who combines which, so "
-                "they were also compared on ",
+                "Two groups can have the same averages and still differ in how characteristics "
+                "come together, so they were also compared on ",
                 total,
                 f" {plural(total, 'square or product', 'squares and products')} of the main "
-                "characteristics. The difference is ",
+                "characteristics. The standardised difference is ",
                 *_bands(after, base, f"{slug(analysis)}.balance"),
                 ". The largest is ",
                 percentage(f"{base}.worst", float(after.max()), 1),
@@ -346,7 +345,7 @@ def _bands(after: pd.Series[float], base: str, balance: str) -> list[Part]:
             "" if not place else " and " if place == len(told) - 1 else ", ",
             side,
             percentage(f"{balance}.{limit}", edge),
-            " of a standard deviation for " if not place else " for ",
+            " for all " if len(told) == 1 < len(after) else " for ",
             spelled(f"{base}.{name}", int(which.sum()), "terms"),
         ]
     return parts[1:]
@@ -355,7 +354,7 @@ def _bands(after: pd.Series[float], base: str, balance: str) -> list[Part]:
 def _spread(verdict: Verdict, base: str) -> tuple[Sentence, ...]:
     if not verdict.ratios:
         return ()
-    many = counted(f"{base}.ratios", verdict.ratios, "characteristics")
+    many = spelled(f"{base}.ratios", verdict.ratios, "characteristics")
     low, high = (
         Figure(f"{base}.ratio_{end}", edge, "ratio", f"{edge:g}")
         for end, edge in zip(("from", "to"), RATIOS, strict=True)
@@ -385,13 +384,13 @@ def _named(row: Mapping[Any, Any], labels: Mapping[str, str]) -> str:
     factors = str(row["variable"]).split(TIMES)
     told = [_factor(factor, labels) for factor in factors]
     level = f" ({proper(str(row['level']))})" if row["level"] else ""
-    return f"{TIMES.join(told)}{level}"
+    return " \u00d7 ".join(told) + level
 
 
 def _factor(factor: str, labels: Mapping[str, str]) -> str:
     name, squared = factor.removesuffix(" squared"), factor.endswith(" squared")
     label = labels.get(name, name.replace("_", " "))
-    return f"{label[:1].lower()}{label[1:]}{' squared' if squared else ''}"
+    return f"{within(label)}{' squared' if squared else ''}"
 
 
 def second_order_table(

@@ -65,7 +65,7 @@ def analyses_list(
     rows = tuple(
         (
             _numbered(one, place),
-            "Those with an OASys assessment" if one.run.assessed else "Everyone located",
+            "Yes" if one.run.assessed else "No",
             capital(proper(one.region)) if one.region else "England and Wales",
             _matched_on(one, matched_on),
             _became(one, cleared.get(one.id)),
@@ -75,9 +75,16 @@ def analyses_list(
     return Table(
         "analyses-list",
         "The analyses, all planned before any outcome was read",
-        ("Analysis", "Who takes part", "Compared within", "Matched on", "Result"),
+        ("Analysis", "OASys assessment needed", "Compared within", "Matched on", "Result"),
         rows,
+        (_UNTOLD,) if any(row[-1] == "[c]" for row in rows) else (),
     )
+
+
+_UNTOLD = (
+    f"[c] {WITHHELD}. An analysis of many people is withheld where its result, beside those of the "
+    "others, would tell about a few of them."
+)
 
 
 def _numbered(one: Wanted, place: int) -> Sentence:
@@ -232,8 +239,8 @@ def look_statement(
             ),
             *(_earlier(row, place) for place, row in enumerate(earlier, start=1)),
             Sentence.of(
-                "Each further look is a further chance of a significant result by chance alone: "
-                "the stated level holds for one look."
+                "Each further look makes a significant result by chance alone likelier: the stated "
+                "level holds for one look."
             ),
         )
     )

@@ -268,7 +268,7 @@ def _withheld_notes(effects: Iterable[Effect]) -> Iterator[str]:
             label = ALL[effect.measure].label
             by_reason.setdefault((effect.reason or WITHHELD).rstrip("."), []).append(label)
     for reason, labels in by_reason.items():
-        yield f"[c] {'; '.join(labels)}: {reason}."
+        yield f"[c] {'; '.join(dict.fromkeys(labels))}: {reason}."
 
 
 def _per100(effect: Effect, which: str, value: float | None) -> Figure:

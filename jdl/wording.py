@@ -48,6 +48,7 @@ _PROPER = {
     "uk": "UK",
     "pnc id": "PNC ID",
 }
+_NAMES = ("Copas", "OASys")
 FIELDS = {
     "forename": "forename",
     "surname": "surname",
@@ -318,6 +319,11 @@ def listed(words: Sequence[str], last: str = "and") -> str:
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def within(label: str) -> str:
+    """Return a label as it stands within a sentence: only a proper name keeps its capital."""
+    return label if label.startswith(_NAMES) else f"{label[:1].lower()}{label[1:]}"
 
 
 def capital(text: str) -> str:

@@ -394,7 +394,7 @@ def checked() -> list[NotebookNode]:
         Choice("caliper of 0.05", None, 850, 42010, -0.07, -0.11, -0.02, 0.003, "reduction", True),
         Choice("without age", conclusion="reduction", accepted=True),
     )
-    control = _effect("rate", 0.01, 0.02)
+    controls = {"Outcome before the index date": _effect("rate", 0.01, 0.02)}
     clink = {"programme": "Harbour Mentoring", "release": "2013-11", "rate_result": "inconclusive"}
     return [
         cell(
@@ -431,8 +431,10 @@ def checked() -> list[NotebookNode]:
                     "bounds-table": checks.bounds_table(
                         RosenbaumBounds((1.0, 1.5), (0.001, 0.08), "fewer", 800, 300)
                     ),
-                    "sensitivity-statement": checks.sensitivity_statement(choices, control=control),
-                    "sensitivity-table": checks.sensitivity_table(choices, control=control),
+                    "sensitivity-statement": checks.sensitivity_statement(
+                        choices, controls=controls
+                    ),
+                    "sensitivity-table": checks.sensitivity_table(choices, controls=controls),
                 }
             ),
         ),

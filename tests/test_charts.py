@@ -332,6 +332,11 @@ def test_the_title_of_the_curves_is_the_finding(curve, title):
     assert len(title.split()) <= 10
 
 
+def test_the_title_of_the_curves_speaks_of_the_people():
+    chart = charts.survival_chart(survival(p_value=0.3), words=Words.of("female"), source=SOURCE)
+    assert chart.title.text == "More women needed to tell whether timing differed"
+
+
 def test_the_curves_say_what_they_show():
     chart = charts.survival_chart(survival(), words=Words.of("male"), source=SOURCE)
     assert chart.alt.text == (
@@ -543,8 +548,8 @@ def test_the_parts_that_check_the_result_agree():
             checks.everyone_table(every_effect, labels={}),
             checks.survival_statement(CURVE, words=PEOPLE),
             charts.survival_chart(CURVE, words=PEOPLE, source=SOURCE),
-            checks.sensitivity_statement(METHODS, control=CONTROL),
-            checks.sensitivity_table(METHODS, control=CONTROL),
+            checks.sensitivity_statement(METHODS, controls={"Outcome before": CONTROL}),
+            checks.sensitivity_table(METHODS, controls={"Outcome before": CONTROL}),
             groups.attempts_table([("Men", one) for one in ATTEMPTS]),
             groups.second_order_statement(seconds(0.01, 0.12), verdict(True), labels={}),
             groups.second_order_table(seconds(0.01, 0.12), labels={}),

@@ -13,7 +13,7 @@ from jdl.disclosure import NOT_BALANCED
 from jdl.sensitivity import TOO_FEW, Choice
 from jdl.survival import Survival
 from jdl.unmeasured import Bounds, EValue
-from jdl.wording import ALLOWED_DIGITS, Words
+from jdl.wording import ALLOWED_DIGITS, Words, has_range
 
 MEN = Words.of("male")
 EFFECTS = {
@@ -84,7 +84,8 @@ def test_an_adjusted_check_of_the_other_headline_measures():
     )
     assert said[1] == "On the frequency of reoffending it agrees with the headline analysis."
     assert said[2] == (
-        "On the time to the first proven reoffence it does not agree with it: see the table."
+        "On the time to the first proven reoffence it does not agree with the headline analysis: "
+        "see the table."
     )
 
 
@@ -105,17 +106,18 @@ def test_the_table_of_adjusted_checks():
     }
     effects = EFFECTS | {"days_to_first": suppressed("days_to_first")}
     table = checks.adjusted_table(effects, made)
-    assert [row[1:] for row in texts(table)] == [
+    assert texts(table) == [
         [
-            "-11 to -3", "Yes, lower", "-12 to -2", "0.01", "percentage points",
-            "Agrees",
+            "One-year proven reoffending rate, percentage points",
+            *("-11 to -3", "Yes, lower", "-12 to -2", "0.01", "Agrees"),
         ],
         [
-            "-0.50 to 0.10", "No", "-0.60 to -0.10", "0.01", "reoffences per person",
+            "Frequency of proven reoffending, reoffences per person",
+            *("-0.50 to 0.10", "No", "-0.60 to -0.10", "0.01"),
             "Only the adjusted check is significant",
         ],
-        ["[c]", "[c]", "[c]", "[c]", "days", "[c]"],
-    ]  # fmt: skip
+        ["Average time to first proven reoffence, days", "[c]", "[c]", "[c]", "[c]", "[c]"],
+    ]
     assert stray_digits(table) == []
     assert texts(checks.adjusted_table(effects, {}))[0][0] == "None"
 
@@ -222,17 +224,38 @@ def test_time_without_reoffence_that_is_unclear_untested_or_withheld():
 VALUE = EValue("headline", "rate", 2.2, 1.62, "drugs", 1.31)
 
 
+LABELS = {
+    "drugs": "Drug use", "copas_rate": "Copas rate", "ogrs": "OASys reconviction score",
+    "ethnicity": "Ethnicity", "sentence_band": "Length of sentence",
+}  # fmt: skip
+
+
 def unmeasured(value):
-    return hold_words(checks.unmeasured_statement(value, labels={"drugs": "Drug use"}))
+    return hold_words(checks.unmeasured_statement(value, labels=LABELS))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("copas_rate", "Copas rate"),
+        ("ogrs", "OASys reconviction score"),
+        ("ethnicity: black", "ethnicity (Black)"),
+        ("sentence_band: under 6 months", "length of sentence (under 6 months)"),
+        ("first_conviction", "first conviction"),
+    ],
+)
+def test_the_strongest_characteristic_is_named_as_in_running_text(name, told):
+    said = unmeasured(replace(VALUE, strongest_variable=name)).text
+    assert f"the strongest recorded characteristic, {told}, reaches 1.3" in said
 
 
 def test_how_strong_an_unmeasured_need_must_be():
     assert unmeasured(VALUE).items[0].text == (
         "Something that is not recorded, such as drug relapse, homelessness or motivation, would "
-        "make this result no longer significant only if, beyond all that was matched on, it made "
-        "both taking part and reoffending at least 1.6 times as likely, or as unlikely; the "
-        "strongest recorded characteristic, drug use, reaches 1.3 on the same scale, so it would "
-        "have to be stronger than anything recorded."
+        "make the headline result no longer significant only if, beyond all that was matched on, "
+        "it made both taking part and reoffending at least 1.6 times as likely, or as unlikely; "
+        "the strongest recorded characteristic, drug use, reaches 1.3 on the same scale, so it "
+        "would have to be stronger than anything recorded."
     )
     assert "something as strong as that would be enough." in (
         unmeasured(replace(VALUE, strongest_ratio=1.7)).text
@@ -261,8 +284,14 @@ CHOICES = (
 CONTROL = effect("rate", -0.03, 0.05)
 
 
-def test_each_choice_of_the_method_is_a_row_and_the_control_the_last():
-    table = checks.sensitivity_table(CHOICES, control=CONTROL)
+BEFORE = "Outcome before the index date, which nothing later can change"
+REFERRED = "People who were referred and did not take part (no effect expected)"
+
+
+def test_each_choice_of_the_method_is_a_row_and_the_controls_the_last():
+    table = checks.sensitivity_table(
+        CHOICES, controls={BEFORE: CONTROL, "Withheld": None, REFERRED: effect(), "No": untested()}
+    )
     assert texts(table) == [
         ["As reported", "726", "7,997", "-12 to -4", "<0.01", "Yes", "Significant reduction"],
         ["Caliper of 0.1", "700", "7,000", "-10 to -1", "0.01", "Yes", "Significant reduction"],
@@ -270,13 +299,17 @@ def test_each_choice_of_the_method_is_a_row_and_the_control_the_last():
         ["Without sex", "690", "7,000", "-10 to 1", "0.09", "Yes", "Inconclusive"],
         ["Without region", "690", "7,000", "[z]", "[z]", "No", NOT_BALANCED.capitalize()],
         ["Another region", "[z]", "[z]", "[z]", "[z]", "[z]", TOO_FEW.capitalize()],
-        [
-            "Outcome before the index date, which nothing later can change", "[z]", "[z]",
-            "-3 to 5", "0.30", "[z]", "No significant difference",
-        ],
-    ]  # fmt: skip
+        [BEFORE, "[z]", "[z]", "-3 to 5", "0.30", "[z]", "No significant difference"],
+        [REFERRED, "[z]", "[z]", "-11 to -3", "<0.01", "[z]", "Significant difference"],
+    ]
+    assert [row[-1].tone for row in table.rows[-2:]] == ["grey", "red"]
     assert stray_digits(table) == []
     assert len(table.notes) == 3
+    assert table.notes[1].startswith("The last rows are negative controls: no programme can")
+    one = checks.sensitivity_table(CHOICES[:2], controls={BEFORE: CONTROL})
+    assert one.notes[1].startswith("The last row is a negative control: no programme can")
+    ids = [figure.id for figure in table.figures()]
+    assert len(ids) == len(set(ids))
     assert len(checks.sensitivity_table(CHOICES[:2]).notes) == 1
 
 
@@ -285,18 +318,19 @@ def test_each_choice_of_the_method_is_a_row_and_the_control_the_last():
     [
         (
             CHOICES,
-            "The conclusion (a significant reduction) depends on the method: with one of 3 other "
-            "choices it is another; for two more no result can be given.",
+            "The conclusion depends on the method: it is a significant reduction in the headline "
+            "analysis, but another with one of three other choices that gave a result. For two "
+            "more, no result can be given.",
         ),
         (
             CHOICES[:3],
-            "The conclusion (a significant reduction) is the same with both other choices of the "
-            "method that gave a result.",
+            "The conclusion does not depend on the method: it is a significant reduction in the "
+            "headline analysis and with both other choices that gave a result.",
         ),
         (
             CHOICES[:2],
-            "The conclusion (a significant reduction) is the same with the one other choice of the "
-            "method that gave a result.",
+            "The conclusion does not depend on the method: it is a significant reduction in the "
+            "headline analysis and with the one other choice that gave a result.",
         ),
         (
             CHOICES[:1],
@@ -304,7 +338,7 @@ def test_each_choice_of_the_method_is_a_row_and_the_control_the_last():
         ),
         (
             (CHOICES[0], CHOICES[4]),
-            "No other choice of the method gives a result to compare with; for one more no result "
+            "No other choice of the method gives a result to compare with. For one more, no result "
             "can be given.",
         ),
         (
@@ -319,13 +353,29 @@ def test_one_sentence_says_whether_the_conclusion_depends_on_the_method(choices,
 
 
 @pytest.mark.parametrize(
-    ("control", "end"),
+    ("controls", "end"),
     [
-        (CONTROL, "what happened before the index date the groups do not differ significantly."),
-        (effect(), "so they are unlike in something that is not recorded."),
-        (untested(), "of the method that gave a result."),
+        (
+            {BEFORE: CONTROL},
+            " The negative control “outcome before the index date, which nothing later can "
+            "change” shows no significant difference.",
+        ),
+        (
+            {BEFORE: None, REFERRED: effect()},
+            " The negative control “people who were referred and did not take part (no effect "
+            "expected)” shows a significant difference, which no programme can have made: the "
+            "groups compared are unlike in something that is not recorded.",
+        ),
+        ({BEFORE: CONTROL, REFERRED: CONTROL}, " shows no significant difference."),
+        ({BEFORE: untested()}, ""),
+        ({}, ""),
     ],
 )
-def test_the_negative_control_is_told_in_the_same_sentence(control, end):
-    told = checks.sensitivity_statement(CHOICES[:3], control=control)
-    assert hold_words(told).text.endswith(end)
+def test_each_negative_control_is_told_beside_the_choices(controls, end):
+    lead = checks.sensitivity_statement(CHOICES[:3]).text
+    told = hold_words(checks.sensitivity_statement(CHOICES[:3], controls=controls)).text
+    assert told.startswith(lead)
+    assert told.endswith(end)
+    assert told.count("The negative control “") == sum(
+        map(has_range, filter(None, controls.values()))
+    )

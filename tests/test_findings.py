@@ -1,9 +1,9 @@
 """The sentences: grammar, rounding, and no claim that its result does not carry."""
 
 import datetime as dt
+import math
 import re
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -15,6 +15,7 @@ from jdl.balance import Verdict, gate
 from jdl.disclosure import NOT_BALANCED
 from jdl.effects import ALL, EVERYONE, Effect, Group
 from jdl.figures import Figure, Sentence, Sentences
+from jdl.power import Needed
 from jdl.sensitivity import NO_HEADLINE, TOO_FEW, Choice
 from jdl.upload import Note
 from jdl.wording import (
@@ -396,9 +397,9 @@ def test_significant_results_are_counted_out_of_those_that_can_be_reported():
     effects = [effect(), effect("frequency", -0.5, 0.1), suppressed("days_to_first")]
     told = findings.significant_results(effects, labels={"headline": "National"})
     assert told.items[0].text == (
-        "Of the 3 measures, 2 can be reported; one of these gave a statistically significant "
-        "result. If no programme had any effect, fewer than one of 2 would be expected to do so by "
-        "chance alone."
+        "Of the three measures, two can be reported; one of these gave a statistically significant "
+        "result. If no programme had any effect, fewer than one of two would be expected to do so "
+        "by chance alone."
     )
     assert told.items[1].text == (
         "National: the one-year proven reoffending rate was lower in the treatment group (38%) "
@@ -406,14 +407,25 @@ def test_significant_results_are_counted_out_of_those_that_can_be_reported():
     )
     assert len(told.items) == 2
     with_untested = findings.significant_results([*effects, untested("first_custody")], labels={})
-    assert "Of the 4 measures, 2 could be tested and can be reported;" in with_untested.text
+    assert "Of the four measures, two could be tested and can be reported;" in with_untested.text
 
 
 def test_significant_results_expected_by_chance_are_a_twentieth():
     effects = [effect("rate", -0.1, 0.1, analysis=f"site-{place}") for place in range(60)]
     told = findings.significant_results(effects, labels={}).text
     assert "All 60 results can be reported; none of these gave" in told
-    assert "about 3 of 60 would be expected" in told
+    assert "about three of 60 would be expected" in told
+
+
+def test_significant_results_of_one_test_and_of_two():
+    one = findings.significant_results([effect(), suppressed("frequency")], labels={}).items[0]
+    assert one.text == (
+        "Of the two measures, one can be reported; it gave a statistically significant result."
+    )
+    unclear = findings.significant_results([effect("rate", -0.1, 0.1)], labels={}).items[0]
+    assert unclear.text.endswith("it gave no statistically significant result.")
+    both = findings.significant_results([effect(), effect("frequency", -0.5, -0.1)], labels={})
+    assert both.items[0].text.startswith("Both measures can be reported; two of these gave a")
 
 
 def test_significant_results_without_a_test():
@@ -443,18 +455,33 @@ def test_numbers_needed_that_is_no_number():
 
 
 @pytest.mark.parametrize(
-    ("fixed", "end"),
+    ("needed", "end"),
     [
-        (3000.2, "with one of the present size, 3,001."),
-        (float("inf"), "with one of the present size, no number of people would be enough."),
+        (
+            Needed(2345.0, 3000.2, None, 0.0912, None),
+            ", and 3,001 with one of the present size.",
+        ),
+        (
+            Needed(2345.0, math.inf, None, 0.0912, None),
+            "; with one of the present size, no number of people is enough.",
+        ),
+        (
+            Needed(2345.0, 3000.2, 1200.5, 0.0912, 0.0701),
+            ", and 3,001 with one of the present size. By the adjusted check, that smallest "
+            "difference is 7.0 percentage points, and 1,201 people would be needed to detect the "
+            "difference that the check gives.",
+        ),
+        (
+            Needed(2345.0, 3000.2, math.inf, 0.0912, 0.0701),
+            "is 7.0 percentage points, and no number of people would be enough.",
+        ),
     ],
 )
-def test_numbers_needed_with_the_pool_as_it_is(fixed, end):
-    needed = {"rate": SimpleNamespace(fixed=fixed)}
+def test_numbers_needed_with_the_pool_as_it_is_and_by_the_adjusted_check(needed, end):
     told = findings.numbers_needed(
-        {"rate": effect("rate", -0.09, 0.04)}, words=PEOPLE, needed=needed
+        {"rate": effect("rate", -0.09, 0.04)}, words=PEOPLE, needed={"rate": needed}
     )
-    assert "to detect it, if the comparison group grew in proportion; with one" in told.text
+    assert "to detect it, with a comparison group that grew in proportion" in told.text
     assert told.text.endswith(end)
     assert not re.search(r"\d", words_outside_figures(told.items[0]))
 
@@ -573,7 +600,7 @@ def test_versions_for_everyone_are_no_tests_of_their_own():
     every = [effect(), version("first_custody", -0.1, -0.02), version("days_to_first", 2.0, 9.0)]
     told = findings.significant_results(every, labels={})
     assert len(told.items) == 2
-    assert "one of 1 would" in told.items[0].text
+    assert told.items[0].text.startswith("Of the one measure, one can be reported; it gave a ")
 
 
 def test_time_without_reoffence_is_told_in_days():
@@ -613,9 +640,9 @@ def test_multiplicity_of_many_tests_by_hand():
     ]
     told = findings.multiplicity_statement(every).items
     assert told[1].text == (
-        "Besides it, 3 other tests were made, of other measures or other analyses; two of them are "
-        "significant at the level of 5%, and if no programme had any effect, fewer than one would "
-        "be expected to be so by chance alone."
+        "Besides it, three other tests were made, of other measures or other analyses; two of them "
+        "are significant at the level of 5%, and if no programme had any effect, fewer than one "
+        "would be expected to be so by chance alone."
     )
     assert told[2].text == (
         "No correction is made for the number of tests. If one were made, one of these other "
@@ -633,13 +660,43 @@ def test_multiplicity_where_the_main_test_cannot_be_told():
         "The main test, of the one-year proven reoffending rate in the headline analysis, has no "
         "result that can be told."
     )
-    assert "Besides it, 1 other test was made" in told[1].text
+    assert told[1].text == (
+        "Besides it, one other test was made; it is significant at the level of 5%."
+    )
 
 
 def test_multiplicity_of_one_other_test():
     told = findings.multiplicity_statement([effect(), effect("frequency", -0.5, 0.1)]).items
-    assert "Besides it, 1 other test was made" in told[1].text
-    assert "; none is significant at the level of 5%" in told[1].text
+    assert [item.text for item in told[1:]] == [
+        "Besides it, one other test was made; it is not significant at the level of 5%."
+    ]
+
+
+def test_multiplicity_where_nothing_else_is_significant_or_stays_so():
+    unclear = [effect("frequency", -0.5, 0.1), effect("days_to_first", -9.0, 9.0)]
+    told = findings.multiplicity_statement([effect(), *unclear]).items
+    assert told[2].text == (
+        "No correction is made for the number of tests; with one, none of these results would be "
+        "significant either."
+    )
+    weak = replace(effect("first_custody", -0.1, -0.02), p_value=0.04)
+    told = findings.multiplicity_statement([effect(), *unclear, weak]).items
+    assert told[2].text.startswith(
+        "No correction is made for the number of tests. If one were made, none of these other "
+        "results would still be significant, neither by Holm's rule, which"
+    )
+
+
+def test_multiplicity_that_only_the_weaker_rule_keeps():
+    """Of p = 0.02, 0.03 and 0.04, Holm asks 0.06 of the first; the other rule 0.04 of the last."""
+    weak = [
+        replace(effect("frequency", -0.5, -0.1), p_value=0.02),
+        replace(effect("days_to_first", 2.0, 9.0), p_value=0.03),
+        replace(effect("first_custody", -0.1, -0.02), p_value=0.04),
+    ]
+    told = findings.multiplicity_statement([effect(), *weak]).items[2].text
+    assert "none of these other results would still be significant by Holm's rule" in told
+    assert ", and three by that of Benjamini and Hochberg" in told
 
 
 def test_balance_statement_all_well_matched():

@@ -9,7 +9,7 @@ from test_checks import hold_words
 from test_findings import PEOPLE
 from test_tables import stray_digits, texts
 
-from jdl import groups
+from jdl import balance, groups
 from jdl.balance import Verdict, band
 from jdl.disclosure import Bounds, Drawn, Told
 from jdl.matching import Attempt
@@ -33,7 +33,8 @@ def test_the_pool_and_who_left_it():
         "The comparison group was drawn from 61,204 sentences of 48,110 men: every eligible "
         "sentence of the right kind and time of everybody else, whatever came after it.",
         "About 890 people who are in the upload, or might be, were left out of the pool, with "
-        "about 2,300 sentences; they would have been 3.1% of the people in it.",
+        "about 2,300 sentences besides those analysed; they would have been 3.1% of the people in "
+        "it.",
         "About 120 people in the pool are known from other requests to have had other support; "
         "they stay in it, because the comparison is with usual support.",
     ]
@@ -44,7 +45,7 @@ def test_a_pool_that_few_left_and_a_comparison_that_was_repeated():
     said = hold_words(groups.pool_statement(few, words=PEOPLE)).items
     assert said[1].text == (
         "Fewer than 10 people who are in the upload, or might be, were left out of the pool, with "
-        "fewer than 10 sentences."
+        "fewer than 10 sentences besides those analysed."
     )
     assert said[2].text.startswith("Fewer than 10 people in the pool are known")
     one = hold_words(
@@ -69,7 +70,7 @@ def test_a_late_start_moves_the_year():
         "Of the 872 men whose start is known, 400 (46%) started more than 28 days after the index "
         "date, on which the year of follow-up would begin. Of those who started after it, half had "
         "done so by day 31, and nine in ten by day 90.",
-        "24 of them reoffended between the index date and the start. Those men who reoffended at "
+        "24 of them reoffended between the index date and the start. Men who reoffended at "
         "once had less chance to start at all, which makes those who did start look better than "
         "they are.",
         "As more than 10% started that late, in the headline analysis the year runs from the start "
@@ -91,6 +92,13 @@ def test_an_early_start_leaves_the_year_where_it_is():
         "As no more than 10% started that late, the year runs from the index date, as in the "
         "service's method."
     )
+    none = groups.gap_statement(
+        replace(TOLD, late=exactly(0), reoffended=exactly(0), late_share=0.0),
+        leads=False,
+        words=MEN,
+    )
+    assert "whose start is known, none (0%) started" in hold_words(none).text
+    assert none.items[1].text.startswith("None of them reoffended between")
     most = hold_words(
         groups.gap_statement(replace(TOLD, late=Bounds(863, 872)), leads=True, words=MEN)
     )
@@ -164,7 +172,7 @@ def test_which_way_to_match_was_kept_and_why(match, said):
 
 def seconds(*differences):
     rows = [
-        ("age \u00d7 copas_rate" if place else "age squared", "", -0.3, one, 2.1, 1.2)
+        ("age by copas_rate" if place else "age squared", "", -0.3, one, 2.1, 1.2)
         for place, one in enumerate(differences)
     ]
     columns = [
@@ -184,31 +192,50 @@ def combined(*differences, **more):
 def test_squares_and_products_in_bands():
     said = combined(0.01, -0.12, 0.06, 0.02, ratios=6, ratios_outside=1)
     assert said == [
-        "Two groups can have the same averages and still differ in who combines which, so they "
-        "were also compared on 4 squares and products of the main characteristics. The difference "
-        "is up to 5% of a standard deviation for two, up to 10% for one and more than 10% for one. "
-        "The largest is 12.0%, in “age \u00d7 copas rate”.",
-        "Of 6 characteristics that are numbers, one is spread so differently in the two groups "
+        "Two groups can have the same averages and still differ in how characteristics come "
+        "together, so they were also compared on four squares and products of the main "
+        "characteristics. The standardised difference is up to 5% for two, up to 10% for one and "
+        "more than 10% for one. The largest is 12.0%, in “age \u00d7 Copas rate”.",
+        "Of six characteristics that are numbers, one is spread so differently in the two groups "
         "that the ratio of the variances lies outside 0.5 to 2.",
     ]
 
 
 def test_one_square_and_no_ratio():
     assert combined(0.01) == [
-        "Two groups can have the same averages and still differ in who combines which, so they "
-        "were also compared on 1 square or product of the main characteristics. The difference is "
-        "up to 5% of a standard deviation for one. The largest is 1.0%, in “age squared”."
+        "Two groups can have the same averages and still differ in how characteristics come "
+        "together, so they were also compared on one square or product of the main "
+        "characteristics. The standardised difference is up to 5% for one. The "
+        "largest is 1.0%, in “age squared”."
     ]
+    assert "is up to 5% for all three." in combined(0.01, 0.02, 0.03)[0]
     assert combined() == ["Squares and products of the characteristics were not compared."]
     assert combined(0.01, ratios=1, ratios_outside=0)[1].startswith(
-        "Of 1 characteristic that is a number, none is spread"
+        "Of one characteristic that is a number, none is spread"
     )
+
+
+def test_products_of_a_real_match_are_named_by_their_labels():
+    frame = pd.DataFrame(
+        {
+            "treated": [1, 1, 0, 0],
+            "weight": 1.0,
+            "age": [20, 30, 25, 40],
+            "copas_rate": [1, 2, 2, 4],
+        }
+    )
+    table = groups.second_order_table(
+        balance.second_order(frame, ["age", "copas_rate"]), labels=LABELS
+    )
+    assert {row[0] for row in texts(table)} == {
+        "Age squared", "Copas rate squared", "Age \u00d7 Copas rate",
+    }  # fmt: skip
 
 
 def test_the_table_of_squares_holds_the_worst_and_no_average():
     table = groups.second_order_table(seconds(0.01, 0.12), labels=LABELS)
     assert texts(table) == [
-        ["Age \u00d7 copas rate", "-30.0%", "12.0%", "2.10", "1.20", "Poorly matched"],
+        ["Age \u00d7 Copas rate", "-30.0%", "12.0%", "2.10", "1.20", "Poorly matched"],
         ["Age squared", "-30.0%", "1.0%", "2.10", "1.20", "Well matched"],
     ]
     many = groups.second_order_table(seconds(*[0.01] * 80), labels=LABELS)

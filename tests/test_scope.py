@@ -35,26 +35,29 @@ def test_every_planned_analysis_is_numbered_with_what_came_of_it():
     }
     table = scope.analyses_list(planned, cleared, matched_on={False: "History", True: "all"})
     assert texts(table) == [
-        ["1. Headline", "Everyone located", "England and Wales", "History", "Reported"],
+        ["1. Headline", "No", "England and Wales", "History", "Reported"],
         [
-            "2. OASys: assessed", "Those with an OASys assessment", "England and Wales",
+            "2. OASys: assessed", "Yes", "England and Wales",
             "History", "Not balanced",
         ],
-        ["3. OASys: on needs", "Those with an OASys assessment", "Wales", "All", "[c]"],
+        ["3. OASys: on needs", "Yes", "Wales", "All", "[c]"],
         [
-            "4. Age group: 18 to 20", "Everyone located", "England and Wales",
+            "4. Age group: 18 to 20", "No", "England and Wales",
             "History; exactly on prison", "Reported",
         ],
         [
-            "5. Women", "Everyone located", "England and Wales", "History",
+            "5. Women", "No", "England and Wales", "History",
             "Not made: too few people",
         ],
         [
-            "6. Men", "Everyone located", "England and Wales", "History",
+            "6. Men", "No", "England and Wales", "History",
             "Not made: too few people",
         ],
     ]  # fmt: skip
     assert stray_digits(table) == []
+    assert table.notes[0].startswith("[c] withheld")
+    open_ = scope.analyses_list(planned[:1], cleared, matched_on={False: "History"})
+    assert open_.notes == ()
 
 
 def test_every_secondary_test_has_its_corrected_p_values():
@@ -121,8 +124,8 @@ def test_the_second_look():
         "men.",
         "Published before, The Clink 2 (November 2016): inconclusive, a difference of -11 to 0.4 "
         "percentage points, for 89 people.",
-        "Each further look is a further chance of a significant result by chance alone: the stated "
-        "level holds for one look.",
+        "Each further look makes a significant result by chance alone likelier: the stated level "
+        "holds for one look.",
     ]
 
 

@@ -132,6 +132,15 @@ def test_result_row(one, name, expected):
     assert row_of(one, name)[3:] == expected
 
 
+def test_a_measure_withheld_in_several_analyses_is_named_once():
+    effects = [suppressed("first_summary"), suppressed("first_indictable")]
+    effects += [replace(one, analysis="women") for one in effects]
+    table = tables.result_table("table-first-court-outcome", effects, labels={})
+    assert table.notes[1].startswith(
+        "[c] First proven reoffence summary; First proven reoffence indictable: withheld because"
+    )
+
+
 def test_result_table_has_a_row_an_analysis_and_an_outcome():
     effects = [
         effect(measure, -0.1, 0.1, analysis=analysis)
