@@ -341,16 +341,16 @@ def estimate(prediction: Prediction, treated: Floats) -> Estimate:
     McCaffrey (2002) and their degrees of freedom by Satterthwaite, for the linearised estimate
     (Pustejovsky and Tipton 2018).
     """
-    spread = _by_person if prediction.design.place is None else _by_place
+    spread = _spread(prediction)
     ours, theirs = float(treated.mean()), float(prediction.predicted.mean())
     parts = (treated - ours) - (prediction.predicted - theirs)
-    error, df = spread(prediction, parts, 1.0)
+    error, df = spread(parts, 1.0)
     if not error > 0:
         raise NoEstimate("The outcome model leaves nothing unexplained.")
     log_error, log_df = math.nan, math.nan
     if ours > 0 and theirs > 0:
         parts = (treated - ours) / ours - (prediction.predicted - theirs) / theirs
-        log_error, log_df = spread(prediction, parts, 1 / theirs)
+        log_error, log_df = spread(parts, 1 / theirs)
     return Estimate(ours, theirs, error, log_error, df, log_df, prediction.certain)
 
 
@@ -494,6 +494,16 @@ def _influence(design: Design, rows: Floats, pearson: Floats, along: Floats) -> 
     return np.asarray(by_person, dtype=np.float64)
 
 
+def _spread(prediction: Prediction) -> Callable[[Floats, float], tuple[float, float]]:
+    """Return what makes a standard error and its degrees of freedom.
+
+    Of the treated people's own parts, and the scale of the prediction's influence.
+    """
+    if prediction.design.place is None:
+        return partial(_by_person, prediction)
+    return partial(_by_place, prediction, _places(prediction, prediction.design.place))
+
+
 def _by_person(prediction: Prediction, ours: Floats, scale: float) -> tuple[float, float]:
     """Standard error by HC2, influences summed by person, and n - 1 degrees of freedom."""
     n, people = len(ours), len(prediction.influence)
@@ -502,37 +512,68 @@ def _by_person(prediction: Prediction, ours: Floats, scale: float) -> tuple[floa
     return math.sqrt(float(influence @ influence)), n - 1.0
 
 
-def _by_place(prediction: Prediction, ours: Floats, scale: float) -> tuple[float, float]:
-    """Standard error by CR2, influences summed by place, and its degrees of freedom.
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """What the comparison rows of each place do to the mean prediction.
+
+    Parameters
+    ----------
+    treated : array
+        Treated people of each place.
+    influence : array
+        On the mean prediction.
+    expected : array of shape (places, places)
+        Expected products of these influences under the working model.
+    """
+
+    treated: Floats
+    influence: Floats
+    expected: Floats
+
+
+def _places(prediction: Prediction, place: Codes) -> _Places:
+    """Sum influences by place with the correction of Bell and McCaffrey.
 
     In a place g, U_g U_g' is the block of the hat matrix and (I - U_g U_g')^(-1/2) U_g equals
-    U_g (I - U_g' U_g)^(-1/2), so that all is as large as the number of terms. The degrees of
-    freedom are 2 E(V)^2 / Var(V) under the working model, tr(E)^2 / tr(E^2) with E the expected
-    products of the places' influences.
+    U_g (I - U_g' U_g)^(-1/2), so that all is as large as the number of terms.
     """
-    design, rows, pearson = prediction.design, prediction.rows, prediction.pearson
-    assert design.place is not None
-    n, along = len(ours), scale * prediction.along
-    here, there = design.place[:n], design.place[n:]
-    places = int(design.place.max()) + 1
-    people = np.bincount(here, minlength=places)
-    inflate = 1 / np.sqrt(1 - np.minimum(people, n - 1) / n)
-    influence = inflate * np.bincount(here, ours, minlength=places) / n
-    shared, own = np.zeros((places, len(along))), np.zeros(places)
+    rows, pearson, along = prediction.rows, prediction.pearson, prediction.along
+    n, places = len(prediction.predicted), int(place.max()) + 1
+    there = place[n:]
+    influence, own = np.zeros((2, places))
+    shared = np.zeros((places, len(along)))
     order = np.argsort(there, kind="stable")
     bounds = np.searchsorted(there[order], np.arange(places + 1))
-    for place, (first, last) in enumerate(pairwise(bounds)):
+    for here, (first, last) in enumerate(pairwise(bounds)):
         part, residual = rows[order[first:last]], pearson[order[first:last]]
         hat = part.T @ part
         reached = _root_inverse(hat) @ along
-        influence[place] -= float(reached @ (part.T @ residual))
-        shared[place], own[place] = hat @ reached, float(reached @ hat @ reached)
+        influence[here] = reached @ (part.T @ residual)
+        shared[here], own[here] = hat @ reached, float(reached @ hat @ reached)
+    dispersion = float(pearson @ pearson) / max(1, len(pearson) - len(along))
+    expected = (np.diag(own) - shared @ shared.T) * dispersion
+    people = np.bincount(place[:n], minlength=places).astype(np.float64)
+    return _Places(people, influence, expected)
+
+
+def _by_place(
+    prediction: Prediction, places: _Places, ours: Floats, scale: float
+) -> tuple[float, float]:
+    """Standard error by CR2, influences summed by place, and its degrees of freedom.
+
+    These are 2 E(V)^2 / Var(V) under the working model, tr(E)^2 / tr(E^2) with E the expected
+    products of the places' influences.
+    """
+    assert prediction.design.place is not None
+    n, people = len(ours), places.treated
+    inflate = 1 / np.sqrt(1 - np.minimum(people, n - 1) / n)
+    influence = inflate * np.bincount(prediction.design.place[:n], ours, len(people)) / n
+    influence -= scale * places.influence
     scaled = inflate * people
     expected = (np.diag(inflate * scaled) - np.outer(scaled, scaled) / n) * (
         float(ours @ ours) / (n - 1) / n**2
     )
-    dispersion = float(pearson @ pearson) / max(1, len(pearson) - len(along))
-    expected += (np.diag(own) - shared @ shared.T) * dispersion
+    expected += scale**2 * places.expected
     df = float(np.trace(expected) ** 2 / (expected**2).sum())
     return math.sqrt(float(influence @ influence)), min(df, n - 1.0)
 

@@ -492,10 +492,12 @@ def test_groups_that_are_separated_have_no_score(cells):
         "region * disposal + np.log1p(prior)",
         "bs(age, df=4) + region:C(older, Treatment(True)) - 1",
         "center(age) + C(region, Sum) + older",
+        "older + I(older * age) + region:older",
+        "C(older) + older:age + C(region)",
     ],
 )
 def test_the_matrix_of_a_formula_is_that_of_the_formula_engine(terms):
-    data = formula.for_formula(pool().assign(older=lambda frame: frame["age"] > 30))
+    data = pool().assign(older=lambda frame: frame["age"] > 30)
     theirs = patsy.dmatrix(terms, data)
     ours = formula.design(terms, data)
     assert list(ours.names) == theirs.design_info.column_names

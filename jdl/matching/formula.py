@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import patsy
 from numpy.typing import NDArray
-from patsy.categorical import categorical_to_int
+from patsy.categorical import _CategoricalBox, categorical_to_int
 from statsmodels.tools.sm_exceptions import (
     ConvergenceWarning,
     HessianInversionWarning,
@@ -126,6 +126,8 @@ def _columns(info: Any, term: Any, data: pd.DataFrame) -> Floats:
     value = factor.eval(known.state, data)
     if known.type == "numerical":
         return np.asarray(value, dtype=np.float64).reshape(len(data), -1)
+    if isinstance(value, _CategoricalBox) and value.levels is None:
+        value = value.data
     codes = categorical_to_int(value, known.categories, patsy.NAAction())
     indicators: Floats = coding.contrast_matrices[factor].matrix[codes]
     return indicators
@@ -250,7 +252,7 @@ def _because(loose: Sequence[str]) -> str:
 
 
 def for_formula(data: pd.DataFrame) -> pd.DataFrame:
-    """Give text as categoricals, which the formula engine codes without a Python loop."""
+    """Give text as categoricals, which are coded without a Python loop."""
     changes: dict[str, Any] = {}
     for column in data.columns:
         if isinstance(data[column].dtype, pd.CategoricalDtype):
