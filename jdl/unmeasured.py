@@ -14,9 +14,11 @@ from scipy.special import bdtrc, ndtri
 
 from jdl.companion import Adjusted
 from jdl.effects import ALL, Effect, Group
+from jdl.matching import pairs, support
 
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
 
 PART = 0.05
 """Least share of the treatment group, and of the comparison group, on either side of a measured
@@ -69,14 +71,16 @@ class Bounds:
         against more, as was seen.
     direction : {'fewer', 'more'}
         Which was seen.
-    pairs, discordant : int
-        Pairs of the 1:1 match, and those of which exactly one had the event.
+    pairs : int or None
+        Pairs of the 1:1 match; None where withheld.
+    discordant : int
+        Those of which exactly one had the event.
     """
 
     gamma: tuple[float, ...]
     p: tuple[float, ...]
     direction: str
-    pairs: int
+    pairs: int | None
     discordant: int
 
 
@@ -156,6 +160,7 @@ def rosenbaum(
     comparison: Flags,
     *,
     gamma: Sequence[float] = GAMMAS,
+    direction: str | None = None,
 ) -> Bounds:
     """Return Rosenbaum's bounds on the p of McNemar's test of the 1:1 pairs.
 
@@ -165,6 +170,8 @@ def rosenbaum(
         Whether each pair's treated person, and their match, had the event.
     gamma : sequence of float
         How many times likelier one of a pair may have been to take part than the other.
+    direction : {'fewer', 'more'}, optional
+        Against which no effect is tested; the one that was seen if absent.
 
     Returns
     -------
@@ -178,15 +185,91 @@ def rosenbaum(
     """
     ours, theirs = int((treated & ~comparison).sum()), int((~treated & comparison).sum())
     many = ours + theirs
-    least = max(ours, theirs) - 1
-    chances = [bdtrc(least, many, g / (1 + g)) if many else 1.0 for g in gamma]
+    direction = direction or ("fewer" if ours <= theirs else "more")
+    least = (theirs if direction == "fewer" else ours) - 1
+    chances = [bdtrc(least, many, g / (1 + g)) if least >= 0 else 1.0 for g in gamma]
     return Bounds(
         tuple(float(g) for g in gamma),
         tuple(float(p) for p in chances),
-        "fewer" if ours <= theirs else "more",
+        direction,
         len(treated),
         many,
     )
+
+
+def of_pairs(
+    sample: pd.DataFrame,
+    effect: Effect,
+    caliper_sd: float,
+    exact: Sequence[str] = (),
+    *,
+    gamma: Sequence[float] = GAMMAS,
+    minimum_pairs: int = 30,
+    minimum_cell: int = 10,
+    person: str = "offender_id",
+) -> Bounds | None:
+    """Match pairs within the matched groups and bound what selection within them could do.
+
+    Parameters
+    ----------
+    sample : DataFrame
+        The matched rows with their outcomes: treated, weight, logit, reoffended, `exact` and
+        `person`.
+    effect : Effect
+        The headline result on the rate, cleared.
+    caliper_sd : float
+        Greatest distance of a pair, in standard deviations of the logit over the rows with a
+        weight.
+    exact : sequence of str
+        Columns that agree within a pair.
+    gamma : sequence of float
+        As for `rosenbaum`.
+    minimum_pairs : int
+        Fewest pairs.
+    minimum_cell : int
+        Fewest pairs of each of the four kinds: both reoffended, one or the other, neither.
+    person : str
+        Column: a comparison person stays in one pair only, the nearest.
+
+    Returns
+    -------
+    Bounds or None
+        In the direction of the result. None where the result is withheld or not significant, so
+        that there is nothing to explain away; where there are too few pairs; and where they could
+        tell of few people. Without the number of pairs where few people have none.
+
+    Notes
+    -----
+    Several p values of one test tell how many pairs there are of either kind with one event. With
+    the headline's rate these tell of the pairs with two events and with none, if everybody has a
+    pair. So each of the four kinds must reach the smallest cell.
+    """
+    if not effect.significant or effect.difference is None or effect.conclusion == "suppressed":
+        return None
+    used = sample.loc[(sample["weight"] > 0) & ALL["rate"].rows(sample)]
+    ours, theirs = _pairs(used, caliper_sd, exact, person)
+    again = used["reoffended"].to_numpy(dtype=bool)
+    kinds = np.bincount(2 * again[ours] + again[theirs], minlength=4)
+    alone = int(used["treated"].sum()) - len(ours)
+    if len(ours) < minimum_pairs or kinds.min() < minimum_cell:
+        return None
+    direction = "fewer" if effect.difference < 0 else "more"
+    bounds = rosenbaum(again[ours], again[theirs], gamma=gamma, direction=direction)
+    return replace(bounds, pairs=None) if 0 < alone < minimum_cell else bounds
+
+
+def _pairs(
+    used: pd.DataFrame, caliper_sd: float, exact: Sequence[str], person: str
+) -> tuple[Rows, Rows]:
+    """Return the rows of the treated and of their matches, every comparison person once."""
+    logit = used["logit"].to_numpy(dtype=float)
+    treated = used["treated"].to_numpy(dtype=bool)
+    found = pairs.nearest(logit, treated, caliper_sd, support.strata(used, exact))
+    ours, theirs = found.T
+    nearest = np.argsort(np.abs(logit[ours] - logit[theirs]), kind="stable")
+    whose = pd.Series(used[person].to_numpy()[theirs[nearest]])
+    kept = np.sort(nearest[~whose.duplicated().to_numpy()])
+    return ours[kept], theirs[kept]
 
 
 def _strength(ratio: float) -> float:

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,8 @@ from scipy import stats
 
 from jdl.companion import Adjusted
 from jdl.effects import Effect, Group, compare
-from jdl.unmeasured import Bounds, e_value, rosenbaum
+from jdl.matching import caliper_width
+from jdl.unmeasured import Bounds, e_value, of_pairs, rosenbaum
 
 
 def matched(seed=1, need=1.0, n=500, pool=5000):
@@ -165,3 +167,132 @@ def test_the_bounds_go_the_way_that_was_seen_and_rise():
 def test_pairs_that_all_agree_say_nothing():
     same = np.array([True, False, True])
     assert rosenbaum(same, same, gamma=(1, 2)) == Bounds((1, 2), (1, 1), "fewer", 3, 0)
+
+
+def test_a_direction_that_was_not_seen_is_tested_as_well():
+    treated, comparison = np.array([True] * 10 + [False] * 30), np.array([False] * 10 + [True] * 30)
+    against = rosenbaum(treated, comparison, gamma=(1, 2), direction="more")
+    agree(against.p, stats.binom.sf(9, 40, [1 / 2, 2 / 3]))
+    none = rosenbaum(np.zeros(3, bool), np.ones(3, bool), gamma=(1,), direction="more")
+    assert none.p == (1,)
+
+
+def test_the_bounds_of_pairs_are_r_s():
+    frame, weights, figures, _ = reference("jdl_synth")
+    frame = frame.assign(weight=1.0, logit=weights["logit"], reoffended=frame["reoffend"])
+    effect = compare(frame.assign(weight=weights["radius_logit02sd"]), "rate")
+    theirs = figures["specs"]["rosenbaum"]
+    ours = of_pairs(frame, replace(effect, significant=True), 0.2, gamma=theirs["gamma"])
+    agree(ours.p, theirs["p_upper_fewer"])
+    assert ours.direction == "fewer"
+    assert ours.discordant == theirs["n10"] + theirs["n01"]
+    assert ours.pairs is None  # three people have none
+
+
+def paired(seed=1, n=400, pool=1200, less=0.25):
+    """Matched groups with a logit, of which the treated reoffend less."""
+    rng = np.random.default_rng(seed)
+    ours = np.arange(n + pool) < n
+    frame = pd.DataFrame(
+        {
+            "treated": ours,
+            "weight": 1.0,
+            "logit": rng.normal(0, 1, n + pool) + ours,
+            "sex": rng.choice(["male", "female"], n + pool),
+            "offender_id": np.where(ours, np.arange(n + pool), n + rng.integers(0, 900, n + pool)),
+            "reoffended": rng.random(n + pool) < 0.55 - less * ours,
+        }
+    )
+    return frame.sample(frac=1, random_state=seed).reset_index(drop=True)
+
+
+def by_hand(frame, caliper):
+    """Greedy pairs one by one; of several pairs with one comparison person the nearest stays."""
+    width = caliper * frame["logit"].std(ddof=1)
+    assert width == pytest.approx(caliper_width(frame["logit"].to_numpy(), caliper))
+    left, found = frame.loc[~frame["treated"]].copy(), []
+    for _, one in frame.loc[frame["treated"]].sort_values("logit", ascending=False).iterrows():
+        near = (left.loc[left["sex"] == one["sex"], "logit"] - one["logit"]).abs()
+        if len(near) and near.min() <= width:
+            other = left.loc[near.idxmin()]
+            found.append((near.min(), other["offender_id"], one.reoffended, other.reoffended))
+            left = left.drop(index=near.idxmin())
+    seen, kept = set(), []
+    for _, whose, ours, theirs in sorted(found, key=lambda pair: pair[0]):
+        if whose not in seen:
+            kept.append((ours, theirs))
+            seen.add(whose)
+    assert len(kept) < len(found)
+    return np.array(kept, dtype=bool)
+
+
+@pytest.mark.parametrize(("seed", "less"), [(1, 0.25), (2, 0.25), (3, -0.25)])
+def test_the_bounds_of_pairs_are_those_by_hand(seed, less):
+    frame = paired(seed, less=less)
+    effect = compare(frame, "rate")
+    kept = by_hand(frame, 0.1)
+    ours, theirs = kept[:, 0] & ~kept[:, 1], ~kept[:, 0] & kept[:, 1]
+    most = max(ours.sum(), theirs.sum())
+    gamma = np.array([1, 1.5, 2])
+    more = pd.concat([frame, frame.assign(weight=0.0)], ignore_index=True)
+    found = of_pairs(more, effect, 0.1, ("sex",), gamma=gamma)
+    agree(found.p, stats.binom.sf(most - 1, ours.sum() + theirs.sum(), gamma / (1 + gamma)))
+    assert found.direction == ("fewer" if less > 0 else "more")
+    assert (found.pairs, found.discordant) == (len(kept), ours.sum() + theirs.sum())
+
+
+def test_pairs_go_in_the_direction_of_the_result():
+    frame = paired()
+    effect = compare(frame, "rate")
+    fewer, more = (of_pairs(frame, replace(effect, difference=size), 0.1) for size in (-0.2, 0.2))
+    assert (fewer.direction, more.direction) == ("fewer", "more")
+    assert fewer.p[0] < 0.01 < 0.99 < more.p[0]
+
+
+def test_without_a_result_to_explain_there_are_no_bounds():
+    frame = paired()
+    effect = compare(frame, "rate")
+    assert of_pairs(frame, replace(effect, significant=False), 0.1) is None
+    assert of_pairs(frame, replace(effect, conclusion="suppressed"), 0.1) is None
+    assert of_pairs(frame, replace(effect, difference=None), 0.1) is None
+
+
+@pytest.mark.parametrize(
+    ("kinds", "told"),
+    [
+        ((40, 40, 60, 40), True),
+        ((9, 40, 60, 40), False),
+        ((40, 9, 60, 40), False),
+        ((40, 40, 9, 40), False),
+        ((40, 40, 60, 9), False),
+        ((10, 10, 12, 10), True),
+    ],
+)
+def test_few_pairs_of_one_kind_are_not_told_of(kinds, told):
+    """Both reoffended, the treated one, the match, neither: two rows a pair, far from others."""
+    events = np.repeat([(True, True), (True, False), (False, True), (False, False)], kinds, axis=0)
+    many = len(events)
+    frame = pd.DataFrame(
+        {
+            "treated": np.repeat([True, False], many),
+            "weight": 1.0,
+            "logit": np.tile(np.arange(many, dtype=float), 2),
+            "offender_id": np.arange(2 * many),
+            "reoffended": events.T.ravel(),
+        }
+    )
+    effect = replace(compare(frame, "rate"), significant=True, conclusion="reduction")
+    found = of_pairs(frame, effect, 0.001)
+    assert (found is not None) == told
+    assert found is None or found.pairs == many
+    assert of_pairs(frame, effect, 0.001, minimum_pairs=many + 1) is None
+    if told:
+        few = frame.loc[frame.index != many + 20]
+        assert of_pairs(few, effect, 0.001, minimum_cell=5).pairs is None
+
+
+def test_nobody_with_a_pair_says_nothing():
+    frame = paired(n=40, pool=40)
+    frame["logit"] = np.where(frame["treated"], 100.0, -100.0)
+    effect = replace(compare(frame, "rate"), significant=True, conclusion="reduction")
+    assert of_pairs(frame, effect, 0.1) is None
