@@ -351,6 +351,57 @@ def before_the_index_date(
     return compare(sample.assign(reoffended=candidates[outcome] > 0))["rate"]
 
 
+def who_refused(
+    people: pd.DataFrame,
+    links: Links,
+    *,
+    minimum: int,
+    locate: Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame],
+    choose: Callable[[pd.DataFrame, pd.Series[str]], pd.DataFrame],
+    match: Callable[[pd.DataFrame], Matched],
+    read: Callable[[Matched], pd.DataFrame],
+    compare: Callable[[pd.DataFrame], Mapping[str, Effect]],
+) -> Effect | None:
+    """Test a negative control: a service can have no effect on those who refused it.
+
+    Parameters
+    ----------
+    people : DataFrame
+        The upload, one row a participation.
+    links : Links
+        Who is who; no register person near the upload is among those compared.
+    minimum : int
+        Fewest located people who refused.
+    locate : callable
+        Upload rows and the link table -> located participations, see ``sentence.locate``.
+    choose, match, read, compare : callable
+        As for `by_linkage`.
+
+    Returns
+    -------
+    Effect or None
+        On the rate of those who were referred and did not take part, as if they had; not cleared.
+        None where too few were found, or their balance was not accepted.
+
+    Notes
+    -----
+    Who took part at another time is not one of them, so that nobody is in the headline as well. A
+    difference shows what referral, and refusing, select for beyond what is matched on; it is not
+    that of the people who took part, who were selected by accepting too.
+    """
+    refused = people["participation"].eq("refused").fillna(False).astype(bool)
+    if refused.sum() < minimum:
+        return None
+    keys = ["row", "source"]
+    took_part = links.table.merge(people.loc[~refused, keys], on=keys)["person"]
+    located = locate(people.loc[refused].assign(participation="started"), links.table)
+    found = located.loc[located["reason"].isna() & ~located["person"].isin(took_part)]
+    if len(found) < minimum:
+        return None
+    matched = match(choose(found, links.near))
+    return compare(read(matched))["rate"] if matched.accepted else None
+
+
 def _runs(choices: Sequence[Links], stages: _Stages, rules: Rules) -> Iterator[_Run]:
     """Run the headline, and the others if it has a result; equal groups are matched once."""
     known: dict[tuple[tuple[str, ...], tuple[str, ...]], _Run] = {}

@@ -365,3 +365,75 @@ def test_a_negative_control_without_a_match_says_nothing():
         )
         is None
     )
+
+
+def referred(refused, took_part=range(200, 260)):
+    """An upload of people by number, with their links; row numbers are those of the people."""
+    took_part = list(took_part)
+    people = pd.DataFrame(
+        {
+            "row": np.arange(len(refused) + len(took_part)),
+            "source": "upload",
+            "participation": ["refused"] * len(refused)
+            + ["completed", None] * (len(took_part) // 2),
+        }
+    ).astype({"participation": "str"})
+    table = people[["row", "source"]].assign(person=[*refused, *took_part])
+    table["offender_id"] = [f"o{one}" for one in table["person"]]
+    return people, SimpleNamespace(table=table, near=pd.Series(["o1"], dtype="str"))
+
+
+def of_refused(world, people, links, minimum=30):
+    located = []
+
+    def locate(rows, table):
+        assert (rows["participation"] == "started").all()
+        assert table is links.table
+        world.asked.append("locate")
+        found = table.merge(rows[["row", "source"]], on=["row", "source"])
+        found = found.rename(columns={"offender_id": "disposal_id"})
+        reason = np.where(found["person"] % 10 == 9, "not found", None)
+        return found.assign(reason=pd.Series(reason, dtype="object"))
+
+    def choose(treated, near):
+        located.extend(treated["person"])
+        return world.choose(treated, near)
+
+    effect = sensitivity.who_refused(
+        people, links, minimum=minimum, locate=locate, choose=choose, match=world.match,
+        read=world.read, compare=world.compare,
+    )  # fmt: skip
+    return effect, located
+
+
+def test_people_who_refused_are_compared_as_if_they_had_taken_part():
+    world = World()
+    people, links = referred(range(100))
+    before = people.copy()
+    effect, located = of_refused(world, people, links)
+    assert located == [one for one in range(100) if one % 10 != 9]
+    assert effect.treatment.n == 90
+    assert effect.treatment.mean == pytest.approx(sum(one % 4 == 0 for one in located) / 90)
+    assert effect.comparison.mean == 0.5
+    pd.testing.assert_frame_equal(people, before)
+
+
+def test_who_took_part_another_time_did_not_refuse():
+    people, links = referred(range(100), took_part=range(50, 150))
+    _, located = of_refused(World(), people, links)
+    assert located == [one for one in range(50) if one % 10 != 9]
+
+
+@pytest.mark.parametrize(("refused", "asked"), [(29, []), (32, ["locate"])])
+def test_too_few_who_refused_are_not_matched(refused, asked):
+    world = World()
+    effect, _ = of_refused(world, *referred(range(refused)))
+    assert effect is None
+    assert world.asked == asked
+
+
+def test_no_outcome_is_read_of_people_who_refused_and_are_unlike():
+    world = World(unlike=frozenset([5]))
+    effect, _ = of_refused(world, *referred(range(100)))
+    assert effect is None
+    assert "read" not in world.asked
