@@ -257,8 +257,17 @@ def attempts_statement(matched: Matched, *, analysis: str = "headline") -> Sente
     tried = spelled(f"{base}.tried", len(matched.attempts), "ways")
     ways = plural(tried, "way to match was", "ways to match were")
     if not matched.accepted:
-        end = f" {ways} tried, and none made the groups alike. There is no conclusion, and the "
+        failed = "it did not make" if len(matched.attempts) == 1 else "none made"
+        end = f" {ways} tried, and {failed} the groups alike. There is no conclusion, and the "
         return Sentence.of(*_capitalised([tried]), f"{end}status is “not balanced”.")
+    if len(matched.attempts) == 1:
+        return Sentence.of(
+            *_capitalised([tried]),
+            f" {ways} tried, the first in an order fixed before any outcome was read, and it made "
+            "the groups alike: “",
+            *quoted(f"{base}.kept", matched.specification.name),
+            "”.",
+        )
     return Sentence.of(
         *_capitalised([tried]),
         f" {ways} tried, in an order fixed before any outcome was read. The one kept is “",

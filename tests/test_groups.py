@@ -140,8 +140,8 @@ def test_every_attempt_is_a_row_and_few_people_are_not_counted():
     [
         (
             matched(ATTEMPTS[1], kept="caliper 0.1"),
-            "One way to match was tried, in an order fixed before any outcome was read. The one "
-            "kept is “caliper 0.1”, the first that made the groups alike.",
+            "One way to match was tried, the first in an order fixed before any outcome was read, "
+            "and it made the groups alike: “caliper 0.1”.",
         ),
         (
             matched(*ATTEMPTS[:2], kept="caliper 0.1"),
@@ -161,8 +161,13 @@ def test_every_attempt_is_a_row_and_few_people_are_not_counted():
         ),
         (
             matched(ATTEMPTS[0]),
-            "One way to match was tried, and none made the groups alike. There is no conclusion, "
-            "and the status is “not balanced”.",
+            "One way to match was tried, and it did not make the groups alike. There is no "
+            "conclusion, and the status is “not balanced”.",
+        ),
+        (
+            matched(ATTEMPTS[0], ATTEMPTS[0]),
+            "Two ways to match were tried, and none made the groups alike. There is no "
+            "conclusion, and the status is “not balanced”.",
         ),
     ],
 )
