@@ -101,7 +101,7 @@ class Entry:
     request : request.Request
     hashes : dict of str to str
         Of its inputs by content: ``request.toml``, ``upload`` with the people of the requests that
-        it extends, and ``earlier uploads``, the people of the requests received before it.
+        it extends, and ``earlier uploads``, the people of the requests received on days before.
     reviewed_as : str
         The key of its people, as the review of their links has it.
     decisions : review.Decisions

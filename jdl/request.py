@@ -470,7 +470,7 @@ def pooled_upload(request: Request, requests_folder: Path) -> Upload:
 
 
 def people_of_others(request: Request, requests_folder: Path) -> pd.DataFrame:
-    """Read the people of the requests that came in before this one and are not pooled with it.
+    """Read the people of the requests received on earlier days and not pooled with this one.
 
     Parameters
     ----------
@@ -491,7 +491,7 @@ def people_of_others(request: Request, requests_folder: Path) -> pd.DataFrame:
         with suppress(Unusable):
             one = read_request(folder)
             may_be_used = one.data_sharing is not None and one.id not in withdrawn | own
-            if may_be_used and (one.received, one.id) < (request.received, request.id):
+            if may_be_used and one.received < request.received:
                 stamps = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
                 parts.append(_people_of(folder, tuple(sorted(stamps.items()))))
     people = pd.concat(parts, ignore_index=True) if parts else no_people()

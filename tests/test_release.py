@@ -4,6 +4,7 @@ The notebooks here are tiny and their pages a few words; the whole chain is in t
 """
 
 import ast
+import datetime as dt
 import hashlib
 import json
 import os
@@ -159,7 +160,11 @@ def test_the_manifest_holds_every_file_input_and_version(month):
         listed = made["files"].get(name)
         compared = name not in ("manifest.json", "run.json")
         assert listed == (hashlib.sha256(content).hexdigest() if compared else None), name
-    assert set(made["inputs"]["requests"]["harbour"]) == {"request.toml", "upload"}
+    assert set(made["inputs"]["requests"]["harbour"]) == {
+        "request.toml",
+        "upload",
+        "earlier uploads",
+    }
     assert made["inputs"]["log.csv"] == hashlib.sha256(LOG.encode()).hexdigest()
     assert made["vintage"]["name"] == "tiny"
     assert made["parameters"]["bulletin"] == {"release": "2014-03"}
@@ -208,7 +213,7 @@ def test_a_failing_request_stops_the_month_but_not_the_others(crewed):
     summary = crewed.release()
     assert [failure.name for failure in summary.failures] == ["fails"]
     message = summary.failures[0].message
-    assert "cell vintage: stopped with ValueError" in message
+    assert "cell certain-passes: stopped with ValueError" in message
     assert "Canary" not in message
     log = Path(message.rpartition("Restricted log: ")[2])
     assert "Wilhelmina Canary" in log.read_text()
@@ -631,8 +636,12 @@ def test_the_manifest_holds_the_hash_of_a_review_and_nothing_else_of_it(month):
     _decide(month)
     month.release()
     inputs = month.manifest()["inputs"]["requests"]
-    assert set(inputs["harbour"]) == {"request.toml", "upload", "review"}
-    assert set(inputs["zeal"]) == {"request.toml", "upload"}
+    assert set(inputs["harbour"]) == {"request.toml", "upload", "earlier uploads", "review"}
+    assert set(inputs["zeal"]) == {
+        "request.toml",
+        "upload",
+        "earlier uploads",
+    }
     assert len(inputs["harbour"]["review"]) == 64
     published = b"".join(_files(month.folder).values())
     for told in (b"offender-17", b"statistician 1", b"rare names"):
@@ -726,7 +735,20 @@ def _linkage_steps(source):
 
 def test_a_desk_links_by_the_steps_of_the_master_notebook():
     cells = nbformat.read(MASTER, as_version=4).cells
-    notebook = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    until = [cell.id for cell in cells].index("linkage-table") + 1
+    notebook = "\n".join(cell.source for cell in cells[:until] if cell.cell_type == "code")
     told = _linkage_steps(notebook)
     assert told[-1] == "decide"
     assert _linkage_steps(Path(release.__file__).read_text()) == told
+
+
+def test_a_request_whose_outcomes_were_read_cannot_be_withdrawn_afterwards(month):
+    month.release()
+    day = dt.date.today().isoformat()
+    ledger = json.loads((month.places.restricted / "outcomes_read.json").read_text())
+    assert ledger == {"harbour": day}
+    log = month.places.requests / "log.csv"
+    withdrawn = ROW.format("harbour").replace(",ready,2014-03-13,", f",withdrawn,{day},")
+    log.write_text(log.read_text().replace(ROW.format("harbour"), withdrawn))
+    with pytest.raises(Unusable, match="only before its outcomes are read"):
+        month.release(again=True)

@@ -594,26 +594,33 @@ def test_a_vintage_too_old_for_nearly_all_is_a_fault(late, in_time, faults):
     assert len(request.against(SimpleNamespace(id="a"), upload, old)) == faults
 
 
+def earlier(folder: Path, **options: str) -> Request:
+    """Make a request that was received before the others."""
+    made(folder, **options)
+    form = folder / "request.toml"
+    form.write_text(form.read_text().replace("received = 2013-11-04", "received = 2013-10-30"))
+    return request.read_request(folder)
+
+
 def test_people_of_others_are_those_of_requests_received_before(tmp_path):
-    one = made(tmp_path / "first", count=60)
-    two = made(tmp_path / "second", count=61)
-    made(tmp_path / "third", count=62, top='extends = ["second"]')
-    last = request.read_request(tmp_path / "third")
-    assert request.people_of_others(one, tmp_path).empty
-    assert set(request.people_of_others(two, tmp_path)["source"]) == {"first"}
+    first = earlier(tmp_path / "first", count=60)
+    same_day = made(tmp_path / "second", count=61)
+    last = made(tmp_path / "third", count=62, top='extends = ["second"]')
+    assert request.people_of_others(first, tmp_path).empty
+    assert set(request.people_of_others(same_day, tmp_path)["source"]) == {"first"}
     assert set(request.people_of_others(last, tmp_path)["source"]) == {"first"}
 
 
 def test_people_of_others_leaves_out_who_refused_and_what_cannot_be_read(tmp_path):
     refused = people(60, participation="refused") + people(3, surname="Ingvarsdo")
-    made(tmp_path / "first", upload=text(refused))
-    made(tmp_path / "broken").folder.joinpath("upload.csv").write_text("no,columns")
+    earlier(tmp_path / "first", upload=text(refused))
+    earlier(tmp_path / "broken").folder.joinpath("upload.csv").write_text("no,columns")
     last = made(tmp_path / "second")
     assert len(request.people_of_others(last, tmp_path)) == 3
 
 
 def test_people_of_others_are_read_again_when_a_file_has_changed(tmp_path):
-    first = made(tmp_path / "first", count=60)
+    first = earlier(tmp_path / "first", count=60)
     last = made(tmp_path / "second")
     assert len(request.people_of_others(last, tmp_path)) == 60
     (first.folder / "upload.csv").write_text(text(people(64)))
