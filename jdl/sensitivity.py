@@ -18,7 +18,7 @@ from jdl import disclosure
 from jdl.disclosure import NOT_BALANCED, NOT_LINKED, RULES, Rules
 from jdl.effects import Effect
 from jdl.linkage import Links
-from jdl.matching import Matched, Specification, leaving_out
+from jdl.matching import Matched, Specification, leaving_out, reweighed
 from jdl.matching.formula import words
 
 TOO_FEW = "not analysed because too few people were found"
@@ -249,6 +249,26 @@ def first_tried(headline: Matched) -> dict[str, Callable[[], Matched]]:
     return {label: lambda: replace(first, accepted=True)}
 
 
+def by_same_score(
+    headline: Matched, specification: Specification, *, accept: Callable[[Matched], Any]
+) -> Matched:
+    """Match the headline's candidates again by its own score, with the verdict on their balance.
+
+    Parameters
+    ----------
+    headline : Matched
+    specification : Specification
+        Of the same formula.
+    accept : callable
+        The rule, see ``balance.judge``.
+    """
+    return _judged(reweighed(headline, specification), accept)
+
+
+def _judged(matched: Matched, accept: Callable[[Matched], Any]) -> Matched:
+    return replace(matched, accepted=bool(matched.treatment_n and accept(matched).accepted))
+
+
 def other_calipers(
     kept: Specification, calipers: Sequence[float], match: Callable[[Specification], Matched]
 ) -> dict[str, Callable[[], Matched]]:
@@ -292,8 +312,7 @@ def without_each(
     match = leaving_out(headline)
 
     def lacking(name: str) -> Matched:
-        matched = match(_lacking(kept, terms, name), name)
-        return replace(matched, accepted=bool(matched.treatment_n and accept(matched).accepted))
+        return _judged(match(_lacking(kept, terms, name), name), accept)
 
     return {
         f"without {labels[name]}": partial(lacking, name)

@@ -1,6 +1,7 @@
 """The result for other choices: who is run, what is told of it, and what is never read."""
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -332,6 +333,34 @@ def test_each_variable_is_left_out_once(matched):
         np.testing.assert_allclose(found.frame["weight"], whole.frame["weight"], atol=1e-9)
         assert found.auc == pytest.approx(whole.auc)
         assert found.effective_n == pytest.approx(whole.effective_n)
+
+
+def test_another_caliper_by_the_same_score_is_the_match_made_anew(matched):
+    made = sensitivity.other_calipers(
+        matched.specification,
+        [0.2, 0.05],
+        partial(
+            sensitivity.by_same_score, matched, accept=lambda _: SimpleNamespace(accepted=True)
+        ),
+    )
+    found = made["caliper of 0.05 standard deviations"]()
+    whole = matching.match(
+        matched.frame.drop(columns=["score", "logit", "weight"]),
+        found.specification,
+        estimator=smf.logit,
+    )
+    assert found.specification.caliper == 0.05
+    assert found.accepted
+    pd.testing.assert_frame_equal(found.frame, whole.frame)
+    for name in ("auc", "caliper_width", "effective_n"):
+        assert getattr(found, name) == pytest.approx(getattr(whole, name))
+    assert found.treatment_lost == whole.treatment_lost
+
+
+def test_by_the_same_score_nobody_matched_is_not_accepted(matched):
+    narrow = replace(matched.specification, caliper=-1.0, method="radius")
+    said = SimpleNamespace(accepted=True)
+    assert not sensitivity.by_same_score(matched, narrow, accept=lambda _: said).accepted
 
 
 def test_without_a_variable_the_balance_is_judged_too(matched):

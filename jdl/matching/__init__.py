@@ -7,7 +7,7 @@ candidates whose logit lies within a caliper, and shares a weight of one among t
 
 from jdl.matching.calipers import caliper_width, radius, within
 from jdl.matching.plan import Attempt, Matched, Specification, Verdict
-from jdl.matching.search import first_accepted, leaving_out, match
+from jdl.matching.search import first_accepted, leaving_out, match, reweighed
 
 __all__ = [
     "Attempt",
@@ -19,5 +19,6 @@ __all__ = [
     "leaving_out",
     "match",
     "radius",
+    "reweighed",
     "within",
 ]

@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Rows = NDArray[np.int64]
 
-SAMPLED = 20
+SAMPLED = 7
 """Candidates in the case-control sample for each treated person."""
 FEWEST = 5000
 """Candidates in the case-control sample at least."""

@@ -187,20 +187,63 @@ def leaving_out(
             weight[inside], width, _ = _weigh(
                 fitted.logit, design, treated[inside], specification, strata
             )
-        return replace(
-            matched,
-            frame=matched.frame.assign(score=expit(logit), logit=logit, weight=weight),
-            specification=specification,
-            attempts=(),
-            accepted=False,
-            caliper_width=width,
-            auc=_auc(treated[inside], fitted.logit) if fitted.converged else None,
-            notes=(),
-            first=None,
-            **_counts(treated, weight, matched.frame[person]),
-        )
+        auc = _auc(treated[inside], fitted.logit) if fitted.converged else None
+        return _again(matched, specification, logit, weight, width, auc, person)
 
     return match_without
+
+
+def reweighed(
+    matched: Matched, specification: Specification, *, person: str = "offender_id"
+) -> Matched:
+    """Match the same candidates again by the score that they have, within another caliper.
+
+    Parameters
+    ----------
+    matched : Matched
+        With a score.
+    specification : Specification
+        Of the same formula; radius matching.
+    person : str
+        The column of person identifiers.
+
+    Returns
+    -------
+    Matched
+        As `match` would give it, but for the model's notes; not yet accepted.
+    """
+    frame = matched.frame
+    treated = frame[specification.treated].to_numpy(dtype=bool)
+    logit, weight = frame["logit"].to_numpy(dtype=float), np.zeros(len(frame))
+    inside = ~np.isnan(logit)
+    strata = support.strata(frame.loc[inside], specification.exact)
+    weight[inside], width = _radius(logit[inside], treated[inside], specification, strata)
+    return _again(matched, specification, logit, weight, width, matched.auc, person)
+
+
+def _again(
+    matched: Matched,
+    specification: Specification,
+    logit: Floats,
+    weight: Floats,
+    width: float | None,
+    auc: float | None,
+    person: str,
+) -> Matched:
+    """Return the same candidates with other weights."""
+    treated = matched.frame[specification.treated].to_numpy(dtype=bool)
+    return replace(
+        matched,
+        frame=matched.frame.assign(score=expit(logit), logit=logit, weight=weight),
+        specification=specification,
+        attempts=(),
+        accepted=False,
+        caliper_width=width,
+        auc=auc,
+        notes=(),
+        first=None,
+        **_counts(treated, weight, matched.frame[person]),
+    )
 
 
 def _weigh(
