@@ -22,7 +22,7 @@ from scipy.linalg import solve_triangular
 from scipy.special import expit, stdtr, stdtrit
 
 from jdl.effects import ALL, Effect, compare
-from jdl.matching import entropy, formula, support
+from jdl.matching import Specification, entropy, formula, support
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -609,6 +609,31 @@ def adjust(
     """
     given = compare(frame, measure) if effect is None else effect
     return adjust_all(frame, {measure: given}, terms, **choices)[measure]
+
+
+def beside(
+    frame: pd.DataFrame,
+    effects: Mapping[str, Effect],
+    specification: Specification,
+    **choices: Any,
+) -> dict[str, Adjusted]:
+    """Adjust each measure as the match was made; see `adjust_all`, whose `choices` it takes.
+
+    Parameters
+    ----------
+    frame, effects
+        As in `adjust_all`.
+    specification : Specification
+        Of the match: its terms, its method and its exact columns.
+    **choices
+        As in `adjust_all`.
+
+    Returns
+    -------
+    dict of str to Adjusted
+    """
+    made = specification
+    return adjust_all(frame, effects, made.terms, method=made.method, exact=made.exact, **choices)
 
 
 def adjust_all(

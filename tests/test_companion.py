@@ -450,6 +450,9 @@ def test_after_entropy_balancing_what_is_suppressed_stays_so_and_nothing_is_mode
     effects = compare_all(frame, list(ALL))
     made = matched.specification
     checks = adjust_all(frame, effects, matched.terms, method=made.method, exact=made.exact)
+    assert companion.beside(frame, effects, made) == checks
+    by_radius = replace(made, method="radius")
+    assert companion.beside(frame, effects, by_radius) == adjust_all(frame, effects, made.terms)
     for name, effect in effects.items():
         assert checks[name].model == "entropy balancing"
         assert (checks[name].conclusion == "suppressed") == (effect.conclusion == "suppressed")
