@@ -412,7 +412,7 @@ def run(
         The headline.
     choose, match, read, compare, adjust : callable
         The notebook's own stages. `compare` takes the name of the analysis, `adjust` takes
-        the sample, the effects and the terms of the score.
+        the sample, the effects and the specification of the match.
     rules : Rules
         The thresholds of disclosure control.
 
@@ -445,7 +445,7 @@ def run(
             return Analysed(one, matched)
         sample = read(matched)
         results = compare(sample, analysis=one.id)
-        checks = adjust(sample, {name: results[name] for name in CHECKED}, matched.terms)
+        checks = adjust(sample, {name: results[name] for name in CHECKED}, matched.specification)
         return Analysed(one, matched, sample, results, checks)
 
     return tuple(analysed(one) for one in wanted)

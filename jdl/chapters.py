@@ -352,10 +352,15 @@ def by_links(tried: Sequence[Choice], *, significance: float) -> Group | None:
     )
 
 
+BEFORE = "Outcome before the index date, which nothing later can change"
+REFUSED = "People who were referred and did not take part (no effect expected)"
+
+
 def by_method(
     tried: Sequence[Choice],
-    controls: Mapping[str, Effect | None],
-    bounds: Bounds | None = None,
+    past: Effect | None,
+    refused: Effect | None,
+    bounds: Bounds | None,
     *,
     significance: float,
 ) -> Group | None:
@@ -365,12 +370,13 @@ def by_method(
     ----------
     tried : sequence of Choice
         See ``sensitivity.by_method``.
-    controls : mapping of str to Effect or None
-        The negative controls by what they are called in print, cleared.
+    past, refused : Effect or None
+        The negative controls, cleared.
     bounds : Bounds or None
         Of the 1:1 match.
     significance : float
     """
+    controls = {BEFORE: past, REFUSED: refused}
     return _group(
         sensitivity_statement=checks.sensitivity_statement(tried, controls=controls),
         sensitivity_table=checks.sensitivity_table(

@@ -315,7 +315,7 @@ def without_each(
         return _judged(match(_lacking(kept, terms, name), name), accept)
 
     return {
-        f"without {labels[name]}": partial(lacking, name)
+        f"without “{labels[name]}”": partial(lacking, name)
         for name in dict.fromkeys(_variable(term) for term in terms)
         if name in labels
     }

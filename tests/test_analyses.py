@@ -214,7 +214,7 @@ def test_the_other_start_of_the_follow_up_stands_beside_the_headline(leads, afte
 def groups(people, *, accepted=True):
     """Matched groups of these treated people."""
     frame = pd.DataFrame({"disposal_id": sorted(people), "treated": 1, "weight": 1.0})
-    return SimpleNamespace(accepted=accepted, terms="age", attempts=("one",), frame=frame)
+    return SimpleNamespace(accepted=accepted, specification="age", attempts=("one",), frame=frame)
 
 
 EVERYBODY = frozenset(located(40)["disposal_id"])
@@ -243,8 +243,8 @@ class Stages:
     def compare(self, sample, *, analysis):
         return dict.fromkeys(("rate", "frequency", "days_to_first"), analysis)
 
-    def adjust(self, sample, effects, terms):
-        return dict.fromkeys(effects, terms)
+    def adjust(self, sample, effects, specification):
+        return dict.fromkeys(effects, specification)
 
     def run(self, *wanted):
         return analyses.run(

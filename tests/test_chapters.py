@@ -225,12 +225,11 @@ def test_whether_the_result_depends_on_links_and_method():
     assert parts(chapters.by_links(CHOICES, significance=0.05)) == [
         "linkage-sensitivity", "linkage-sensitivity-table",
     ]  # fmt: skip
-    controls = {"Outcome before the index date": CONTROL, "People who refused": None}
-    told = chapters.by_method(METHODS, controls, significance=0.05)
+    told = chapters.by_method(METHODS, CONTROL, None, None, significance=0.05)
     assert parts(told) == ["sensitivity-statement", "sensitivity-table"]
     assert len(told.parts["sensitivity-table"].rows) == len(METHODS) + 1
     bounds = Bounds((1.0, 1.5), (0.004, 0.2), "fewer", 400, 180)
-    told = chapters.by_method(METHODS, {}, bounds, significance=0.05)
+    told = chapters.by_method(METHODS, None, None, bounds, significance=0.05)
     assert parts(told)[-1] == "bounds-table"
 
 

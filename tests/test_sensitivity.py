@@ -319,7 +319,7 @@ def matched(request):
 def test_each_variable_is_left_out_once(matched):
     labels = {"region": "region", "age": "age in years"}
     made = sensitivity.without_each(matched, labels, lambda _: SimpleNamespace(accepted=True))
-    assert list(made) == ["without region", "without age in years"]
+    assert list(made) == ["without “region”", "without “age in years”"]
     for name, without in zip(("region", "age"), made.values(), strict=True):
         found = without()
         terms = " + ".join(term for term in matched.terms.split(" + ") if name not in term)
@@ -368,7 +368,7 @@ def test_without_a_variable_the_balance_is_judged_too(matched):
     made = sensitivity.without_each(
         matched, {"age": "age"}, lambda one: SimpleNamespace(accepted=judged.append(one.terms))
     )
-    assert not made["without age"]().accepted
+    assert not made["without “age”"]().accepted
     assert [terms.split(" + ")[:2] for terms in judged] == [["C(region)", "works"]]
     assert "age" not in judged[0]
 
