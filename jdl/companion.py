@@ -8,7 +8,6 @@ the measured differences; it cannot remove unmeasured ones, and the headline sta
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -793,8 +792,8 @@ class _Balanced:
 
 def _columns(used: pd.DataFrame, terms: str) -> formula.Design:
     """Return the terms as numbers, built from the columns that they name."""
-    words = set(re.findall(r"[^\W\d]\w*", terms))
-    return formula.design(terms, used[[column for column in used.columns if column in words]])
+    named = formula.words(terms)
+    return formula.design(terms, used[[column for column in used.columns if column in named]])
 
 
 def _adjusted(

@@ -30,6 +30,8 @@ SEPARATION_ERROR = 10.0
 """Standard error of a coefficient, per unit of an indicator or per SD of a number, from which the
 data hardly determine it: one group has (nearly) nobody, or everybody, in that part."""
 
+TOO_LARGE = "The fit of the score met numbers too large to compute with on its way."
+
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Score:
@@ -159,10 +161,11 @@ def fit(
     out, rows = score.repeated(whole.values, score.case_control(treated))
     kept = whole.without(out)
     notes = _repeated(whole, out)
-    found, said = None, [""]
+    found: Score | None = None
+    said: list[str] = []
     if rows is not None:
         found, said = _solve(kept, treated, rows, estimator, specification.formula, ready)
-    if said:
+    if found is None or TOO_LARGE in said:
         found, said = _solve(kept, treated, None, estimator, specification.formula, ready)
     return found, kept, [*notes, *said]
 
@@ -194,7 +197,7 @@ def _solve(
     if loose:
         notes = [f"The score is close to separating the groups{_because(loose)}."]
     elif kinds:
-        notes = ["The fit of the score met numbers too large to compute with on its way."]
+        notes = [TOO_LARGE]
     index = pd.Index(kept.names)
     solved = Score(
         params=pd.Series(found.coefficients, index),
