@@ -255,10 +255,11 @@ def checked(
     significance : float
     """
     told = cleared.effects, cleared.adjusted
+    made = any(one.conclusion != "suppressed" for one in cleared.adjusted.values())
     beside = f"within the same {kind}s" if f"same-{kind}" in results else None
     return _group(
-        adjusted_statement=checks.adjusted_statement(*told, significance=significance),
-        adjusted_table=checks.adjusted_table(*told, significance=significance),
+        adjusted_statement=made and checks.adjusted_statement(*told, significance=significance),
+        adjusted_table=made and checks.adjusted_table(*told, significance=significance),
         places_statement=checks.places_statement(places, kind=kind, words=words, beside=beside),
         unmeasured_statement=checks.unmeasured_statement(unmeasured, labels=LABELS),
     )
@@ -364,7 +365,7 @@ def by_method(
     *,
     significance: float,
 ) -> Group | None:
-    """Return whether the result depends on the method.
+    """Return whether the result depends on the method; None without a result.
 
     Parameters
     ----------
@@ -377,6 +378,8 @@ def by_method(
     significance : float
     """
     controls = {BEFORE: past, REFUSED: refused}
+    if tried[0].conclusion == "suppressed":
+        return None
     return _group(
         sensitivity_statement=checks.sensitivity_statement(tried, controls=controls),
         sensitivity_table=checks.sensitivity_table(

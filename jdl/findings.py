@@ -445,10 +445,13 @@ def cannot_say(effects: Mapping[str, Effect], *, words: Words, programme: str) -
     Returns
     -------
     Sentences
-        First by measure, then what holds for every report: other reasons, relative claims,
-        comparison with other rates, those not analysed.
+        First by measure, then what holds for every report with a result: other reasons, relative
+        claims, comparison with other rates, those not analysed.
     """
     items = [Sentence.of(_unsayable(e, programme)) for e in _in_order(effects)]
+    if not any(is_reported(effect) for effect in effects.values()):
+        neither = f"It cannot be said that {programme} works, or that it does not."
+        return Sentences((*items, Sentence.of(neither)))
     always = (
         f"It cannot be said that {programme} is the only reason for a difference between the "
         "groups: they are alike on recorded characteristics, but may differ in ways that are not "

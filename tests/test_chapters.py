@@ -273,3 +273,8 @@ def test_groups_that_are_not_alike_are_recorded_with_their_sizes():
     content = recorded(one(matched=refused), results={"headline": Cleared({"rate": rate}, ())})
     assert content["analyses"][0]["status"] == "not balanced"
     assert content["analyses"][0]["treatment_n"] == 900
+
+
+def test_without_a_headline_result_no_check_of_it_is_published():
+    nothing = [replace(METHODS[0], conclusion="suppressed"), *METHODS[1:]]
+    assert chapters.by_method(nothing, CONTROL, None, None, significance=0.05) is None
