@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from jdl.companion import UNRECORDED
 from jdl.disclosure import RULES, Rules, are_apart
 from jdl.effects import Effect
 from jdl.matching import Attempt, Matched, Specification
@@ -26,7 +27,6 @@ NATIONAL_FIELDS = {
     "prison": "prison",
 }  # fmt: skip
 """What a request calls a subgroup, and the national column it is read from."""
-UNRECORDED = "not recorded"
 WAITING = "days_to_start"
 FROM_INDEX_DATE = "Service's version, year from the index date"
 FROM_START = "Year from the start of the intervention"

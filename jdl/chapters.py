@@ -256,11 +256,14 @@ def checked(
     """
     told = cleared.effects, cleared.adjusted
     made = any(one.conclusion != "suppressed" for one in cleared.adjusted.values())
+    clustered = any("by place" in (one.errors or "") for one in cleared.adjusted.values())
     beside = f"within the same {kind}s" if f"same-{kind}" in results else None
     return _group(
         adjusted_statement=made and checks.adjusted_statement(*told, significance=significance),
         adjusted_table=made and checks.adjusted_table(*told, significance=significance),
-        places_statement=checks.places_statement(places, kind=kind, words=words, beside=beside),
+        places_statement=checks.places_statement(
+            places, kind=kind, words=words, beside=beside, clustered=clustered
+        ),
         unmeasured_statement=checks.unmeasured_statement(unmeasured, labels=LABELS),
     )
 

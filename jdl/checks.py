@@ -48,6 +48,15 @@ from jdl.wording import (
 
 # --- The adjusted check --------------------------------------------------------------------------
 
+BALANCED = "entropy balancing"
+_HOW = {
+    False: "The adjusted check models the outcome in the comparison group from what people were "
+    "matched on, and predicts from it what the treatment group would have done. It removes "
+    "recorded differences that matching left, and cannot remove those that are not recorded.",
+    True: "Entropy balancing has made the groups equal on everything they were matched on. The "
+    "adjusted check is the same difference, with an error that knows how the weights were made. It "
+    "cannot remove differences that are not recorded.",
+}
 _SIDES = {"reduction": "lower", "increase": "higher"}
 
 
@@ -90,8 +99,11 @@ def adjusted_statement(
 
 def _adjusted_rate(effect: Effect, check: Adjusted, significance: float) -> Sentence:
     lead = (
-        "As a check, the comparison was made again with an adjustment for the recorded differences "
-        "that matching had left"
+        "As a check, the difference was tested again with an error that knows how the groups were "
+        "made equal on everything they were matched on"
+        if check.model == BALANCED
+        else "As a check, the comparison was made again with an adjustment for the recorded "
+        "differences that matching had left"
     )
     if check.conclusion == "suppressed" or is_missing(check.ci_low):
         reason = (check.reason or WITHHELD).rstrip(".")
@@ -199,10 +211,7 @@ def adjusted_table(
         ),
         rows or (("None", *(NOT_APPLICABLE,) * 5),),
         (
-            "The adjusted check models the outcome in the comparison group from what people were "
-            "matched on, and predicts from it what the treatment group would have done. It removes "
-            "recorded differences that matching left, and cannot remove those that are not "
-            "recorded.",
+            _HOW[any(check.model == BALANCED for check in adjusted.values())],
             SHORTHAND,
         ),
     )
@@ -254,7 +263,12 @@ def _told_interval(effect: Effect) -> Cell:
 
 
 def places_statement(
-    places: int | None, *, kind: str, words: Words, beside: str | None = None
+    places: int | None,
+    *,
+    kind: str,
+    words: Words,
+    beside: str | None = None,
+    clustered: bool = True,
 ) -> Sentence:
     """Return from how many places people come, and whether the effect can be told from the place.
 
@@ -267,8 +281,10 @@ def places_statement(
     words : Words
     beside : str, optional
         What the comparison within the same places is called in print, where it was made.
+    clustered : bool
+        Whether the errors of the adjusted check allow for places.
     """
-    if places is None:
+    if not places:
         return Sentence.of(
             f"In which {kind} people were is not known, so it cannot be said whether a difference "
             f"belongs to the programme or to the {kind}."
@@ -280,6 +296,8 @@ def places_statement(
         f" {plural(told, kind, f'{kind}s')}",
     )
     fewest = spelled("places.fewest", FEWEST_PLACES, f"{kind}s")
+    if places >= FEWEST_PLACES and not clustered:
+        return Sentence.of(*lead, ".")
     if places >= FEWEST_PLACES:
         return Sentence.of(
             *lead,

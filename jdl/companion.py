@@ -29,6 +29,7 @@ Codes = NDArray[np.int64]
 MODELS = {"rate": "logistic", "frequency": "quasi-Poisson", "days": "linear"}
 """The model of the outcome by kind of measure."""
 
+UNRECORDED = "not recorded"
 FEWEST_PLACES = 10
 """Treated places from which errors are clustered by place."""
 
@@ -635,6 +636,20 @@ def beside(
     return adjust_all(frame, effects, made.terms, method=made.method, exact=made.exact, **choices)
 
 
+def places_of(treated: pd.DataFrame, place: str) -> int:
+    """Count the places that treated people come from.
+
+    Parameters
+    ----------
+    treated : DataFrame
+        Treated people with a match.
+    place : str
+        The column; whose place is not recorded counts for none.
+    """
+    known = treated[place].dropna()
+    return int(known[known != UNRECORDED].nunique())
+
+
 def adjust_all(
     frame: pd.DataFrame,
     effects: Mapping[str, Effect],
@@ -692,7 +707,7 @@ def adjust_all(
         person=pd.factorize(used[person])[0],
         place=pd.factorize(used[place], use_na_sentinel=False)[0] if place in used else None,
     )
-    places = int(used.loc[rows.treated, place].nunique()) if place in used else None
+    places = places_of(used.loc[rows.treated], place) if place in used else None
     check: _Check | None = None
     results = {}
     for name, effect in effects.items():

@@ -162,6 +162,22 @@ def test_places(places, beside, said):
     assert hold_words(told).text == said
 
 
+def test_places_that_the_errors_do_not_know_are_only_counted():
+    told = checks.places_statement(12, kind="region", words=MEN, clustered=False)
+    assert hold_words(told).text == "The men analysed come from twelve regions."
+
+
+def test_the_check_of_groups_made_equal_is_said_otherwise():
+    made = replace(check(), model="entropy balancing", errors="M-estimation by person")
+    assert adjusted(made)[0].startswith(
+        "As a check, the difference was tested again with an error that knows how the groups were "
+        "made equal on everything they were matched on. By this adjusted check, the difference in "
+    )
+    table = checks.adjusted_table(EFFECTS, {"rate": made})
+    assert "Entropy balancing has made the groups equal" in table.notes[0]
+    assert "models the outcome" in checks.adjusted_table(EFFECTS, {"rate": check()}).notes[0]
+
+
 # --- Everyone -------------------------------------------------------------------------------------
 
 

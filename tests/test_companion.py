@@ -476,3 +476,8 @@ def test_intervals_after_entropy_balancing_cover_at_their_level():
         ours = of_balanced(matched, "days_to_first")
         covered += ours.ci_low <= 0 <= ours.ci_high
     assert 182 <= covered <= 197
+
+
+def test_a_place_that_is_not_recorded_is_none():
+    regions = pd.DataFrame({"region": ["north", "south", "not recorded", None, "north"]})
+    assert companion.places_of(regions, "region") == 2
