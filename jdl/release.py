@@ -740,6 +740,7 @@ def _job(month: Month, entry: Entry, made_from: dict[str, Any]) -> Job:
                 made_from["inputs"]["requests"][name],
                 entry.parameters,
                 _told_by_log(month, entry.request),
+                made_from["inputs"]["earlier"] if entry.request.extends else {},
                 made_from["inputs"]["release"],
                 made_from["vintage"],
                 made_from["code"]["sha256"],

@@ -11,6 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from jdl import sentence
+
 MONTHS = ("2014-01", "2014-02", "2014-03")
 REPORT_FILES = {
     "report.html", "report.pdf", "annex.ods", "audit.html", "data_quality.html", "notebook.ipynb",
@@ -213,16 +215,61 @@ def _run(request_id, synthetic_out, requests, tmp_path):
     return json.loads((folder / "result.json").read_text()), (folder / "report.html").read_text()
 
 
+def _override(form, **values):
+    lines = [f'{name} = {{value = {value}, reason = "To try"}}' for name, value in values.items()]
+    form.write_text("\n".join([form.read_text(), "[method]", *lines, ""]))
+
+
+def test_entropy_balancing_is_the_last_resort(synthetic_out, changed, tmp_path):
+    _override(changed / "green-shoots" / "request.toml", balance_limit=0.0001)
+    result, page = _run("green-shoots", synthetic_out, changed, tmp_path)
+    headline = result["analyses"][0]
+    assert headline["balance"]["specification"] == "entropy balancing"
+    assert headline["balance"]["worst"] < 0.0001
+    assert headline["sensitivity"][1]["label"] == "first specification (caliper 0.2)"
+    assert "Entropy balancing has made the groups equal" in page
+
+
 def test_groups_that_cannot_be_made_alike_get_no_conclusion(synthetic_out, changed, tmp_path):
     form = changed / "green-shoots" / "request.toml"
-    override = 'balance_limit = {value = 0.0001, reason = "To shut the gate"}'
-    form.write_text(f"{form.read_text()}\n[method]\n{override}\n")
+    _override(form, balance_limit=0.0001, second_order_limit=0.0001)
     result, page = _run("green-shoots", synthetic_out, changed, tmp_path)
-    (analysis,) = result["analyses"]
-    assert not analysis["balance"]["accepted"]
-    assert {m["conclusion"] for m in analysis["measures"]} == {"suppressed"}
-    assert {m["difference"] for m in analysis["measures"]} == {None}
+    assert {analysis["status"] for analysis in result["analyses"]} == {"not balanced"}
+    measures = [m for analysis in result["analyses"] for m in analysis["measures"]]
+    assert {m["conclusion"] for m in measures} == {"suppressed"}
+    assert {m["difference"] for m in measures} == {None}
     assert "could not be made alike" in page
+    sizes = {analysis["treatment_n"] for analysis in result["analyses"]} - {None}
+    assert all(one == other or abs(one - other) >= 10 for one in sizes for other in sizes)
+
+
+def test_the_landmark_analysis_leads_where_many_start_late(synthetic_out, changed, tmp_path):
+    _override(changed / "womens-link" / "request.toml", late_share=0.03)
+    result, page = _run("womens-link", synthetic_out, changed, tmp_path)
+    headline, beside = result["analyses"]
+    assert (headline["id"], beside["id"]) == ("headline", "index-date")
+    assert headline["treatment_n"] == beside["treatment_n"]
+    assert "Service's version, year from the index date" in page.replace("&#x27;", "'")
+    reasons = {step["reason"] for step in result["funnel"]}
+    assert reasons & {"other reasons", sentence.OFFENDED}
+
+
+def test_every_analysis_of_the_plan_is_in_the_record(results):
+    made = {name: [a["id"] for a in result["analyses"]] for name, result in results.items()}
+    assert made["harbour-mentoring"][:3] == ["headline", "male", "female"]
+    assert {"group-mentor-1", "group-mentor-2"} <= set(made["harbour-mentoring"])
+    assert made["family-matters-pooled"] == ["headline", "new-people"]
+    assert {"run-everyone", "run-assessed"} <= set(made["clear-course"])
+    assert "landmark" in made["womens-link"]
+
+
+def test_the_adjusted_check_stands_beside_every_headline(results):
+    for name, result in results.items():
+        for analysis in (a for a in result["analyses"] if a["headline"]):
+            told = {m["measure"]: m for m in analysis["measures"]}
+            check = told["rate"]["companion"]
+            assert check["ci_low"] < check["difference"] < check["ci_high"], name
+            assert abs(check["difference"] - told["rate"]["difference"]) < 0.03, name
 
 
 def test_too_few_people_found_is_a_notice_without_a_number(synthetic_out, changed, tmp_path):
@@ -243,6 +290,9 @@ def test_too_few_people_found_is_a_notice_without_a_number(synthetic_out, change
 
 
 def test_the_same_inputs_give_the_same_bytes(outputs, synthetic_out, tmp_path):
+    earlier = Path("2014-01", "bulletin", "results.csv")
+    (tmp_path / earlier).parent.mkdir(parents=True)
+    shutil.copy(outputs / earlier, tmp_path / earlier)
     done = _jdl("run", "family-matters-pooled", *_folders(synthetic_out, tmp_path), "--jobs", 1)
     assert done.returncode == 0, done.stdout + done.stderr
     again = tmp_path / ".work" / "2014-03" / "family-matters-pooled"
