@@ -171,16 +171,20 @@ def by_method(
     -------
     tuple of Choice
         The headline, named ``as reported``, then the others as given; those whose balance was not
-        accepted without a result.
+        accepted without a result. Without a result of the headline no other is made.
 
     Notes
     -----
     What may be told beside what follows the rule of `by_linkage`.
     """
-    made = {"as reported": lambda: headline, **others}
-    runs = [_compared(match(), read, compare, rules) for match in made.values()]
+    first = _compared(headline, read, compare, rules)
+    if first.told.conclusion == "suppressed":
+        runs = [first, *(_Run(Choice("", reason=NO_HEADLINE)) for _ in others)]
+    else:
+        runs = [first, *(_compared(match(), read, compare, rules) for match in others.values())]
+    labels = ("as reported", *others)
     told = _told(runs, rules)
-    return tuple(replace(one, label=label) for label, one in zip(made, told, strict=True))
+    return tuple(replace(one, label=label) for label, one in zip(labels, told, strict=True))
 
 
 def alone(
@@ -307,6 +311,8 @@ def without_each(
         The rule, see ``balance.judge``. The variable left out is part of the verdict no less than
         the others.
     """
+    if headline.model is None:
+        return {}
     kept = headline.specification
     terms = kept.terms.split(" + ")
     match = leaving_out(headline)

@@ -699,3 +699,21 @@ def test_the_benchmark_runs_at_toy_size_and_its_cases_agree():
         "jdl, arrays", "jdl, frame and formula", "plain scikit-learn script", "floor"
     ]  # fmt: skip
     assert all(float(cell[2]) >= 0 and float(cell[3]) > 0 for cell in cells)
+
+
+def test_a_number_that_all_treated_people_share_is_the_only_one_in_the_pool():
+    rng = np.random.default_rng(3)
+    n = 2000
+    frame = pd.DataFrame(
+        {
+            "offender_id": [f"p{one}" for one in range(n)],
+            "age": rng.normal(30, 8, n),
+            "rare": rng.integers(0, 4, n),
+            "treated": (np.arange(n) < 100).astype(int),
+        }
+    )
+    frame.loc[frame["treated"] == 1, "rare"] = 0
+    found = match(frame, Specification("one", "treated ~ age + rare", 0.2), estimator=smf.logit)
+    assert found.treatment_n >= 95
+    assert found.outside_support == int(((frame["treated"] == 0) & (frame["rare"] != 0)).sum())
+    assert "rare: " in " ".join(found.notes)

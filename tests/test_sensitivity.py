@@ -466,3 +466,15 @@ def test_no_outcome_is_read_of_people_who_refused_and_are_unlike():
     effect, _ = of_refused(world, *referred(range(100)))
     assert effect is None
     assert "read" not in world.asked
+
+
+def test_without_a_result_of_the_headline_no_other_groups_are_made():
+    told, asked = by_method(
+        groups(range(200), accepted=False), {"caliper": lambda: pytest.fail("made")}
+    )
+    assert asked.count("read") == 0
+    assert [choice.reason for choice in told] == [NOT_BALANCED, NO_HEADLINE]
+
+
+def test_without_a_score_no_variable_is_left_out(matched):
+    assert sensitivity.without_each(replace(matched, model=None), {"age": "age"}, None) == {}

@@ -68,12 +68,16 @@ def _earlier(candidates: pd.DataFrame) -> Flags:
 def common(
     candidates: pd.DataFrame, treated: Flags, columns: list[str], specification: Specification
 ) -> tuple[Flags, dict[str, tuple[int, int]]]:
-    """Tell who shares every category with the other group; and how many each variable removed."""
+    """Tell who shares every category with the other group; and how many each variable removed.
+
+    Where all treated people have the same number, such as no custodial sentence in the year before,
+    candidates with another are outside too: no finite coefficient would exist.
+    """
     codes = {
         column: code
         for column in columns
         if column != specification.treated
-        and (code := _coded(candidates[column], specification.formula)) is not None
+        and (code := _coded(candidates[column], specification.formula, treated)) is not None
     }
     inside = np.ones(len(candidates), dtype=bool)
     removed: dict[str, tuple[int, int]] = {}
@@ -101,12 +105,19 @@ def one_sided(code: Codes, treated: Flags, inside: Flags) -> Flags:
     return np.append(lonely, np.ones(int(code.max()) + 1 - len(lonely), dtype=bool))[code]
 
 
-def _coded(values: pd.Series[Any], formula: str) -> Codes | None:
-    """Number the categories of a column that has some; numbers are one with two values at most."""
+def _coded(values: pd.Series[Any], formula: str, treated: Flags) -> Codes | None:
+    """Number the categories of a column that has some; numbers are one with two values at most.
+
+    Numbers that are the same for all treated people are two categories: that number, and any other.
+    """
     category = bool(re.search(rf"\bC\(\s*{values.name}\b", formula))
     if category or not pd.api.types.is_numeric_dtype(values):
         return pd.factorize(values)[0].astype(np.intp, copy=False)
-    return _halves(values.to_numpy())
+    numbers = values.to_numpy()
+    ours = numbers[treated]
+    if len(ours) and (ours == ours[0]).all():
+        return (numbers != ours[0]).astype(np.intp)
+    return _halves(numbers)
 
 
 def _halves(values: NDArray[Any]) -> Codes | None:
