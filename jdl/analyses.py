@@ -28,6 +28,8 @@ NATIONAL_FIELDS = {
 }  # fmt: skip
 """What a request calls a subgroup, and the national column it is read from."""
 WAITING = "days_to_start"
+MOST_LEVELS = 12
+"""Levels of a subgroup that are analysed, those with the most people."""
 FROM_INDEX_DATE = "Service's version, year from the index date"
 FROM_START = "Year from the start of the intervention"
 """What the two versions are called where interventions began after the index date."""
@@ -190,7 +192,8 @@ def plan(
     region : str or None
         The region the headline is kept to; then a national analysis stands beside it.
     subgroups : sequence of str
-        Fields whose levels are analysed apart.
+        Fields whose levels are analysed apart; not how far people took part, which is described
+        and never an effect.
     newest : str or None
         The request's own id where it extends others: its new people are analysed alone first.
     places : str or None
@@ -202,7 +205,7 @@ def plan(
     Returns
     -------
     tuple of Wanted
-        Those with too few people too, marked.
+        Those with too few people too, marked; of subgroups the levels that enough people have.
     """
     known = treated.merge(upload, on=["row", "source"], how="left", suffixes=("", "_uploaded"))
     listed = [
@@ -210,7 +213,12 @@ def plan(
         *_runs(known, lead, oasys),
         *_elsewhere(known, region, places),
         *_sexes(known, sex),
-        *(one for name in subgroups for one in _levels(known, name)),
+        *(
+            one
+            for name in subgroups
+            if name != "participation"
+            for one in _levels(known, upload, name, minimum)
+        ),
     ]
     inside = _assessed(known) if lead.assessed else frozenset(known["disposal_id"])
     return tuple(_held(one, lead, inside, region, minimum) for one in listed)
@@ -265,15 +273,27 @@ def _sexes(known: pd.DataFrame, sex: str) -> Iterator[Wanted]:
             yield Wanted(name, label, people)
 
 
-def _levels(known: pd.DataFrame, name: str) -> Iterator[Wanted]:
-    """One analysis a level of a subgroup; who has no level is in none of them."""
+def _levels(known: pd.DataFrame, upload: pd.DataFrame, name: str, minimum: int) -> Iterator[Wanted]:
+    """One analysis a level of a subgroup; who has no level is in none of them.
+
+    A level is named in print by what was uploaded, or for a national field by the records, and only
+    if enough people have it: that a rare one is missing would tell who was not found.
+    """
     column = NATIONAL_FIELDS.get(name, name)
     values = known[column].astype("str").where(known[column].notna())
+    listed = values if name in NATIONAL_FIELDS else _uploaded(upload, column)
+    counts = listed.value_counts()
+    many = counts.loc[counts >= minimum].drop(UNRECORDED, errors="ignore")
     title = name.removeprefix("group_").replace("_", " ")
-    for place, level in enumerate(sorted(set(values.dropna()) - {UNRECORDED}), start=1):
+    for place, level in enumerate(sorted(many.head(MOST_LEVELS).index), start=1):
         people = frozenset(known.loc[values == level, "disposal_id"])
         label = f"{title[0].upper()}{title[1:]}: {level}"
         yield Wanted(f"{name.replace('_', '-')}-{place}", label, people)
+
+
+def _uploaded(upload: pd.DataFrame, column: str) -> pd.Series[str]:
+    took_part = upload.loc[upload["participation"] != "refused", column]
+    return took_part.astype("str").where(took_part.notna())
 
 
 def headline(treated: pd.DataFrame, lead: Run, region: str | None) -> Wanted:

@@ -630,12 +630,14 @@ class Told:
 
     Parameters
     ----------
-    dated : int
-        Treated people whose start is known.
+    known : bool
+        Whether the start of anybody treated is known.
     late, reoffended : Bounds
-        Of them, those who started late, and those who reoffended before they started.
+        Of them, those who started late, and those who reoffended before they started; exact numbers
+        are to the nearest ten, so that people located, less those whose start is known, do not
+        leave a few.
     late_share : float or None
-        None where `late` is not exact.
+        In whole per cent; None where few started late, or few did not.
     median, upper : float or None
         Days from the index date to the start, of those who started after it: the middle, and what
         nine in ten do not exceed; None where few people were counted.
@@ -643,7 +645,7 @@ class Told:
         How late is late.
     """
 
-    dated: int
+    known: bool
     late: Bounds
     reoffended: Bounds
     late_share: float | None
@@ -665,13 +667,16 @@ def clear_gaps(gaps: Gaps, rules: Rules = RULES) -> Told:
     -------
     Told
     """
-    late = clear_part(gaps.late, gaps.dated, rules)
-    many = gaps.after >= rules.group
+    late, many = _tens(gaps.late, rules), gaps.after >= rules.group
+    apart = late.low == late.high
+    if apart and gaps.dated - gaps.late < rules.cell:
+        low = (gaps.dated - rules.cell + 1) // TENS * TENS
+        late, apart = Bounds(low, low + 2 * TENS), False
     return Told(
-        gaps.dated,
+        gaps.dated > 0,
         late,
-        clear_part(gaps.reoffended_within, gaps.dated, rules),
-        gaps.late_share if late.low == late.high else None,
+        _tens(gaps.reoffended_within, rules),
+        round(gaps.late_share, 2) if apart else None,
         gaps.median if many else None,
         gaps.upper if many else None,
         gaps.late_days,
@@ -739,29 +744,105 @@ def _tens(many: int, rules: Rules) -> Bounds:
     return Bounds(near, near)
 
 
-def clear_participation(people: pd.DataFrame, rules: Rules = RULES) -> pd.DataFrame:
+def clear_participation(
+    people: pd.DataFrame,
+    analysed: Iterable[Any],
+    results: Mapping[str, Cleared],
+    rules: Rules = RULES,
+) -> pd.DataFrame:
     """Describe those who completed and the others, as far as that tells of nobody.
 
     Parameters
     ----------
     people : DataFrame
-        One row an analysed treated person: participation and reoffended.
+        One row an analysed treated person: offender_id, participation and reoffended.
+    analysed : iterable of Analysed
+        As for `clear_analyses`.
+    results : mapping of str to Cleared
+        What that let out: the kinds stand beside it, and less it.
     rules : Rules
 
     Returns
     -------
     DataFrame
         participation, people, share, rate. Not a number for kinds with few people, few
-        reoffenders or few others, and for the next smallest until the rest gives none away.
+        reoffenders or few others, and for the next smallest until the rest gives none away; for all
+        where a kind and the analyses told would tell of a few.
     """
     reoffended = people["reoffended"].astype(float)
     counts = pd.DataFrame({"reoffended": reoffended, "left": 1 - reoffended})
     counts = counts.groupby(people["participation"].to_numpy()).sum()
     hidden = counts.index.isin(_hidden(counts, (counts < rules.cell).any(axis=1), rules))
+    shown = people.loc[people["participation"].isin(counts.index[~hidden])]
+    if not _kinds_stand(shown, analysed, results, rules):
+        hidden[:] = True
     many = counts.sum(axis=1).where(~hidden)
     told = pd.DataFrame({"people": many, "share": many / len(people)})
     told["rate"] = counts["reoffended"].where(~hidden) / many
     return told.rename_axis("participation").reset_index()
+
+
+def _kinds_stand(
+    people: pd.DataFrame, analysed: Iterable[Any], results: Mapping[str, Cleared], rules: Rules
+) -> bool:
+    """Whether each kind may stand beside the analyses told and the kinds before it."""
+    outcomes = [
+        _outcomes(one)
+        for one in analysed
+        if one.wanted.id in results
+        and results[one.wanted.id].effects["rate"].conclusion != "suppressed"
+    ]
+    for _, kind in people.groupby("participation"):
+        outcome = kind.set_index("offender_id")["reoffended"].astype(float)
+        if not _may_stand(outcomes, outcome, rules):
+            return False
+        outcomes.append(outcome)
+    return True
+
+
+def clear_looks(
+    results: Mapping[str, Cleared], earlier: Sequence[Mapping[str, Any]], rules: Rules = RULES
+) -> dict[str, Cleared]:
+    """Withhold the new people's results where earlier reports and they would tell of a few.
+
+    Parameters
+    ----------
+    results : mapping of str to Cleared
+        From `clear_analyses`.
+    earlier : sequence of mapping
+        Earlier reports that this one includes: treatment_n and treatment, missing where unknown.
+    rules : Rules
+
+    Returns
+    -------
+    dict of str to Cleared
+
+    Notes
+    -----
+    The people of earlier reports, and all people less the new ones, are nearly the same. Whoever is
+    in one of them only is known to the provider, so both must hold as many people and reoffenders,
+    or differ by at least the smallest cell.
+    """
+    new = results.get("new-people")
+    if new is None or new.effects["rate"].conclusion == "suppressed" or not earlier:
+        return dict(results)
+    rates = results["headline"].effects["rate"], new.effects["rate"]
+    if rates[0].conclusion == "suppressed":
+        return dict(results)
+    before = pd.DataFrame(earlier).reindex(columns=["treatment_n", "treatment"]).astype(float)
+    people, again = (
+        (rates[0].treatment.n - rates[1].treatment.n),
+        ((rates[0].treatment.events or 0) - (rates[1].treatment.events or 0)),
+    )
+    apart = (
+        abs(before["treatment_n"].sum() - people),
+        abs((before["treatment_n"] * before["treatment"]).sum() - again),
+    )
+    known = before["treatment_n"].notna().all()
+    if not known or all(round(one) == 0 or round(one) >= rules.cell for one in apart):
+        return dict(results)
+    held = _unsized(_held_back(new, "new-people"))
+    return {**results, "new-people": held}
 
 
 def clear_analyses(analysed: Iterable[Any], rules: Rules = RULES) -> dict[str, Cleared]:

@@ -154,8 +154,8 @@ def looks(
     Returns
     -------
     list of dict
-        By release: programme, release, and of the headline rate treatment_n, rate_difference,
-        ci_low, ci_high and rate_result, missing where no result is held.
+        By release: programme, release, and of the headline rate treatment_n, treatment,
+        rate_difference, ci_low, ci_high and rate_result, missing where no result is held.
     """
     asked = log.loc[log["id"].isin(ids), ["id", "programme", "release"]]
     held = to_date([], outputs, log, release)
@@ -166,8 +166,8 @@ def looks(
 
 
 _LOOK = {
-    "treatment_n": "treatment_n", "difference": "rate_difference", "ci_low": "ci_low",
-    "ci_high": "ci_high", "conclusion": "rate_result",
+    "treatment_n": "treatment_n", "treatment": "treatment", "difference": "rate_difference",
+    "ci_low": "ci_low", "ci_high": "ci_high", "conclusion": "rate_result",
 }  # fmt: skip
 
 

@@ -138,6 +138,26 @@ def test_subgroups_are_levels_of_the_upload_or_of_the_records():
     assert [one.id for one in made] == ["group-wing-1", "group-wing-2", "sex-1", "sex-2"]
 
 
+def test_levels_are_named_by_the_upload_and_only_if_many_have_them():
+    """Rare levels may be names; which of them are missing would tell who was not found."""
+    treated = located(60)
+    names = [f"Zebedee {one}" for one in range(10)] + ["wing A"] * 40 + ["wing B"] * 10
+    upload = uploaded(treated, group_who=names)
+    more = upload.iloc[:25].assign(row=range(900, 925), group_who="wing B")
+    made = planned(treated, pd.concat([upload, more]), subgroups=["group_who"])
+    assert [(one.label, one.enough) for one in made] == [
+        ("Who: wing A", True),
+        ("Who: wing B", False),
+    ]
+
+
+def test_of_many_levels_those_with_the_most_people_are_analysed():
+    treated = located(40 * 15)
+    names = [f"wing {one:02}" for one in range(15) for _ in range(40)]
+    made = planned(treated, uploaded(treated, group_wing=names), subgroups=["group_wing"])
+    assert len(made) == analyses.MOST_LEVELS
+
+
 def test_nobody_is_named_in_the_print_of_a_plan():
     treated = located(40, 40)
     assert "d000" not in repr(planned(treated, sex="all"))

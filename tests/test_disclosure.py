@@ -536,10 +536,19 @@ def _gaps(late, reoffended, dated=200, after=150):
 def test_gaps_tell_of_nobody():
     told = disclosure.clear_gaps(_gaps(40, 7))
     assert (told.late, told.late_share) == (Bounds(40, 40), 0.2)
-    assert told.reoffended == Bounds(0, 9)
+    assert told.known and told.reoffended == Bounds(0, 9)
     few = disclosure.clear_gaps(_gaps(195, 0, after=29))
-    assert few.late == Bounds(191, 200) and few.late_share is None
+    assert few.late == Bounds(190, 210) and few.late_share is None
     assert (few.median, few.upper, few.reoffended) == (None, None, Bounds(0, 9))
+    assert not disclosure.clear_gaps(replace(_gaps(0, 0), dated=0)).known
+
+
+def test_gaps_do_not_tell_how_many_starts_are_known():
+    told = [disclosure.clear_gaps(_gaps(62, 24, dated=dated)) for dated in range(199, 202)]
+    assert told[0] == told[1] == told[2]
+    assert (told[0].late, told[0].late_share) == (Bounds(60, 60), 0.31)
+    assert told[0].reoffended == Bounds(20, 20)
+    assert disclosure.clear_gaps(_gaps(193, 0)) == disclosure.clear_gaps(_gaps(199, 0, dated=204))
 
 
 @pytest.mark.parametrize(
@@ -562,11 +571,12 @@ def _took_part(**counts):
         for kind, (people, many) in counts.items()
         for place in range(people)
     ]
-    return pd.DataFrame(rows, columns=["participation", "reoffended"])
+    people = pd.DataFrame(rows, columns=["participation", "reoffended"])
+    return people.assign(offender_id=[f"p{place}" for place in range(len(people))])
 
 
 def test_participation_is_described_where_enough_did_and_did_not_reoffend():
-    told = disclosure.clear_participation(_took_part(completed=(100, 40), started=(60, 30)))
+    told = disclosure.clear_participation(_took_part(completed=(100, 40), started=(60, 30)), [], {})
     assert told["people"].tolist() == [100, 60]
     assert told["rate"].tolist() == [0.4, 0.5]
     assert told["share"].tolist() == pytest.approx([0.625, 0.375])
@@ -574,7 +584,7 @@ def test_participation_is_described_where_enough_did_and_did_not_reoffend():
 
 def test_a_small_kind_of_participation_takes_the_next_smallest_with_it():
     people = _took_part(completed=(100, 40), left=(19, 10), started=(60, 30))
-    told = disclosure.clear_participation(people).set_index("participation")
+    told = disclosure.clear_participation(people, [], {}).set_index("participation")
     assert told["people"].isna().to_dict() == {"completed": False, "left": True, "started": True}
     assert told["rate"].isna().equals(told["people"].isna())
 
@@ -726,3 +736,48 @@ def test_sizes_of_groups_that_are_not_alike_are_held_apart_too():
     cleared = disclosure.clear_analyses([first, _analysed("men", range(59), accepted=False)])
     assert cleared["headline"].effects["rate"].treatment.n == 60
     assert cleared["men"].effects["rate"].treatment.n == 0
+
+
+@pytest.mark.parametrize(("left_out", "told"), [(1, False), (9, False), (40, True), (0, True)])
+def test_participation_is_held_apart_from_subgroups(left_out, told):
+    """A subgroup of those who completed, less a few of them, would tell of these few."""
+    everybody = range(300)
+    completed = [one for one in everybody if one < 200]
+    analysed = [
+        _analysed("headline", everybody),
+        _analysed("part", completed[left_out:]),
+    ]
+    results = disclosure.clear_analyses(analysed)
+    assert results["part"].effects["rate"].conclusion != "suppressed"
+    people = pd.DataFrame(
+        {
+            "offender_id": [f"p{one}" for one in everybody],
+            "participation": ["completed" if one < 200 else "started" for one in everybody],
+            "reoffended": [int(one % 3 == 0) for one in everybody],
+        }
+    )
+    described = disclosure.clear_participation(people, analysed, results)
+    assert described["rate"].notna().all() == told
+
+
+@pytest.mark.parametrize(
+    ("published", "told"),
+    [
+        ((300, 100 / 300), True),
+        ((308, 103 / 308), False),
+        ((300, 97 / 300), False),
+        ((320, 0.5), True),
+    ],
+)
+def test_new_people_and_earlier_reports_must_not_tell_of_a_few(published, told):
+    results = disclosure.clear_analyses(
+        _named(**{"headline": range(400), "new-people": range(300, 400)})
+    )
+    assert results["new-people"].effects["rate"].conclusion != "suppressed"
+    many, rate = published
+    earlier = [
+        {"treatment_n": 100, "treatment": rate}, {"treatment_n": many - 100, "treatment": rate},
+    ]  # fmt: skip
+    held = disclosure.clear_looks(results, earlier)["new-people"].effects["rate"]
+    assert (held.conclusion != "suppressed") == told
+    assert (held.treatment.n == 0) != told

@@ -116,7 +116,8 @@ def _coded(values: pd.Series[Any], formula: str, treated: Flags) -> Codes | None
     numbers = values.to_numpy()
     ours = numbers[treated]
     if len(ours) and (ours == ours[0]).all():
-        return (numbers != ours[0]).astype(np.intp)
+        another: Codes = (numbers != ours[0]).astype(np.intp)
+        return another
     return _halves(numbers)
 
 
