@@ -126,6 +126,8 @@ def gap_statement(told: Told, *, leads: bool, words: Words, limit: float = 0.1) 
     limit : float
         The share of late starts above which that analysis leads.
     """
+    if not told.known:
+        return Sentences((_unknown(words),))
     return Sentences(
         (
             _late(told, words),
@@ -135,10 +137,17 @@ def gap_statement(told: Told, *, leads: bool, words: Words, limit: float = 0.1) 
     )
 
 
+def _unknown(words: Words) -> Sentence:
+    return Sentence.of(
+        "When the intervention started is not known, so it cannot be told whether "
+        f"{words.people} who started late never reoffended before. The year runs from the index "
+        "date, as in the service's method."
+    )
+
+
 def _late(told: Told, words: Words) -> Sentence:
-    dated = counted("gaps.dated", told.dated)
-    late = _exactly("gaps.late", told.late)
-    parts: list[Part] = ["Of the ", dated, f" {words.count(dated)} whose start is known, ", late]
+    late = _rough("gaps.late", told.late)
+    parts: list[Part] = [f"Of the {words.people} whose start is known, ", late]
     if told.late_share is not None:
         parts += [" (", percentage("gaps.late_share", told.late_share), ")"]
     parts += [
@@ -157,7 +166,7 @@ def _late(told: Told, words: Words) -> Sentence:
 
 
 def _reoffended_before(told: Told, words: Words) -> Sentence:
-    many = _exactly("gaps.reoffended", told.reoffended)
+    many = _rough("gaps.reoffended", told.reoffended)
     return Sentence.of(
         *_capitalised([many]),
         " of them reoffended between the index date and the start. "
@@ -166,11 +175,9 @@ def _reoffended_before(told: Told, words: Words) -> Sentence:
     )
 
 
-def _exactly(name: str, bounds: Bounds) -> Figure:
+def _rough(name: str, bounds: Bounds) -> Figure:
     if bounds == Bounds(0, 0):
         return spelled(name, 0, "people", none="none")
-    if bounds.low is not None and bounds.low == bounds.high:
-        return counted(name, bounds.low)
     return _about(name, bounds, "people")
 
 
@@ -214,30 +221,41 @@ def attempts_table(attempts: Iterable[tuple[str, Attempt]]) -> Table:
             "Analysis",
             "Way to match",
             "Largest standardised difference left",
+            "Largest left of squares and products",
             "People without a match",
             "Groups alike",
         ),
-        rows or (("None", *(NOT_APPLICABLE,) * 4),),
+        rows or (("None", *(NOT_APPLICABLE,) * 5),),
         (
             "Kept is the first that made the groups alike and lost nearly nobody; without one, of "
             "those that made the groups alike the one that lost fewest people.",
+            "Groups are alike only if both differences are within their limits.",
         ),
     )
 
 
 def _attempt(name: str, label: str, attempt: Attempt) -> tuple[Cell, ...]:
-    worst = getattr(attempt.verdict, "worst", None)
     return (
         Sentence(quoted(f"{name}.analysis", label)),
         Sentence(quoted(f"{name}.specification", capital(attempt.specification))),
-        NOT_APPLICABLE if is_missing(worst) else percentage(f"{name}.worst", worst, 1),
-        _lost(f"{name}.lost", attempt.treatment_lost),
+        *(
+            _left(f"{name}.{which}", getattr(attempt.verdict, which, None))
+            for which in ("worst", "second_order_worst")
+        ),
+        _lost(f"{name}.lost", attempt),
         "Yes" if attempt.verdict.accepted else "No",
     )
 
 
-def _lost(name: str, lost: int) -> Figure:
-    """Return how many have no match; of a few only that they are few."""
+def _left(name: str, difference: float | None) -> Cell:
+    return NOT_APPLICABLE if is_missing(difference) else percentage(name, difference, 1)
+
+
+def _lost(name: str, attempt: Attempt) -> Cell:
+    """Return how many have no match; of a few only that they are few, of all that they are all."""
+    lost, verdict = attempt.treatment_lost, attempt.verdict
+    if lost and not any(getattr(verdict, one, None) for one in ("worst", "greens", "ambers")):
+        return "all"
     if 0 < lost < RULES.cell:
         return Figure(name, RULES.cell, "people", f"fewer than {number(RULES.cell)}")
     return counted(name, lost)

@@ -340,7 +340,7 @@ CURVE = Survival(
     (1.0, 0.91, 0.83, 0.76, 0.70, 0.65, 0.61), 303.2, 281.9, 21.3, 8.4, 34.2, 0.001,
 )  # fmt: skip
 POOL = Drawn(61_204, 48_110, Bounds(890, 890), Bounds(2300, 2300), 0.0185, Bounds(120, 120))
-GAPS = Told(872, Bounds(131, 131), Bounds(24, 24), 0.15, 31.0, 90.0, 28)
+GAPS = Told(True, Bounds(130, 130), Bounds(20, 20), 0.15, 31.0, 90.0, 28)
 ATTEMPTS = (
     Attempt("caliper 0.2", Verdict(False, "age", 0.14, 40, 1, 1), (), 0),
     Attempt("caliper 0.1", Verdict(True, "age", 0.08, 40, 2, 0, ratios=12), (), 12),

@@ -61,16 +61,16 @@ def test_a_pool_that_few_left_and_a_comparison_that_was_repeated():
     assert one[2].text.startswith("Nobody in the pool is known")
 
 
-TOLD = Told(872, exactly(400), exactly(24), 0.4587, 31.0, 90.0, 28)
+TOLD = Told(True, exactly(400), exactly(20), 0.46, 31.0, 90.0, 28)
 
 
 def test_a_late_start_moves_the_year():
     said = hold_words(groups.gap_statement(TOLD, leads=True, words=MEN)).items
     assert [item.text for item in said] == [
-        "Of the 872 men whose start is known, 400 (46%) started more than 28 days after the index "
-        "date, on which the year of follow-up would begin. Of those who started after it, half had "
-        "done so by day 31, and nine in ten by day 90.",
-        "24 of them reoffended between the index date and the start. Men who reoffended at "
+        "Of the men whose start is known, about 400 (46%) started more than 28 days after the "
+        "index date, on which the year of follow-up would begin. Of those who started after it, "
+        "half had done so by day 31, and nine in ten by day 90.",
+        "About 20 of them reoffended between the index date and the start. Men who reoffended at "
         "once had less chance to start at all, which makes those who did start look better than "
         "they are.",
         "As more than 10% started that late, in the headline analysis the year runs from the start "
@@ -81,11 +81,11 @@ def test_a_late_start_moves_the_year():
 
 
 def test_an_early_start_leaves_the_year_where_it_is():
-    few = Told(1, FEW, FEW, None, None, None, 28)
+    few = Told(True, FEW, FEW, None, None, None, 28)
     said = hold_words(groups.gap_statement(few, leads=False, words=MEN)).items
     assert said[0].text == (
-        "Of the 1 man whose start is known, fewer than 10 started more than 28 days after the "
-        "index date, on which the year of follow-up would begin."
+        "Of the men whose start is known, fewer than 10 started more than 28 days after the index "
+        "date, on which the year of follow-up would begin."
     )
     assert said[1].text.startswith("Fewer than 10 of them reoffended")
     assert said[2].text == (
@@ -100,9 +100,18 @@ def test_an_early_start_leaves_the_year_where_it_is():
     assert "whose start is known, none (0%) started" in hold_words(none).text
     assert none.items[1].text.startswith("None of them reoffended between")
     most = hold_words(
-        groups.gap_statement(replace(TOLD, late=Bounds(863, 872)), leads=True, words=MEN)
+        groups.gap_statement(replace(TOLD, late=Bounds(860, 880)), leads=True, words=MEN)
     )
-    assert "known, at least 863 (46%)" in most.text
+    assert "known, at least 860 (46%)" in most.text
+
+
+def test_a_start_that_is_not_known_is_said_so():
+    said = hold_words(groups.gap_statement(replace(TOLD, known=False), leads=False, words=MEN))
+    assert [item.text for item in said.items] == [
+        "When the intervention started is not known, so it cannot be told whether men who started "
+        "late never reoffended before. The year runs from the index date, as in the service's "
+        "method."
+    ]
 
 
 def verdict(accepted, worst=0.08, **more):
@@ -110,7 +119,7 @@ def verdict(accepted, worst=0.08, **more):
 
 
 ATTEMPTS = (
-    Attempt("caliper 0.2", verdict(False, 0.14), (), 4),
+    Attempt("caliper 0.2", verdict(False, 0.14, second_order_worst=0.31), (), 4),
     Attempt("caliper 0.1", verdict(True), (), 12),
     Attempt("entropy balancing", verdict(True, 0.0), (), 0),
 )
@@ -125,13 +134,15 @@ def matched(*attempts, kept=None):
 def test_every_attempt_is_a_row_and_few_people_are_not_counted():
     table = groups.attempts_table([("Men", one) for one in ATTEMPTS])
     assert texts(table) == [
-        ["Men", "Caliper 0.2", "14.0%", "fewer than 10", "No"],
-        ["Men", "Caliper 0.1", "8.0%", "12", "Yes"],
-        ["Men", "Entropy balancing", "0.0%", "0", "Yes"],
+        ["Men", "Caliper 0.2", "14.0%", "31.0%", "fewer than 10", "No"],
+        ["Men", "Caliper 0.1", "8.0%", "[z]", "12", "Yes"],
+        ["Men", "Entropy balancing", "0.0%", "[z]", "0", "Yes"],
     ]
     assert stray_digits(table) == []
-    nobody = groups.attempts_table([("Men", Attempt("x", verdict(False, None), (), 0))])
-    assert texts(nobody)[0][2] == "[z]"
+    nobody = Attempt("x", Verdict(False, None, None, 0, 0, 4), (), 88)
+    assert texts(groups.attempts_table([("Men", nobody)]))[0][2:] == ["[z]", "[z]", "all", "No"]
+    unknown = Attempt("x", verdict(False, None), (), 88)
+    assert texts(groups.attempts_table([("Men", unknown)]))[0][4] == "88"
     assert texts(groups.attempts_table([]))[0][0] == "None"
 
 
