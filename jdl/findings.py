@@ -635,7 +635,7 @@ def multiplicity_statement(effects: Iterable[Effect], *, significance: float = 0
     Sentences
         That the headline result is one test; how many others were made, how many of them are
         significant and how many would be by chance; how many still are by Holm's rule and by that
-        of Benjamini and Hochberg.
+        of Benjamini and Hochberg; what is not counted.
     """
     tests = _tests(effects)
     if not tests:
@@ -651,10 +651,18 @@ def multiplicity_statement(effects: Iterable[Effect], *, significance: float = 0
             f"The main test, of {noun} in the headline analysis, has no result that can be told."
         )
     if not others:
-        return Sentences((lead, Sentence.of("No other test was made that can be reported.")))
-    if len(others) == 1:
-        return Sentences((lead, _others(others, significance)))
-    return Sentences((lead, _others(others, significance), _still(others, significance)))
+        none = Sentence.of("No other test was made that can be reported.")
+        return Sentences((lead, none, _UNCOUNTED))
+    told = [_others(others, significance)]
+    if len(others) > 1:
+        told.append(_still(others, significance))
+    return Sentences((lead, *told, _UNCOUNTED))
+
+
+_UNCOUNTED = Sentence.of(
+    "Versions for everyone and adjusted checks are not counted here, and neither are tests whose "
+    "result is withheld."
+)
 
 
 def secondary(effects: Iterable[Effect]) -> list[Effect]:

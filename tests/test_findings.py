@@ -617,6 +617,12 @@ def test_time_without_reoffence_is_told_in_days():
     )
 
 
+UNCOUNTED = (
+    "Versions for everyone and adjusted checks are not counted here, and neither are tests whose "
+    "result is withheld."
+)
+
+
 def test_multiplicity_of_one_test_and_of_none():
     assert findings.multiplicity_statement([suppressed()]).text == (
         "- No test was made whose result can be reported."
@@ -626,7 +632,10 @@ def test_multiplicity_of_one_test_and_of_none():
         "The main result is one test, fixed before any outcome was read: that of the one-year "
         "proven reoffending rate in the headline analysis."
     )
-    assert one[1].text == "No other test was made that can be reported."
+    assert [item.text for item in one[1:]] == [
+        "No other test was made that can be reported.",
+        UNCOUNTED,
+    ]
 
 
 def test_multiplicity_of_many_tests_by_hand():
@@ -650,6 +659,7 @@ def test_multiplicity_of_many_tests_by_hand():
         "unlikely, and one by that of Benjamini and Hochberg, which keeps the share of false "
         "findings low."
     )
+    assert told[3].text == UNCOUNTED
     for sentence in told:
         assert not re.search(r"\d", words_outside_figures(sentence))
 
@@ -668,7 +678,8 @@ def test_multiplicity_where_the_main_test_cannot_be_told():
 def test_multiplicity_of_one_other_test():
     told = findings.multiplicity_statement([effect(), effect("frequency", -0.5, 0.1)]).items
     assert [item.text for item in told[1:]] == [
-        "Besides it, one other test was made; it is not significant at the level of 5%."
+        "Besides it, one other test was made; it is not significant at the level of 5%.",
+        UNCOUNTED,
     ]
 
 
