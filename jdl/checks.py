@@ -666,16 +666,18 @@ def sensitivity_statement(
     told = [choice for choice in others if choice.conclusion != "suppressed"]
     same = sum(choice.conclusion == headline.conclusion for choice in told)
     return Sentence.of(
-        *_same(told, same, headline.conclusion),
+        *_same(told, same, headline.conclusion, len(others)),
         *_silent(len(others) - len(told)),
         *(part for one in _shown(controls).items() for part in _controlled(*one)),
         ".",
     )
 
 
-def _same(told: Sequence[Choice], same: int, conclusion: str) -> tuple[Part, ...]:
+def _same(told: Sequence[Choice], same: int, conclusion: str, others: int) -> tuple[Part, ...]:
     if not told:
         return ("No other choice of the method gives a result to compare with",)
+    if 2 * len(told) < others:
+        return _barely(len(told), same, conclusion, others)
     many = spelled("checks.told", len(told), "choices")
     if same == len(told):
         all_ = {1: "the one", 2: "both"}.get(same, f"all {many.text}")
@@ -694,6 +696,23 @@ def _same(told: Sequence[Choice], same: int, conclusion: str) -> tuple[Part, ...
         many,
         f" other {plural(many, 'choice', 'choices')} that gave a result",
     )
+
+
+def _barely(told: int, same: int, conclusion: str, others: int) -> tuple[Part, ...]:
+    """Return what little is known where most other choices gave no result."""
+    lead: tuple[Part, ...] = (
+        "The conclusion could be checked with ",
+        spelled("checks.told", told, "choices"),
+        " of ",
+        spelled("checks.others", others, "choices"),
+        f" other choices only: it is {_CONCLUDED[conclusion]} in the headline analysis, ",
+    )
+    if same == told:
+        return (*lead, f"and the same with {'it' if told == 1 else 'them'}")
+    if told == 1:
+        return (*lead, "but another with it")
+    unlike = spelled("checks.unlike", told - same, "choices")
+    return (*lead, "but another with ", unlike, " of them")
 
 
 _CONCLUDED = {

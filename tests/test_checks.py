@@ -349,6 +349,24 @@ def test_each_choice_of_the_method_is_a_row_and_the_controls_the_last():
             "headline analysis and with the one other choice that gave a result.",
         ),
         (
+            (*CHOICES[:2], *CHOICES[4:]),
+            "The conclusion could be checked with one of three other choices only: it is a "
+            "significant reduction in the headline analysis, and the same with it. For two more, "
+            "no result can be given.",
+        ),
+        (
+            (CHOICES[0], *CHOICES[3:]),
+            "The conclusion could be checked with one of three other choices only: it is a "
+            "significant reduction in the headline analysis, but another with it. For two more, no "
+            "result can be given.",
+        ),
+        (
+            (*CHOICES[:2], *CHOICES[3:], *CHOICES[4:], *CHOICES[4:]),
+            "The conclusion could be checked with two of eight other choices only: it is a "
+            "significant reduction in the headline analysis, but another with one of them. For six "
+            "more, no result can be given.",
+        ),
+        (
             CHOICES[:1],
             "No other choice of the method gives a result to compare with.",
         ),
