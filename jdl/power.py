@@ -49,6 +49,11 @@ class Result(Protocol):
         """Its standard error."""
         ...
 
+    @property
+    def df(self) -> float | None:
+        """The degrees of freedom of that error."""
+        ...
+
 
 class Effect(Protocol):
     """What is needed of an effect, see ``effects.Effect``."""
@@ -77,7 +82,8 @@ class Needed:
     fixed : float
         With the comparison group as it is; infinite where no number is enough.
     adjusted : float or None
-        By the standard error of the adjusted check; None without one.
+        By the standard error of the adjusted check; None without one, or where it has fewer degrees
+        of freedom than `CERTAIN`.
     detectable : float
         Smallest true difference that this study would have found.
     detectable_adjusted : float or None
@@ -183,6 +189,10 @@ def numbers_needed(
     return (t.sd**2 + c.sd**2 * t.size / c.size) / allowed if allowed else math.inf
 
 
+CERTAIN = 30
+"""Degrees of freedom below which a standard error is too uncertain to plan by."""
+
+
 def needed(
     treatment: Group,
     comparison: Group,
@@ -221,6 +231,8 @@ def needed(
         * numbers_needed(treatment, comparison, fixed=stays, significance=significance, power=power)
         for stays in (False, True)
     )
+    if adjusted is not None and (adjusted.df or 0) < CERTAIN:
+        adjusted = None
     error = None if adjusted is None else adjusted.error
     difference = None if adjusted is None else adjusted.difference
     by_adjusted = None
@@ -276,6 +288,9 @@ def _figures(group: Group) -> _Figures:
 POOL = 50
 """Comparison people, in effective size, to each treated person of a request not yet made."""
 
+SUBMITTED, ANALYSED = 60, 30
+"""People who must be submitted, and analysed, for a report: see ``request`` and ``disclosure``."""
+
 EVENTS = 10
 """Treated people who reoffend below which nothing is concluded."""
 
@@ -297,7 +312,7 @@ def plan(
     rate : float
         Reoffending rate expected without the programme, between 0 and 1.
     difference : float, optional
-        Reduction to be found, above 0 and below `rate`.
+        Reduction to be found, above 0 and below `rate`; written, it is at least 0.001.
     people : int, optional
         People to be uploaded.
     pool : int, optional
@@ -404,9 +419,9 @@ def _whole(value: float) -> bool:
 _RULES = {
     "rate": ("must be a share above 0 and below 1", "Write 0.45 for 45%", _share),
     "difference": (
-        "must be a share above 0 and below 1",
+        "must be a share of at least 0.001 and below 1",
         "Write 0.06 for a reduction of 6 percentage points",
-        _share,
+        lambda value: 0.001 <= value < 1,
     ),
     "people": ("must be a whole number, at least 1", "Write 500 for 500 people", _whole),
     "pool": ("must be a whole number, at least 1", "Write 2000 for 2,000 people", _whole),
@@ -467,6 +482,11 @@ def sentences(plan: Plan) -> Iterator[str]:
             yield (
                 f"- no fall is found, for fewer than {EVENTS} of those analysed would reoffend, "
                 "too few to draw a conclusion"
+            )
+        if plan.people < SUBMITTED or plan.people * plan.retained < ANALYSED:
+            yield (
+                f"- these are too few: for a report at least {SUBMITTED} people must be submitted "
+                f"and {ANALYSED} analysed"
             )
     yield (
         f"Found means: significant at {_percent(plan.significance)} in {_percent(plan.power)} of "

@@ -7,9 +7,11 @@ from scipy import stats
 from statsmodels.stats.power import NormalIndPower, TTestIndPower
 
 from jdl import cli, power
+from jdl.disclosure import RULES
 from jdl.effects import Group
 from jdl.faults import Unusable
 from jdl.power import needed, numbers_needed, plan, reach, read_plan
+from jdl.request import MINIMUM_PEOPLE
 
 
 def rates(treated, n, comparison, size):
@@ -32,7 +34,7 @@ def test_numbers_needed_are_the_worked_examples():
     assert numbers_needed(*EXAMPLE) == pytest.approx(528.2, abs=0.05)
     assert numbers_needed(*EXAMPLE, fixed=True) == pytest.approx(535.7, abs=0.05)
     assert numbers_needed(*EXAMPLE, power=0.5) == pytest.approx(258.5, abs=0.05)
-    adjusted = SimpleNamespace(difference=-0.06, error=0.0258)
+    adjusted = SimpleNamespace(difference=-0.06, error=0.0258, df=60.0)
     assert needed(*EXAMPLE, adjusted).adjusted == pytest.approx(435, abs=0.5)
 
 
@@ -54,7 +56,7 @@ def test_no_number_is_enough_without_a_difference_or_with_too_small_a_pool():
     small = rates(0.39, 300, 0.45, 500)
     assert numbers_needed(*small, fixed=True) == math.inf
     assert math.isfinite(numbers_needed(*small))
-    assert needed(*small, SimpleNamespace(difference=0.0, error=0.03)).adjusted == math.inf
+    assert needed(*small, SimpleNamespace(difference=0.0, error=0.03, df=60.0)).adjusted == math.inf
 
 
 @pytest.mark.parametrize("fixed", [False, True])
@@ -75,9 +77,18 @@ def test_what_is_needed_counts_everyone_where_a_part_is_averaged():
     assert part.fixed == pytest.approx(2 * numbers_needed(*EXAMPLE, fixed=True))
     assert part.detectable == needed(*EXAMPLE).detectable == pytest.approx(0.0795, abs=5e-4)
     assert (part.adjusted, part.detectable_adjusted) == (None, None)
-    checked = needed(*EXAMPLE, SimpleNamespace(difference=-0.06, error=0.0258), matched=600)
+    checked = needed(
+        *EXAMPLE, SimpleNamespace(difference=-0.06, error=0.0258, df=60.0), matched=600
+    )
     assert checked.adjusted == pytest.approx(600 * (reach() * 0.0258 / 0.06) ** 2)
     assert checked.detectable_adjusted == pytest.approx(reach() * 0.0258)
+
+
+@pytest.mark.parametrize(("df", "told"), [(None, False), (5.2, False), (29.9, False), (30, True)])
+def test_an_error_from_few_places_is_not_planned_by(df, told):
+    found = needed(*EXAMPLE, SimpleNamespace(difference=-0.06, error=0.0258, df=df))
+    assert (found.adjusted is not None, found.detectable_adjusted is not None) == (told, told)
+    assert found.growing == needed(*EXAMPLE).growing
 
 
 def test_a_group_without_figures_has_no_numbers_needed():
@@ -140,6 +151,14 @@ def test_every_fault_of_what_is_written_is_told_at_once():
         ({"difference": "0.06"}, "--rate: is needed"),
         ({"rate": "0.45"}, "there is nothing to work out"),
         ({"rate": "0.45", "difference": "0.45"}, "must be below the rate"),
+        (
+            {"rate": "0.45", "difference": "1e-200"},
+            "--difference: must be a share of at least 0.001",
+        ),
+        (
+            {"rate": "0.45", "difference": "0.0009"},
+            "--difference: must be a share of at least 0.001",
+        ),
         ({"rate": "nan", "people": "9"}, "--rate: must be a share"),
         ({"rate": "0.4", "people": "inf"}, "--people: must be a whole number"),
         ({"rate": "0.4", "people": "9", "significance": "0"}, "--significance: must be a share"),
@@ -175,6 +194,21 @@ def test_the_command_tells_faults_and_when_nothing_can_be_found(capsys):
     assert "fewer than 10 of those analysed would reoffend" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("people", "retained", "few"),
+    [(59, 1, True), (60, 0.5, False), (60, 0.49, True), (85, 0.35, True), (86, 0.35, False)],
+)
+def test_the_command_says_that_too_few_people_give_no_report(people, retained, few):
+    line = "- these are too few: for a report at least 60 people must be submitted and 30 analysed"
+    told = list(power.sentences(plan(0.45, people=people, retained=retained)))
+    assert (line in told) == few
+    assert (MINIMUM_PEOPLE, RULES.group) == (power.SUBMITTED, power.ANALYSED)
+
+
+def test_the_smallest_difference_that_may_be_written():
+    assert math.isfinite(read_plan(written(rate="0.45", difference="0.001")).needed)
+
+
 def test_a_plan_in_words_names_a_pool_that_is_enough():
     lines = list(power.sentences(plan(0.45, difference=0.06, pool=16948, retained=1)))
     assert lines[2].startswith("- 536 people in the analysis, about 536 to upload, with a comp")
@@ -199,7 +233,7 @@ def test_each_measure_with_a_test_has_its_own_numbers():
         comparison=theirs, p_value=0.4,
     )  # fmt: skip
     untested = SimpleNamespace(treatment=Group(n=0), comparison=Group(n=0), p_value=None)
-    check = SimpleNamespace(difference=-0.06, error=0.0258)
+    check = SimpleNamespace(difference=-0.06, error=0.0258, df=60.0)
     found = power.each_needed(
         {"rate": rate, "part": part, "untested": untested}, {"rate": check}, power=0.9
     )
