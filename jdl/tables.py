@@ -164,12 +164,28 @@ _CHOICES = {
     "other_thresholds": ("Other posterior probabilities tried, for comparison", "probability"),
     "custody_days": ("In custody: leeway between the start and the time in prison", "days"),
     "order_days": ("In the community: leeway between the start and the order", "days"),
+    "open_order_days": ("In the community: length of an order without a recorded end", "days"),
     "gate_days": ("Through the gate: longest time from release to the start", "days"),
     "date_days": ("Leeway for a date that the provider gave", "days"),
     "pool_window_days": ("Comparison sentences: leeway around the index dates", "days"),
+    "late_days": ("A start later than this after the index date is late", "days"),
+    "late_share": ("Share of late starts above which the landmark analysis leads", "proportion"),
+    "oasys_coverage": ("Share with an assessment from which the run on needs leads", "proportion"),
+    "repeat_share": (
+        "Share of the pool removed above which earlier sentences are kept in a repeat",
+        "proportion",
+    ),
     "exact": ("Matched exactly on", "characteristics"),
     "calipers": ("Calipers tried in order", "standard deviations of the logit"),
+    "tolerated_loss": ("Share without a match at which the search may end", "proportion"),
     "balance_limit": ("Largest standardised difference accepted", "standard deviations"),
+    "second_order_limit": (
+        "Largest standardised difference accepted of squares and products",
+        "standard deviations",
+    ),
+    "main_variables": ("Squares and products are compared of", "characteristics"),
+    "control": ("Negative control before the index date", "characteristic"),
+    "minimum_places": ("Fewest places for errors that allow for them", "places"),
     "significance": ("Significance level", "probability"),
     "power": ("Power for the numbers needed and the smallest detectable difference", "probability"),
     "minimum_treated": ("Fewest people in the treatment group for any result", "people"),
@@ -199,14 +215,26 @@ def method_table(
     ]
     variables = "; ".join(labels.get(name, name) for name in matched_on)
     rows.append(("Matched on", Sentence(quoted("method.matched-on", variables)), "characteristics"))
-    return Table(
-        "method-table", "The choices of the method", ("Choice", "Value", "Unit"), tuple(rows)
+    overrides = choices.get("request", {}).get("method", {})
+    notes = tuple(
+        f"For this request only, {_named(name)} was set otherwise than usual: {one['reason']}"
+        for name, one in overrides.items()
     )
+    return Table(
+        "method-table", "The choices of the method", ("Choice", "Value", "Unit"), tuple(rows), notes
+    )
+
+
+def _named(name: str) -> str:
+    label = _CHOICES[name][0] if name in _CHOICES else name.replace("_", " ")
+    return f"“{label}”"
 
 
 def _choice(name: str, value: Any, unit: str, labels: Mapping[str, str]) -> Cell:
     if isinstance(value, (int, float)):
         return Figure(name, value, unit, f"{value:g}")
+    if isinstance(value, str):
+        return labels.get(value, proper(value))
     if isinstance(value[0], str):
         return ", ".join(labels.get(part, proper(part)) for part in value)
     parts: list[Part] = []

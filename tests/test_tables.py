@@ -4,6 +4,7 @@ import datetime as dt
 import math
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -26,6 +27,7 @@ from jdl.balance import COLUMNS as BALANCE
 from jdl.balance import RATIO_COLUMNS as RATIOS
 from jdl.bulletin import COLUMNS
 from jdl.effects import MEASURES, Group
+from jdl.execute import defaults_of
 from jdl.figures import Figure, Sentence, Tag
 from jdl.linkage import DECISIONS, STAGES
 from jdl.linkage.decisions import CERTAIN
@@ -630,3 +632,24 @@ def test_method_table_states_every_choice():
     assert told["Passes tried before the probabilistic linkage"] == "PNC ID"
     assert told["Matched on"] == "Sex; age"
     assert told["Significance level"] == "0.25"
+
+
+def test_what_a_request_sets_otherwise_is_told_with_its_reason():
+    asked = {"method": {"calipers": {"value": [0.3], "reason": "Few people."}}}
+    table = tables.method_table(
+        {"calipers": [0.3], "request": asked}, matched_on=["sex"], labels={}
+    )
+    assert table.notes == (
+        "For this request only, “Calipers tried in order” was set otherwise than usual: Few "
+        "people.",
+    )
+    assert tables.method_table({"calipers": [0.3]}, matched_on=["sex"], labels={}).notes == ()
+
+
+def test_every_choice_of_the_notebook_that_can_be_said_is_in_the_method_table():
+    notebook = Path(__file__).parent.parent / "notebooks" / "tailored_report.ipynb"
+    formulas = {
+        "request_id", "demographics", "sentence_terms", "history", "career", "work", "needs",
+        "added_terms", "start_seed", "minimum_people",
+    }  # fmt: skip
+    assert set(defaults_of(notebook)) - formulas == set(tables._CHOICES)
