@@ -188,6 +188,14 @@ def test_a_report_lacks_no_cell_but_those_declared_optional(name: str) -> None:
             render.report(left)
 
 
+def test_only_a_report_of_a_rate_says_why_it_has_no_time_to_first() -> None:
+    why = "due to low numbers of reoffenders"
+    assert why not in render.report(sample.report())
+    left = without(sample.report(), "chart-time")
+    assert why in render.report(left)
+    assert why not in render.report(without(left, "chart-rate"))
+
+
 @pytest.mark.parametrize("name", sorted(set(asked_for("bulletin"))))
 def test_a_bulletin_lacks_no_cell_but_those_declared_optional(name: str) -> None:
     left = without(sample.bulletin(), name)
