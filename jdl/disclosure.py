@@ -571,6 +571,8 @@ def clear_survival(survival: Survival, rate: Effect, rules: Rules = RULES) -> Su
     if rate.conclusion == "suppressed" or survival.reason is not None:
         reason = _why(rate) if rate.conclusion == "suppressed" else survival.reason
         return Survival(survival.analysis, (), (), (), reason=reason)
+    if (rate.treatment.events or 0) < rules.reoffenders:
+        survival = _in_whole_days(survival)
     left = [round(rate.treatment.n * (share or 0)) for share in survival.treatment]
     kept = [0]
     for place in range(1, len(left)):
@@ -584,6 +586,16 @@ def clear_survival(survival: Survival, rate: Effect, rules: Rules = RULES) -> Su
         treatment=tuple(survival.treatment[place] for place in kept),
         comparison=tuple(survival.comparison[place] for place in kept),
     )
+
+
+def _in_whole_days(survival: Survival) -> Survival:
+    """Round what would tell, with the rate, the days to the first reoffence that are withheld."""
+    told: dict[str, Any] = {
+        name: None if value is None else float(round(value))
+        for name in ("mean_treatment", "mean_comparison", "difference", "ci_low", "ci_high")
+        for value in [getattr(survival, name)]
+    }
+    return replace(survival, **told)
 
 
 def clear_unmeasured(unmeasured: EValue | None, effect: Effect) -> EValue | None:

@@ -781,3 +781,10 @@ def test_new_people_and_earlier_reports_must_not_tell_of_a_few(published, told):
     held = disclosure.clear_looks(results, earlier)["new-people"].effects["rate"]
     assert (held.conclusion != "suppressed") == told
     assert (held.treatment.n == 0) != told
+
+
+@pytest.mark.parametrize(("reoffenders", "mean"), [(29, 240.0), (30, 240.4)])
+def test_mean_days_are_whole_where_the_days_to_the_first_are_withheld(reoffenders, mean):
+    by_day = tuple(round(reoffenders * day / 13) for day in range(14))
+    curve = replace(_curve(by_day), mean_treatment=240.4)
+    assert disclosure.clear_survival(curve, _rate_of(100, reoffenders)).mean_treatment == mean
