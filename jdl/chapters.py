@@ -102,8 +102,20 @@ def links(
     )
 
 
-def start(told: Told, *, leads: bool, words: Words, limit: float) -> Group | None:
-    """Return when interventions started, and which follow-up leads; see ``groups``."""
+def start(told: Told, *, after: int, leads: bool, words: Words, limit: float) -> Group | None:
+    """Return when interventions started, and which follow-up leads; see ``groups``.
+
+    Parameters
+    ----------
+    told : Told
+        Cleared.
+    after : int
+        Who started after the index date; without any there is nothing to say.
+    leads, words, limit
+        See ``groups.gap_statement``.
+    """
+    if not after:
+        return None
     return _group(gap_statement=groups.gap_statement(told, leads=leads, words=words, limit=limit))
 
 

@@ -833,7 +833,8 @@ def clear_looks(
     -----
     The people of earlier reports, and all people less the new ones, are nearly the same. Whoever is
     in one of them only is known to the provider, so both must hold as many people and reoffenders,
-    or differ by at least the smallest cell.
+    or differ by at least the smallest cell. Of a report whose figures are not held this cannot be
+    told, so the new people's results are withheld then as well.
     """
     new = results.get("new-people")
     if new is None or new.effects["rate"].conclusion == "suppressed" or not earlier:
@@ -850,8 +851,8 @@ def clear_looks(
         abs(before["treatment_n"].sum() - people),
         abs((before["treatment_n"] * before["treatment"]).sum() - again),
     )
-    known = before["treatment_n"].notna().all()
-    if not known or all(round(one) == 0 or round(one) >= rules.cell for one in apart):
+    known = before.notna().all(axis=None)
+    if known and all(round(one) == 0 or round(one) >= rules.cell for one in apart):
         return dict(results)
     held = _unsized(_held_back(new, "new-people"))
     return {**results, "new-people": held}

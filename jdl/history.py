@@ -143,7 +143,7 @@ def looks(
     Parameters
     ----------
     ids : sequence of str
-        The requests that a report includes.
+        The requests that a report includes; those without a report of their own are left out.
     outputs : Path
         The folder of releases.
     log : DataFrame
@@ -157,7 +157,8 @@ def looks(
         By release: programme, release, and of the headline rate treatment_n, treatment,
         rate_difference, ci_low, ci_high and rate_result, missing where no result is held.
     """
-    asked = log.loc[log["id"].isin(ids), ["id", "programme", "release"]]
+    reported = log["id"].isin(ids) & log["status"].isin(("ready", "published"))
+    asked = log.loc[reported, ["id", "programme", "release"]]
     held = to_date([], outputs, log, release)
     rates = held.loc[held["measure"] == "rate", ["id", *_LOOK]].drop_duplicates("id", keep="last")
     known = asked.merge(rates, on="id", how="left").rename(columns=_LOOK)

@@ -788,3 +788,12 @@ def test_mean_days_are_whole_where_the_days_to_the_first_are_withheld(reoffender
     by_day = tuple(round(reoffenders * day / 13) for day in range(14))
     curve = replace(_curve(by_day), mean_treatment=240.4)
     assert disclosure.clear_survival(curve, _rate_of(100, reoffenders)).mean_treatment == mean
+
+
+def test_new_people_are_withheld_beside_a_report_whose_figures_are_not_held():
+    groups = {"headline": range(400), "new-people": range(300, 400)}
+    results = disclosure.clear_analyses(_named(**groups))
+    earlier = [{"programme": "First", "treatment_n": None, "rate_result": "reduction"}]
+    told = disclosure.clear_looks(results, earlier)
+    assert told["new-people"].effects["rate"].conclusion == "suppressed"
+    assert disclosure.clear_looks(results, [])["new-people"] == results["new-people"]

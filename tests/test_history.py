@@ -9,6 +9,7 @@ from jdl import history
 LOG = pd.DataFrame(
     {
         "id": ["old", "earlier", "now", "later"],
+        "status": ["published", "published", "ready", "ready"],
         "release": ["2013-11", "2014-02", "2014-03", "2014-04"],
         "organisation": "Org",
         "programme": "Prog",
@@ -85,3 +86,9 @@ def test_a_look_without_a_result_is_told_all_the_same(tmp_path):
     [told] = history.looks(["now"], tmp_path, LOG, "2014-05")
     assert told["programme"] == "Prog"
     assert pd.isna(told["rate_result"])
+
+
+def test_a_request_without_a_report_was_no_look(tmp_path):
+    log = LOG.assign(status=["not processed", *LOG["status"].iloc[1:]])
+    told = history.looks(["old", "earlier"], tmp_path, log, "2014-03")
+    assert [one["release"] for one in told] == ["2014-02"]
