@@ -17,6 +17,7 @@ import pandas as pd
 from jdl.faults import Fault, Unusable
 
 FILE = "outcomes_read.json"
+PLANS = "first_plans.json"
 STAGE = "effects"
 """The stage of a run in which outcomes are first read."""
 
@@ -39,20 +40,10 @@ def first_read(restricted: Path) -> dict[str, dt.date]:
     Unusable
         If the file is there and cannot be read.
     """
-    file = restricted / FILE
     try:
-        kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        return {str(name): dt.date.fromisoformat(day) for name, day in kept.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
-        raise Unusable(
-            [
-                Fault(
-                    f".restricted/{FILE}",
-                    "the ledger of outcomes must be JSON with a date for each request",
-                    "Restore it from a backup: without it nobody can tell what may be withdrawn",
-                )
-            ]
-        ) from None
+        return {name: dt.date.fromisoformat(day) for name, day in _kept(restricted, FILE).items()}
+    except ValueError:
+        raise _broken(FILE) from None
 
 
 def enter(restricted: Path, request_id: str, on: dt.date) -> None:
@@ -64,16 +55,68 @@ def enter(restricted: Path, request_id: str, on: dt.date) -> None:
     request_id : str
     on : date
     """
-    kept = first_read(restricted)
-    if request_id in kept:
-        return
-    kept[request_id] = on
-    restricted.mkdir(mode=0o700, parents=True, exist_ok=True)
-    number, scratch = tempfile.mkstemp(dir=restricted, prefix=".ledger-")
-    with os.fdopen(number, "w", encoding="utf-8") as file:
-        days = {name: day.isoformat() for name, day in sorted(kept.items())}
-        file.write(json.dumps(days, indent=1) + "\n")
-    Path(scratch).replace(restricted / FILE)
+    first_read(restricted)
+    _keep(restricted, FILE, request_id, on.isoformat())
+
+
+def keep_plan(restricted: Path, request_id: str, plan: str) -> str | None:
+    """Keep the fingerprint of the plan under which a request's outcomes were first read.
+
+    Parameters
+    ----------
+    restricted : Path
+    request_id : str
+    plan : str
+        Of the run in hand.
+
+    Returns
+    -------
+    str or None
+        What has to be said where it is another than the first; None where it is the same.
+    """
+    first = _keep(restricted, PLANS, request_id, plan)
+    if first == plan:
+        return None
+    return (
+        f"{request_id}: its plan is another ({plan[:8]}) than when its outcomes were first read "
+        f"({first[:8]}). Publish it as a correction that says why, or restore the plan."
+    )
+
+
+def _kept(restricted: Path, name: str) -> dict[str, str]:
+    file = restricted / name
+    try:
+        kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    except (OSError, ValueError):
+        raise _broken(name) from None
+    if not isinstance(kept, dict) or not all(isinstance(value, str) for value in kept.values()):
+        raise _broken(name)
+    return kept
+
+
+def _keep(restricted: Path, name: str, request_id: str, value: str) -> str:
+    """Keep the first value of a request, and return it."""
+    kept = _kept(restricted, name)
+    if request_id not in kept:
+        kept[request_id] = value
+        restricted.mkdir(mode=0o700, parents=True, exist_ok=True)
+        number, scratch = tempfile.mkstemp(dir=restricted, prefix=".ledger-")
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            file.write(json.dumps(dict(sorted(kept.items())), indent=1) + "\n")
+        Path(scratch).replace(restricted / name)
+    return kept[request_id]
+
+
+def _broken(name: str) -> Unusable:
+    return Unusable(
+        [
+            Fault(
+                f".restricted/{name}",
+                "the ledger of outcomes must be JSON with one entry for each request",
+                "Restore it from a backup: without it nobody can tell what may be withdrawn",
+            )
+        ]
+    )
 
 
 def hold(log: pd.DataFrame, read: dict[str, dt.date]) -> list[Fault]:

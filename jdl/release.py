@@ -857,11 +857,21 @@ def _lines(month: Month, made_from: dict[str, Any], outcomes: list[Outcome]) -> 
         told = entry.decisions.told(entry.basis(made_from["vintage"]["tables"]))
         lines += [f"{entry.request.id}: {told}"] if told else []
     ids = [entry.request.id for entry in month.entries]
+    lines += filter(None, (_changed_plan(month, one) for one in outcomes))
     log = request.read_log(month.places.requests)
     lines += ledger.unwritten(log, ledger.first_read(month.places.restricted), ids)
     if not month.release.stated:
         lines.append(f"There is no releases/{month.name}.toml: plain defaults were used.")
     return (*lines, *filter(None, [render.pdf_obstacle()]))
+
+
+def _changed_plan(month: Month, outcome: Outcome) -> str | None:
+    """Say where a report's plan is not the one under which its outcomes were first read."""
+    file = month.work / outcome.name / "result.json"
+    if not isinstance(outcome, Done) or not file.exists():
+        return None
+    plan = json.loads(file.read_text(encoding="utf-8")).get("plan")
+    return plan and ledger.keep_plan(month.places.restricted, outcome.name, plan)
 
 
 def _verdict(folder: Path) -> str:

@@ -73,3 +73,11 @@ def test_days_that_the_log_lacks_are_told_once_a_day():
         "Outcomes were first read on 2014-03-03 of harbour, green-shoots",
         "Outcomes were first read on 2014-03-04 of open-door",
     ]
+
+
+def test_a_plan_that_changes_after_outcomes_were_read_is_told(tmp_path):
+    assert ledger.keep_plan(tmp_path, "harbour", "aaaa1111bbbb") is None
+    assert ledger.keep_plan(tmp_path, "harbour", "aaaa1111bbbb") is None
+    told = ledger.keep_plan(tmp_path, "harbour", "cccc2222dddd")
+    assert "(cccc2222) than when its outcomes were first read (aaaa1111)" in told
+    assert ledger.keep_plan(tmp_path, "harbour", "aaaa1111bbbb") is None
