@@ -420,11 +420,30 @@ def survival_statement(
                 *_tested(survival, base, significance),
             ),
             fixed,
+            *_at_liberty(survival, base),
             *(
                 Sentence.of(*quoted(f"{base}.note.{place}", note))
                 for place, note in enumerate(survival.notes, start=1)
             ),
         )
+    )
+
+
+def _at_liberty(survival: Survival, base: str) -> tuple[Sentence, ...]:
+    if is_missing(survival.liberty_treatment) or is_missing(survival.liberty_comparison):
+        return ()
+    ours, theirs = (
+        scaled(f"{base}.liberty_{group}", getattr(survival, f"liberty_{group}"), "days")
+        for group in ("treatment", "comparison")
+    )
+    return (
+        Sentence.of(
+            "The treatment group was alive and at liberty on ",
+            ours,
+            f" {plural(ours, 'day', 'days')} of the year on average, and the comparison group on ",
+            theirs,
+            ": nobody can reoffend outside while in prison, and a reoffence can lead there.",
+        ),
     )
 
 

@@ -17,19 +17,15 @@ from jdl.effects import EVERYONE, compare
 DAYS = (*range(0, 361, 30), 365)
 """Days after the index date at which the curves are read."""
 
-EXPLAINED = (
-    "The average time to the first reoffence is of those who reoffended only. A programme that "
-    "prevents some reoffending changes who they are, so this average can fall although the "
-    "programme helps, or rise although it does not; the time without reoffence counts everyone."
-)
-"""Said wherever the time to the first reoffence is."""
-
 DEATHS_KNOWN = (
     "Whoever died within the year without a proven reoffence counts as not having reoffended to "
     "its end."
 )
 DEATHS_UNKNOWN = (
     "The data do not say who died within the year; whoever did counts as not having reoffended."
+)
+LIBERTY_UNKNOWN = (
+    "The data do not say who was in prison within the year, so the days at liberty cannot be told."
 )
 
 
@@ -53,6 +49,8 @@ class Survival:
         Why there is no conclusion, or nothing to show.
     notes : tuple of str
         What has to be said, such as how deaths are counted.
+    liberty_treatment, liberty_comparison : float or None
+        Mean days of the year at liberty and alive; None where the data do not tell.
     """
 
     analysis: str
@@ -67,6 +65,8 @@ class Survival:
     p_value: float | None = None
     reason: str | None = None
     notes: tuple[str, ...] = ()
+    liberty_treatment: float | None = None
+    liberty_comparison: float | None = None
 
 
 def curves(
@@ -117,7 +117,11 @@ def curves(
         treated=treated,
         weight=weight,
     )
-    notes = (DEATHS_KNOWN if "died" in used.columns else DEATHS_UNKNOWN,)
+    free = "days_at_liberty" in used.columns and used["days_at_liberty"].notna().all()
+    notes = (
+        DEATHS_KNOWN if "died" in used.columns else DEATHS_UNKNOWN,
+        *([] if free else [LIBERTY_UNKNOWN]),
+    )
     if effect.conclusion == "suppressed":
         nothing = (None,) * len(DAYS)
         return Survival(analysis, DAYS, nothing, nothing, reason=effect.reason, notes=notes)
@@ -136,7 +140,14 @@ def curves(
         p_value=effect.p_value,
         reason=effect.reason,
         notes=notes,
+        liberty_treatment=_mean_days(used, ours, weights) if free else None,
+        liberty_comparison=_mean_days(used, ~ours, weights) if free else None,
     )
+
+
+def _mean_days(used: pd.DataFrame, group: NDArray[np.bool_], weights: NDArray[np.float64]) -> float:
+    days = used["days_at_liberty"].to_numpy(dtype=np.float64)
+    return float(np.average(days[group], weights=weights[group]))
 
 
 def _shares(first: NDArray[np.float64], weight: NDArray[np.float64]) -> tuple[float, ...]:

@@ -413,3 +413,15 @@ def test_each_negative_control_is_told_beside_the_choices(controls, end):
     assert told.count("The negative control “") == sum(
         map(has_range, filter(None, controls.values()))
     )
+
+
+def test_days_at_liberty_stand_beside_the_time_without_reoffence():
+    curve = Survival(
+        "headline", (0, 365), (1.0, 0.5), (1.0, 0.4), 254.0, 224.0, 30.0, 19.0, 41.0, 0.001,
+        liberty_treatment=320.4, liberty_comparison=301.0,
+    )  # fmt: skip
+    said = [one.text for one in hold_words(checks.survival_statement(curve, words=MEN)).items]
+    assert said[2].startswith(
+        "The treatment group was alive and at liberty on 320 days of the year on average, and the "
+        "comparison group on 301: "
+    )

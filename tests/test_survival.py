@@ -7,7 +7,7 @@ from matches import agree, reference
 from statsmodels.duration.survfunc import SurvfuncRight
 
 from jdl.effects import compare
-from jdl.survival import DAYS, DEATHS_KNOWN, DEATHS_UNKNOWN, EXPLAINED, curves
+from jdl.survival import DAYS, DEATHS_KNOWN, DEATHS_UNKNOWN, LIBERTY_UNKNOWN, curves
 
 
 def in_r():
@@ -82,7 +82,6 @@ def test_a_programme_that_deters_those_who_would_wait_helps_though_days_to_first
     assert ours.difference > 0
     assert ours.ci_low > 0
     assert all(t >= c - 1e-12 for t, c in zip(ours.treatment, ours.comparison, strict=True))
-    assert "counts everyone" in EXPLAINED
 
 
 def test_a_reoffence_on_the_day_is_counted_by_its_end_and_a_leap_day_is_no_longer_year():
@@ -95,8 +94,8 @@ def test_a_reoffence_on_the_day_is_counted_by_its_end_and_a_leap_day_is_no_longe
 
 def test_deaths_are_told_where_the_data_know_of_them():
     frame = many([30] * 20 + [0] * 20, [60] * 50 + [0] * 50)
-    assert curves(frame).notes == (DEATHS_UNKNOWN,)
-    assert curves(frame.assign(died=~frame["reoffended"])).notes == (DEATHS_KNOWN,)
+    assert curves(frame).notes == (DEATHS_UNKNOWN, LIBERTY_UNKNOWN)
+    assert curves(frame.assign(died=~frame["reoffended"])).notes[0] == DEATHS_KNOWN
     assert curves(frame.assign(died=False)).mean_treatment == curves(frame).mean_treatment
 
 
@@ -113,3 +112,20 @@ def test_rows_without_a_weight_do_not_count():
     frame = many([30] * 20 + [0] * 20, [60] * 50 + [0] * 50)
     more = pd.concat([frame, frame.assign(weight=0.0, reoffended=True, days_to_first=1)])
     assert curves(more) == curves(frame)
+
+
+def test_days_at_liberty_are_weighted_means_of_everyone():
+    frame = many([30] * 20 + [0] * 20, [60] * 50 + [0] * 50)
+    days = np.where(frame["treated"], 300.0, np.where(frame["reoffended"], 200.0, 365.0))
+    told = curves(frame.assign(days_at_liberty=days, died=False))
+    theirs = frame.loc[~frame["treated"].astype(bool)]
+    expected = np.average(days[theirs.index], weights=theirs["weight"])
+    assert (told.liberty_treatment, told.liberty_comparison) == (300.0, pytest.approx(expected))
+    assert told.notes == (DEATHS_KNOWN,)
+
+
+def test_without_prison_spells_days_at_liberty_are_not_told():
+    frame = many([30] * 20 + [0] * 20, [60] * 50 + [0] * 50)
+    told = curves(frame.assign(days_at_liberty=pd.Series([None] * len(frame), dtype="Int32")))
+    assert told.liberty_treatment is None
+    assert LIBERTY_UNKNOWN in told.notes
