@@ -13,17 +13,16 @@ from jdl.companion import FEWEST_PLACES, Adjusted
 from jdl.disclosure import WITHHELD
 from jdl.effects import ALL, EVERYONE, Effect
 from jdl.figures import Cell, Figure, Part, Sentence, Sentences, Table, Tag
-from jdl.findings import HEADLINE
+from jdl.findings import CONCLUDED, HEADLINE
 from jdl.sensitivity import Choice
 from jdl.survival import Survival
-from jdl.tables import NOT_APPLICABLE, SHORTHAND, choice_conclusion, choice_result
+from jdl.tables import NOT_APPLICABLE, SHORTHAND, choice_cells
 from jdl.unmeasured import Bounds, EValue
 from jdl.wording import (
     WORDING,
     Words,
     capital,
     confidence,
-    counted,
     direction,
     has_range,
     is_good,
@@ -595,7 +594,7 @@ def sensitivity_table(
             "would tell about them. The conclusion is told all the same."
         )
     rows = [
-        *(_choice_row(choice) for choice in choices),
+        *(choice_cells(f"checks.{slug(choice.label)}", choice) for choice in choices),
         *(_control_row(label, control) for label, control in shown.items()),
     ]
     return Table(
@@ -622,23 +621,6 @@ def _shown(controls: Mapping[str, Effect | None] | None) -> dict[str, Effect]:
     """Return the negative controls that have a tested result to show."""
     given = (controls or {}).items()
     return {label: one for label, one in given if one is not None and has_range(one)}
-
-
-def _choice_row(choice: Choice) -> tuple[Cell, ...]:
-    name = f"checks.{slug(choice.label)}"
-    sizes: tuple[Cell, ...] = (NOT_APPLICABLE, NOT_APPLICABLE)
-    if choice.accepted is not None:
-        sizes = (
-            counted(f"{name}.treatment_n", choice.analysed),
-            counted(f"{name}.comparison_people", choice.comparison_people),
-        )
-    return (
-        Sentence(quoted(f"{name}.label", capital(choice.label))),
-        *sizes,
-        *choice_result(name, choice),
-        {True: "Yes", False: "No", None: NOT_APPLICABLE}[choice.accepted],
-        choice_conclusion(name, choice),
-    )
 
 
 def _control_row(label: str, control: Effect) -> tuple[Cell, ...]:
@@ -701,14 +683,14 @@ def _same(told: Sequence[Choice], same: int, conclusion: str, others: int) -> tu
     if same == len(told):
         all_ = {1: "the one", 2: "both"}.get(same, f"all {many.text}")
         return (
-            f"The conclusion does not depend on the method: it is {_CONCLUDED[conclusion]} in the "
+            f"The conclusion does not depend on the method: it is {CONCLUDED[conclusion]} in the "
             "headline analysis and with ",
             replace(many, text=all_),
             f" other {plural(many, 'choice', 'choices')} that gave a result",
         )
     unlike = spelled("checks.unlike", len(told) - same, "choices")
     return (
-        f"The conclusion depends on the method: it is {_CONCLUDED[conclusion]} in the headline "
+        f"The conclusion depends on the method: it is {CONCLUDED[conclusion]} in the headline "
         "analysis, but another with ",
         unlike,
         " of ",
@@ -724,7 +706,7 @@ def _barely(told: int, same: int, conclusion: str, others: int) -> tuple[Part, .
         spelled("checks.told", told, "choices"),
         " of ",
         spelled("checks.others", others, "choices"),
-        f" other choices only: it is {_CONCLUDED[conclusion]} in the headline analysis, ",
+        f" other choices only: it is {CONCLUDED[conclusion]} in the headline analysis, ",
     )
     if same == told:
         return (*lead, f"and the same with {'it' if told == 1 else 'them'}")
@@ -732,13 +714,6 @@ def _barely(told: int, same: int, conclusion: str, others: int) -> tuple[Part, .
         return (*lead, "but another with it")
     unlike = spelled("checks.unlike", told - same, "choices")
     return (*lead, "but another with ", unlike, " of them")
-
-
-_CONCLUDED = {
-    "reduction": "a significant reduction",
-    "inconclusive": "inconclusive",
-    "increase": "a significant increase",
-}
 
 
 def _silent(many: int) -> tuple[Part, ...]:

@@ -1206,12 +1206,12 @@ def linkage_sensitivity(choices: Sequence[Choice]) -> Sentence:
     if unlike:
         parts: list[Part] = [
             "The conclusion depends on how sure a link had to be: in the headline analysis it is "
-            f"{_CONCLUDED[headline.conclusion]}, but "
+            f"{CONCLUDED[headline.conclusion]}, but "
         ]
         for place, choice in enumerate(unlike):
             parts += [
                 "" if not place else " and " if place == len(unlike) - 1 else ", ",
-                f"{_CONCLUDED[choice.conclusion]} with “",
+                f"{CONCLUDED[choice.conclusion]} with “",
                 *quoted(f"sensitivity.{slug(choice.label)}.label", choice.label),
                 "”",
             ]
@@ -1219,14 +1219,14 @@ def linkage_sensitivity(choices: Sequence[Choice]) -> Sentence:
     same = spelled("sensitivity.same", len(told), "choices")
     return Sentence.of(
         "The conclusion does not depend on how sure a link had to be: it is ",
-        f"{_CONCLUDED[headline.conclusion]} in the headline analysis and with ",
+        f"{CONCLUDED[headline.conclusion]} in the headline analysis and with ",
         same,
         f" other {plural(same, 'choice', 'choices')} of links.",
         *silent,
     )
 
 
-_CONCLUDED = {
+CONCLUDED = {
     "reduction": "a significant reduction",
     "inconclusive": "inconclusive",
     "increase": "a significant increase",

@@ -250,7 +250,12 @@ def candidates(
 
 
 def losses(
-    con: duckdb.DuckDBPyConnection, vintage: Vintage, everyone: pd.DataFrame, treated: pd.DataFrame
+    con: duckdb.DuckDBPyConnection,
+    vintage: Vintage,
+    everyone: pd.DataFrame,
+    treated: pd.DataFrame,
+    *,
+    leads: bool,
 ) -> dict[str, int]:
     """Count the treated people who leave because of the day of their intervention, by reason.
 
@@ -260,7 +265,11 @@ def losses(
         As for `delay`.
     everyone : DataFrame
         Candidates; only those treated are looked at.
+    leads : bool
+        Whether the landmark analysis leads; otherwise nobody leaves.
     """
+    if not leads:
+        return {}
     ours = everyone.loc[everyone["treated"] == 1]
     counts = delay(con, vintage, ours, treated, seed=0).left.set_index("reason")["treatment"]
     return {str(reason): int(many) for reason, many in counts.items() if many}

@@ -15,7 +15,7 @@ from jdl.analyses import Wanted
 from jdl.disclosure import NOT_BALANCED, WITHHELD, Cleared
 from jdl.effects import ALL, Effect
 from jdl.figures import Cell, Figure, Part, Sentence, Sentences, Table, Tag
-from jdl.findings import corrected, secondary
+from jdl.findings import CONCLUDED, corrected, secondary
 from jdl.tables import NOT_APPLICABLE, SHORTHAND
 from jdl.wording import (
     Words,
@@ -300,13 +300,6 @@ def _found(effect: Effect, words: Words) -> tuple[Part, ...]:
     )
 
 
-_RESULTS = {
-    "reduction": "a significant reduction",
-    "increase": "a significant increase",
-    "inconclusive": "inconclusive",
-}
-
-
 def _earlier(row: Mapping[str, Any], place: int) -> Sentence:
     name = f"looks.{place}"
     parts: list[Part] = [
@@ -315,7 +308,7 @@ def _earlier(row: Mapping[str, Any], place: int) -> Sentence:
     ]
     if not is_missing(row.get("release")):
         parts += [" (", month(f"{name}.release", f"{row['release']}-01"), ")"]
-    result = _RESULTS.get(str(row.get("rate_result")))
+    result = CONCLUDED.get(str(row.get("rate_result")))
     parts.append(f": {result or 'its result is not held here'}")
     if result and not is_missing(row.get("ci_low")) and not is_missing(row.get("ci_high")):
         low, high = (

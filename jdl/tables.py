@@ -956,6 +956,12 @@ def linkage_sensitivity_table(choices: Sequence[Choice], *, significance: float 
 
 def _choice_row(choice: Choice) -> tuple[Cell, ...]:
     name = f"sensitivity.{slug(choice.label)}"
+    label, *rest = choice_cells(name, choice)
+    return (label, counted(f"{name}.linked", choice.linked), *rest)
+
+
+def choice_cells(name: str, choice: Choice) -> tuple[Cell, ...]:
+    """Return what a choice is called, its sizes, its result, whether alike, and its conclusion."""
     sizes: tuple[Cell, ...] = (NOT_APPLICABLE, NOT_APPLICABLE)
     if choice.accepted is not None:
         sizes = (
@@ -964,15 +970,14 @@ def _choice_row(choice: Choice) -> tuple[Cell, ...]:
         )
     return (
         Sentence(quoted(f"{name}.label", capital(choice.label))),
-        counted(f"{name}.linked", choice.linked),
         *sizes,
-        *choice_result(name, choice),
+        *_choice_result(name, choice),
         {True: "Yes", False: "No", None: NOT_APPLICABLE}[choice.accepted],
-        choice_conclusion(name, choice),
+        _choice_conclusion(name, choice),
     )
 
 
-def choice_result(name: str, choice: Choice) -> tuple[Cell, Cell]:
+def _choice_result(name: str, choice: Choice) -> tuple[Cell, Cell]:
     """Return the interval and the p-value of a choice, or the mark of what there is instead."""
     if choice.difference is not None and choice.p_value is not None:
         interval = _told_interval(name, choice.ci_low, choice.ci_high)
@@ -982,7 +987,7 @@ def choice_result(name: str, choice: Choice) -> tuple[Cell, Cell]:
     return mark, mark
 
 
-def choice_conclusion(name: str, choice: Choice) -> Cell:
+def _choice_conclusion(name: str, choice: Choice) -> Cell:
     """Return the conclusion of a choice, or why it has none."""
     if choice.conclusion != "suppressed" or choice.reason in (None, WITHHELD):
         return RESULT_WORDS[choice.conclusion]

@@ -256,7 +256,8 @@ def test_only_treated_people_who_leave_are_lost():
     everyone = covariates.candidates(
         con, people, people["offender_id"], window_days=200, oasys=False
     )
-    assert landmark.losses(con, vintage(), everyone, people) == {landmark.INSIDE: 1}
+    assert landmark.losses(con, vintage(), everyone, people, leads=True) == {landmark.INSIDE: 1}
+    assert landmark.losses(con, vintage(), everyone, people, leads=False) == {}
 
 
 def test_both_ways_choose_the_same_people_and_read_from_their_own_day():
