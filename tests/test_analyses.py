@@ -158,6 +158,12 @@ def test_of_many_levels_those_with_the_most_people_are_analysed():
     assert len(made) == analyses.MOST_LEVELS
 
 
+def test_how_far_people_took_part_is_no_subgroup():
+    treated = located(60)
+    upload = uploaded(treated).assign(participation=["completed"] * 30 + ["started"] * 30)
+    assert planned(treated, upload, subgroups=["participation"]) == ()
+
+
 def test_nobody_is_named_in_the_print_of_a_plan():
     treated = located(40, 40)
     assert "d000" not in repr(planned(treated, sex="all"))

@@ -117,6 +117,7 @@ def test_rows_without_a_weight_do_not_count():
 def test_days_at_liberty_are_weighted_means_of_everyone():
     frame = many([30] * 20 + [0] * 20, [60] * 50 + [0] * 50)
     days = np.where(frame["treated"], 300.0, np.where(frame["reoffended"], 200.0, 365.0))
+    frame["weight"] = np.where(frame["treated"], 1.0, np.linspace(0.1, 0.9, len(frame)))
     told = curves(frame.assign(days_at_liberty=days, died=False))
     theirs = frame.loc[~frame["treated"].astype(bool)]
     expected = np.average(days[theirs.index], weights=theirs["weight"])
