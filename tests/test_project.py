@@ -26,6 +26,9 @@ PARTS = {
     "matching": (
         "plan", "score", "formula", "support", "calipers", "pairs", "entropy", "search", "__init__",
     ),
+    "charts": (
+        "drawing", "headline", "curves", "balance", "funnel", "linkage", "results", "__init__",
+    ),
 }  # fmt: skip
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 

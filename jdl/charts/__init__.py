@@ -1,0 +1,37 @@
+"""Charts: cleared aggregates drawn by matplotlib as small, self-contained SVG.
+
+A chart takes cleared effects and tables only: nothing that was withheld, and no person's value,
+can be read back from its coordinates.
+"""
+
+from jdl.charts.balance import MOST_VARIABLES, balance_chart
+from jdl.charts.curves import survival_chart
+from jdl.charts.drawing import BLUE, ORANGE, PLOT, Canvas, Scale, steps, width_of, wrapped
+from jdl.charts.funnel import funnel_chart
+from jdl.charts.headline import chart_frequency, chart_rate, chart_time, headline_charts
+from jdl.charts.linkage import waterfall_chart, weights_chart
+from jdl.charts.results import by_sector_chart, by_type_chart, results_chart
+
+__all__ = [
+    "BLUE",
+    "MOST_VARIABLES",
+    "ORANGE",
+    "PLOT",
+    "Canvas",
+    "Scale",
+    "balance_chart",
+    "by_sector_chart",
+    "by_type_chart",
+    "chart_frequency",
+    "chart_rate",
+    "chart_time",
+    "funnel_chart",
+    "headline_charts",
+    "results_chart",
+    "steps",
+    "survival_chart",
+    "waterfall_chart",
+    "weights_chart",
+    "width_of",
+    "wrapped",
+]

@@ -1,0 +1,332 @@
+"""What every chart is drawn with: canvas, labels, scales, and the two groups.
+
+One grid of pixels, the labels in columns and lines of their own, so that none can cover another.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure as Drawing
+from matplotlib.font_manager import FontProperties
+from matplotlib.patches import Rectangle
+from matplotlib.textpath import text_to_path
+
+from jdl.figures import Figure, Part, Sentence
+
+WIDTH = 480
+GUTTER = 100
+PLOT = WIDTH - GUTTER
+MARGIN = 1
+BLUE, ORANGE, GREY, PALE, INK = "#12436d", "#f46a25", "#6b7276", "#e8e8e8", "#0b0c0c"
+FONT = "Arial,Helvetica,sans-serif"
+
+_STYLE: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "jdl",
+    "path.simplify": False,
+    "font.family": "DejaVu Sans",
+}
+
+
+class Canvas:
+    """A drawing of `WIDTH` by `height` pixels, its origin at the top left.
+
+    Parameters
+    ----------
+    height : float
+    """
+
+    def __init__(self, height: float) -> None:
+        self._drawing = Drawing(figsize=(WIDTH / 72, height / 72), dpi=72)
+        FigureCanvasSVG(self._drawing)
+        self._axes = self._drawing.add_axes((0, 0, 1, 1))
+        self._axes.set(xlim=(0, WIDTH), ylim=(height, 0))
+        self._axes.set_axis_off()
+        self._written: list[tuple[Part, ...]] = []
+        self.texts: list[tuple[float, float, float, float]] = []
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        *parts: Part,
+        size: float = 12,
+        bold: bool = False,
+        align: str = "left",
+    ) -> None:
+        """Write one line, its baseline at y; each figure in it carries its name in the register."""
+        words = Sentence(parts).text
+        wide = width_of(words, size, bold)
+        left = x - {"left": 0.0, "center": wide / 2, "right": wide}[align]
+        self.texts.append((left, y - size, left + wide, y + 0.25 * size))
+        self._axes.text(
+            x,
+            y,
+            words,
+            fontsize=size,
+            fontweight="bold" if bold else "normal",
+            ha=align,
+            va="baseline",
+            color=INK,
+            parse_math=False,
+            gid=f"text:{len(self._written)}",
+            zorder=10_000,
+        )
+        self._written.append(parts)
+
+    def box(self, x: float, y: float, wide: float, high: float, colour: str) -> None:
+        """Fill a rectangle."""
+        shape = Rectangle((x, y), wide, high, facecolor=colour, edgecolor="none", clip_on=False)
+        shape.set_zorder(self._next())
+        self._axes.add_patch(shape)
+
+    def line(
+        self,
+        xs: Sequence[float],
+        ys: Sequence[float],
+        colour: str = INK,
+        *,
+        thick: float = 1,
+        dashed: bool = False,
+    ) -> None:
+        """Draw a line through points; not a number parts it."""
+        style = (0, (3, 3)) if dashed else "-"
+        self._axes.plot(
+            xs,
+            ys,
+            color=colour,
+            lw=thick,
+            ls=style,
+            solid_capstyle="butt",
+            clip_on=False,
+            zorder=self._next(),
+        )
+
+    def marks(
+        self,
+        xs: Sequence[float],
+        ys: Sequence[float],
+        shape: str,
+        colour: str,
+        *,
+        hollow: bool = False,
+        size: float = 7,
+    ) -> None:
+        """Draw marks of one kind."""
+        self._axes.plot(
+            xs,
+            ys,
+            ls="none",
+            marker=shape,
+            ms=size,
+            mfc="white" if hollow else colour,
+            mec=colour if hollow else "white",
+            mew=1.5 if hollow else 0.75,
+            clip_on=False,
+            zorder=self._next(),
+        )
+
+    def _next(self) -> int:
+        """Return the layer above all that was drawn before."""
+        return len(self._axes.patches) + len(self._axes.lines) + 1
+
+    def svg(self, prefix: str) -> str:
+        """Return the drawing as SVG that scales, with ids that begin with `prefix`."""
+        buffer = io.StringIO()
+        with mpl.rc_context(_STYLE):
+            self._drawing.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+        return _tidied(buffer.getvalue(), prefix, self._written)
+
+
+@functools.cache
+def width_of(text: str, size: float, bold: bool = False) -> float:
+    """Return how wide a line of text is in pixels, in a font wider than most."""
+    font = FontProperties(
+        family=_STYLE["font.family"], size=size, weight="bold" if bold else "normal"
+    )
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0])
+
+
+def wrapped(text: str, room: float, size: float) -> list[str]:
+    """Break a text into lines that are at most `room` pixels wide; a longer word stands alone."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if width_of(longer, size) <= room or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+def _tidied(svg: str, prefix: str, written: Sequence[tuple[Part, ...]]) -> str:
+    """Strip what no reader needs, name figures and ids, shorten numbers, and let the rest scale."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.S)
+    svg = svg.replace("xlink:href", "href")
+    svg = re.sub(r">\s+<", "><", svg.strip())
+    svg = re.sub(
+        r'<g id="text:(\d+)">(<text[^>]*>)[^<]*</text></g>',
+        lambda m: f"{m[2]}{_spans(written[int(m[1])])}</text>",
+        svg,
+    )
+    svg = re.sub(r"<[^>]+>", lambda tag: _shortened(tag[0]), _renamed(svg, prefix))
+    svg = re.sub(r"<defs></defs>|<g></g>", "", svg)
+    root = f'<svg width="100%" viewBox="{_view_box(svg)}" xmlns="http://www.w3.org/2000/svg" '
+    svg = f'{root}font-family="{FONT}" fill="{INK}">{svg[svg.index(">") + 1 :]}'
+    return _flattened(svg)
+
+
+def _view_box(svg: str) -> str:
+    """Return the drawing's box with a margin at both sides, for marks that lie on an edge."""
+    height = svg.split('viewBox="', 1)[1].split('"', 1)[0].split()[3]
+    return f"{-MARGIN} 0 {WIDTH + 2 * MARGIN} {height}"
+
+
+def _spans(parts: tuple[Part, ...]) -> str:
+    return "".join(
+        escape(part, quote=False)
+        if isinstance(part, str)
+        else f'<tspan data-figure="{part.id}">{escape(part.text, quote=False)}</tspan>'
+        for part in parts
+    )
+
+
+def _renamed(svg: str, prefix: str) -> str:
+    """Keep only ids that are referred to, and begin them with the chart's own name."""
+    used = dict.fromkeys(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
+    names = {old: f"{prefix}-{place}" for place, old in enumerate(used, start=1)}
+    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{names[m[1]]}"' if m[1] in names else "", svg)
+    for old, new in names.items():
+        svg = svg.replace(f"#{old}", f"#{new}")
+    return svg
+
+
+_DEFAULTS = {
+    "fill": INK,
+    "text-anchor": "start",
+    "stroke-linejoin": "miter",
+    "stroke-linecap": "butt",
+    "font-weight": "400",
+}
+
+
+def _shortened(tag: str) -> str:
+    """Round a tag's numbers, write its style as attributes, and leave defaults out."""
+    tag = re.sub(r"-?\d+\.\d{2,}", lambda m: f"{round(float(m[0]), 1):g}", tag)
+    tag = re.sub(r' transform="rotate\(-0 [^)]*\)"', "", tag)
+    tag = re.sub(r' style="([^"]*)"', lambda m: _attributes(m[1]), tag)
+    return re.sub(r"\s+", " ", tag).replace(' "', '"').replace('" />', '"/>')
+
+
+def _attributes(style: str) -> str:
+    pairs = (entry.split(":", 1) for entry in style.split(";") if ":" in entry)
+    kept = {name.strip(): value.strip() for name, value in pairs}
+    return "".join(
+        f' {name}="{value}"'
+        for name, value in kept.items()
+        if name != "font-family" and _DEFAULTS.get(name) != value
+    )
+
+
+def _flattened(svg: str) -> str:
+    """Drop groups without attributes; give marks in a row their common attributes once."""
+    depth: list[bool] = []
+
+    def keep(match: re.Match[str]) -> str:
+        if match[0] == "</g>":
+            return "</g>" if depth.pop() else ""
+        depth.append(match[0] != "<g>")
+        return match[0] if depth[-1] else ""
+
+    svg = re.sub(r"<g(?: [^>]*)?>|</g>", keep, svg)
+    return re.sub(
+        r'(<use href="[^"]*") x="[^"]*" y="[^"]*"([^>]*)/>(?:\1 x="[^"]*" y="[^"]*"\2/>)+',
+        lambda m: f"<g{m[2]}>{m[0].replace(m[2], '')}</g>",
+        svg,
+    )
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A straight scale from values to pixels.
+
+    Parameters
+    ----------
+    low, high : float
+        Values at the ends.
+    left, right : float
+        Pixels at the ends.
+    """
+
+    low: float
+    high: float
+    left: float = 0
+    right: float = PLOT
+
+    def __call__(self, value: float) -> float:
+        """Return the pixel of a value; one beyond an end lies on it."""
+        inside = min(max(value, self.low), self.high)
+        return self.left + (inside - self.low) / (self.high - self.low) * (self.right - self.left)
+
+
+def steps(high: float, most: int = 6) -> list[float]:
+    """Return round numbers from nought to the first at or above `high`, at most `most` steps."""
+    size = 10.0 ** math.floor(math.log10(high)) if high > 0 else 1.0
+    step = next(s for s in (size * f for f in (0.1, 0.2, 0.5, 1, 2, 5, 10)) if high / s <= most)
+    return [place * step for place in range(math.ceil(high / step - 1e-9) + 1)]
+
+
+def axis(canvas: Canvas, scale: Scale, ticks: Sequence[float], y: float, label: str) -> None:
+    """Write the scale below a plot; its grid is drawn first, by `grid`."""
+    for tick in ticks:
+        align = "left" if scale(tick) < 8 else "center"
+        canvas.text(scale(tick), y + 16, f"{tick:,g}", size=11, align=align)
+    left = min(scale.left, WIDTH - width_of(label, 11) - 2)
+    canvas.text(left, y + 34, label, size=11)
+
+
+def grid(canvas: Canvas, scale: Scale, ticks: Sequence[float], top: float, bottom: float) -> None:
+    """Draw a pale line at each tick, from top to bottom."""
+    for tick in ticks:
+        canvas.line([scale(tick)] * 2, [top, bottom], PALE)
+
+
+def legend(
+    canvas: Canvas,
+    entries: Sequence[tuple[str, str, bool, str]],
+    x: float,
+    y: float,
+    *,
+    size: float = 8,
+) -> None:
+    """Write a mark and its name, one after the other."""
+    for shape, colour, hollow, label in entries:
+        canvas.marks([x + 6], [y - 4], shape, colour, hollow=hollow, size=size)
+        canvas.text(x + 16, y, label, size=11)
+        x += 16 + width_of(label, 11) + 16
+
+
+GROUPS = (("treatment", "Treatment group", BLUE), ("comparison", "Comparison group", ORANGE))
+
+
+def value_of(figure: Figure) -> float:
+    """Return a figure's value to draw with; one that is withheld has nought."""
+    return float(figure.value or 0)
+
+
+def withheld(name: str) -> str:
+    """Return a drawing that says a result is withheld."""
+    canvas = Canvas(40)
+    canvas.text(0, 24, "[c] This result is withheld.")
+    return canvas.svg(name)

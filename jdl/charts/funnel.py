@@ -1,0 +1,102 @@
+"""From the people submitted to the people analysed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from jdl.charts.drawing import BLUE, ORANGE, PALE, PLOT, WIDTH, Canvas, Scale, value_of, wrapped
+from jdl.figures import Chart, Sentence
+from jdl.tables import funnel_table
+from jdl.wording import Words, capital, counted, share, slug
+
+
+def funnel_chart(
+    funnel: pd.DataFrame, *, words: Words, analysis: str = "headline", source: str
+) -> Chart:
+    """Draw how many people remain after each reason for loss.
+
+    Parameters
+    ----------
+    funnel : DataFrame
+        Cleared: step, reason, removed, remaining; the first row is what was submitted.
+    words : Words
+    analysis : str
+        First part of the figures' names.
+    source : str
+        Where the data come from.
+    """
+    base = f"{slug(analysis)}.funnel"
+    rows = funnel.to_dict("records")
+    start = int(rows[0]["remaining"])
+    last = f"{base}.{len(rows) - 1}"
+    first_figure = counted(f"{base}.0.remaining", start)
+    last_figure = counted(f"{last}.remaining", rows[-1]["remaining"])
+    part = share(f"{last}.remaining.share", rows[-1]["remaining"], start)
+    title = Sentence.of(last_figure, " of the ", first_figure, " people submitted were analysed")
+    if len(rows) == 1:
+        title = Sentence.of("All ", first_figure, " people submitted were analysed")
+    alt = Sentence.of(
+        "Funnel from the ",
+        first_figure,
+        f" people submitted, through {'each reason' if len(rows) > 1 else 'no reason'} for leaving "
+        "the analysis, to the ",
+        last_figure,
+        f" {words.count(last_figure)} analysed, ",
+        part,
+        " of those submitted.",
+    )
+    return Chart(
+        "funnel-chart",
+        title,
+        "Number remaining after each reason for leaving the analysis",
+        alt,
+        _drawn_funnel(base, rows, start),
+        source,
+        replace(funnel_table(funnel, analysis=analysis), id="funnel-chart-data"),
+    )
+
+
+def _drawn_funnel(base: str, rows: Sequence[Mapping[Any, Any]], start: int) -> str:
+    labels = [wrapped(capital(str(row["reason"])), PLOT - 90, 12) for row in rows]
+    canvas = Canvas(sum(15 * len(lines) + 28 for lines in labels) + 22)
+    scale = Scale(0, max(start, 1))
+    canvas.text(PLOT - 6, 13, "Leaving", size=11, align="right")
+    canvas.text(WIDTH, 13, "Remaining", size=11, align="right")
+    top = 20.0
+    for place, (row, lines) in enumerate(zip(rows, labels, strict=True)):
+        _funnel_step(canvas, scale, f"{base}.{place}", row, lines, top, start)
+        top += 15 * len(lines) + 28
+    return canvas.svg("funnel-chart")
+
+
+def _funnel_step(
+    canvas: Canvas,
+    scale: Scale,
+    name: str,
+    row: Mapping[Any, Any],
+    lines: Sequence[str],
+    top: float,
+    start: int,
+) -> None:
+    for line in lines:
+        top += 15
+        canvas.text(0, top, line)
+    remaining = counted(f"{name}.remaining", row["remaining"])
+    left = counted(f"{name}.removed", row["removed"])
+    canvas.box(0, top + 5, scale(start), 16, PALE)
+    canvas.box(0, top + 5, scale(value_of(remaining)), 16, BLUE)
+    canvas.box(scale(value_of(remaining)), top + 5, scale(value_of(left)), 16, ORANGE)
+    if row["step"]:
+        canvas.text(PLOT - 6, top, left, align="right")
+    canvas.text(WIDTH, top + 4, remaining, size=14, bold=True, align="right")
+    canvas.text(
+        WIDTH,
+        top + 19,
+        share(f"{name}.remaining.share", row["remaining"], start),
+        size=11,
+        align="right",
+    )
