@@ -19,7 +19,9 @@ from jdl.companion import Adjusted
 from jdl.covariates import Pool
 from jdl.effects import ALL, EVERYONE, MEASURES, Effect, Group, suppressed
 from jdl.landmark import Gaps
+from jdl.linkage import FATES
 from jdl.matching import Matched
+from jdl.outcomes import Delays
 from jdl.sentence import DUPLICATE, INCOMPLETE, NO_DATE, NOT_FOUND, REFUSED, REVIEW
 from jdl.survival import Survival
 from jdl.unmeasured import EValue
@@ -1021,6 +1023,76 @@ def clear_rules(placed: pd.DataFrame, rules: Rules = RULES) -> pd.DataFrame:
     kept = placed.drop(index=ordered.index[:few])[["rule", "people"]]
     other = pd.DataFrame({"rule": ["another rule"], "people": [ordered["people"].iloc[:few].sum()]})
     return pd.concat([kept, other], ignore_index=True) if few else kept.reset_index(drop=True)
+
+
+def clear_fates(fates: pd.DataFrame, rules: Rules = RULES) -> pd.DataFrame:
+    """Withhold what would tell of a few people whether they were found or analysed.
+
+    Parameters
+    ----------
+    fates : DataFrame
+        From ``linkage.fates``.
+    rules : Rules
+
+    Returns
+    -------
+    DataFrame
+        A row a level of each group: group, level, and of those analysed, lost and not found the
+        share who are of this level (not a number where withheld). A level is told where each of
+        the three holds enough people of it and enough others, and the levels withheld of a group
+        stand together. Shares come from people to the nearest `STEP`. No row at all where one of
+        the three is itself too small to be shown apart.
+    """
+    shares = [
+        _fate_shares(rows.set_index("level")[list(FATES)], rules).assign(group=group)
+        for group, rows in fates.groupby("group", sort=False)
+    ]
+    columns = ["group", "level", *FATES]
+    if not shares:
+        return pd.DataFrame(columns=columns)
+    return pd.concat([one.reset_index() for one in shares], ignore_index=True)[columns]
+
+
+def _fate_shares(counts: pd.DataFrame, rules: Rules) -> pd.DataFrame:
+    whole = counts.sum()
+    if (whole < 2 * rules.cell).any():
+        return counts.iloc[:0].astype(float)
+    counts = counts.loc[counts.sum(axis=1) > 0]
+    small = ((counts < rules.cell) | (whole - counts < rules.cell)).any(axis=1)
+    rounded = STEP * (counts / STEP).round() / (STEP * (whole / STEP).round())
+    hidden = counts.index.isin(_hidden(counts, small, rules))
+    return rounded.clip(upper=1).mask(hidden)
+
+
+def clear_delays(found: pd.DataFrame, rules: Rules = RULES) -> Delays:
+    """Withhold what would tell of a few offences; see ``outcomes.delays``.
+
+    Parameters
+    ----------
+    found : DataFrame
+        A row an offence of the comparison group: year, late and days.
+    rules : Rules
+
+    Returns
+    -------
+    Delays
+        Counts to the nearest `TENS`, the share of a year to a whole per cent; what comes from fewer
+        offences than the smallest cell, late or not, is withheld.
+    """
+    late, offences = int(found["late"].sum()), len(found)
+    if offences < rules.cell or min(late, offences - late) < rules.cell:
+        late_told = None
+    else:
+        late_told = TENS * round(late / TENS)
+    by_year = found.groupby("year", sort=True)["late"].agg(["sum", "size"])
+    enough = by_year["sum"].ge(rules.cell) & (by_year["size"] - by_year["sum"]).ge(rules.cell)
+    years = by_year.loc[enough] if late_told is not None else by_year.iloc[:0]
+    return Delays(
+        TENS * round(offences / TENS) if offences >= rules.cell else None,
+        late_told,
+        float(found["days"].median()) if offences >= rules.cell else None,
+        tuple((int(year), round(row["sum"] / row["size"], 2)) for year, row in years.iterrows()),
+    )
 
 
 def clear_funnel(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -185,3 +186,56 @@ def follow(con: duckdb.DuckDBPyConnection, matched: Matched, *, start: str) -> p
 
 def _sample(matched: Matched) -> pd.DataFrame:
     return matched.frame.loc[(matched.frame["weight"] > 0) & matched.accepted]
+
+
+@dataclass(frozen=True)
+class Delays:
+    """How long the courts took over the offences of the follow-up year.
+
+    Parameters
+    ----------
+    offences : int or None
+        Offences committed within the year and proven by the end of the data; None where withheld.
+    late : int or None
+        Of these, proven after the six months that follow the year, and so not counted.
+    median_days : float or None
+        From offence to conviction.
+    years : tuple of (int, float)
+        By the year of the index date, the share that was late; without years that are withheld.
+    """
+
+    offences: int | None
+    late: int | None
+    median_days: float | None
+    years: tuple[tuple[int, float], ...] = ()
+
+
+def delays(con: duckdb.DuckDBPyConnection, sample: pd.DataFrame) -> pd.DataFrame:
+    """Count the comparison group's offences of the year by how late they were proven.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+        Holds the national tables.
+    sample : DataFrame
+        The matched sample: treated, disposal_id, offender_id and index_date.
+
+    Returns
+    -------
+    DataFrame
+        A row an offence within a year of a comparison sentence's index date that counts when it is
+        proven in time: year (of the index date), late (bool) and days (from offence to conviction).
+        An offence counts with each sentence in whose year it falls.
+    """
+    compared = sample.loc[sample["treated"] == 0, ["disposal_id", "offender_id", "index_date"]]
+    con.register("compared_disposals", compared)
+    found = con.execute(f"""
+        SELECT year(d.index_date)::INTEGER AS year,
+            o.conviction_date > d.index_date + {WHOLE} AS late,
+            (o.conviction_date - o.offence_date)::INTEGER AS days
+        FROM compared_disposals d JOIN offences o USING (offender_id)
+        WHERE o.offence_date > d.index_date AND o.offence_date <= d.index_date + {FOLLOW_UP}
+          AND {PROVEN}
+        ORDER BY ALL""").df()
+    con.unregister("compared_disposals")
+    return found

@@ -19,6 +19,7 @@ from jdl.disclosure import WITHHELD
 from jdl.effects import ALL, Effect
 from jdl.figures import Cell, Figure, Part, Sentence, Table, Tag
 from jdl.findings import HEADLINE
+from jdl.linkage import FATES
 from jdl.sensitivity import Choice
 from jdl.wording import (
     REVIEWED,
@@ -711,6 +712,9 @@ def profile_table(
         does not add up to 100%.
     """
     base = f"{slug(analysis)}.profile"
+    balance = balance.sort_values("level", key=_in_order, kind="stable").sort_values(
+        "variable", key=_as_first_met, kind="stable"
+    )
     rows = tuple(
         (
             labels.get(row["variable"], capital(row["variable"].replace("_", " "))),
@@ -734,6 +738,19 @@ def profile_table(
 
 
 _EITHER = "Share or average"
+
+
+def _in_order(levels: pd.Series[Any]) -> pd.Series[Any]:
+    """Order levels as they are read: a band below the others first, what is unknown last."""
+    return levels.map(
+        lambda level: (
+            f"{level == 'not recorded':d}{not str(level).casefold().startswith('under'):d}{level}"
+        )
+    )
+
+
+def _as_first_met(names: pd.Series[Any]) -> pd.Series[Any]:
+    return names.map({name: place for place, name in enumerate(dict.fromkeys(names))})
 
 
 def _profiled(name: str, row: Mapping[Any, Any]) -> Figure:
@@ -915,6 +932,49 @@ def _rate_row(row: Mapping[Any, Any]) -> tuple[Cell, ...]:
 def _one_cell(parts: tuple[Part, ...]) -> Cell:
     """Return a figure alone as itself, so that a column of numbers stays one."""
     return parts[0] if len(parts) == 1 else Sentence(parts)
+
+
+def lost_table(fates: pd.DataFrame) -> Table:
+    """Return who was analysed beside who was found and then lost, and who was not found.
+
+    Parameters
+    ----------
+    fates : DataFrame
+        From ``disclosure.clear_fates``: group, level, analysed, lost and not_found (shares).
+
+    Returns
+    -------
+    Table
+        Without rows where the groups are too small to be shown apart.
+    """
+    notes = [
+        "Each column adds up to all its people over the kinds of one group, but for rounding; shares "
+        "come from people to the nearest five."
+    ]
+    if fates[list(FATES)].isna().any(axis=None):
+        notes.append(f"[c] {WITHHELD}.")
+    return Table(
+        "lost-table",
+        "People analysed beside those who were found and not analysed, and those not found",
+        (
+            "Group",
+            "Kind",
+            "Of those analysed",
+            "Of those found, not analysed",
+            "Of those not found",
+        ),
+        tuple(_lost_row(row) for row in fates.to_dict("records")),
+        tuple(notes) if len(fates) else (),
+    )
+
+
+def _lost_row(row: Mapping[Any, Any]) -> tuple[Cell, ...]:
+    name = f"{rate_name(row['group'], row['level'])}.fate"
+    return (
+        capital(proper(str(row["group"]))),
+        Sentence(quoted(f"{name}.level", capital(proper(str(row["level"]))))),
+        *(percentage(f"{name}.{fate}", row[fate]) for fate in FATES),
+    )
 
 
 def linkage_sensitivity_table(choices: Sequence[Choice], *, significance: float = 0.05) -> Table:

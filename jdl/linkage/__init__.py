@@ -3,7 +3,7 @@
 Of a person's candidates in the register, and of 'not in the register', each has one posterior.
 """
 
-from jdl.linkage.accounts import audit, gains, rates
+from jdl.linkage.accounts import FATES, audit, fates, gains, rates
 from jdl.linkage.blocking import PASSES, Candidates, candidates, deterministic
 from jdl.linkage.decisions import DECISIONS, STAGES, Links, alternatives, decide
 from jdl.linkage.lookup import lay_out
@@ -17,6 +17,7 @@ from jdl.linkage.training import train
 __all__ = [
     "CHECK_LETTERS",
     "DECISIONS",
+    "FATES",
     "FIELDS",
     "PASSES",
     "PREPARED",
@@ -33,6 +34,7 @@ __all__ = [
     "corroborate",
     "decide",
     "deterministic",
+    "fates",
     "gains",
     "lay_out",
     "nicknames",

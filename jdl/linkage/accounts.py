@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -15,6 +17,9 @@ FEWEST_WITH_SURNAME = 10
 # What the provider sees for itself: counted with the others, the rest would give them away.
 _NOT_LOOKED_FOR = ("duplicate", "incomplete")
 NO_GROUP = "no group clear from the surname"
+KINDS = ("sex", "age", "name group", "identifier")
+FATES = ("analysed", "lost", "not_found")
+_DECIDED = ("linked", "review", "not found")
 
 _KEPT = ("stage", "decision", "reason", "weight", "posterior", "gap", "candidates")
 
@@ -89,7 +94,7 @@ def rates(
     Returns
     -------
     DataFrame
-        One row a level: group ('sex', 'age', 'name group', 'identifier'), level, people (without
+        One row a level: group (one of `KINDS`), level, people (without
         those whose rows were incomplete), linked, review and not_found.
 
     Notes
@@ -98,6 +103,51 @@ def rates(
     is the ethnicity recorded for at least half of the register people with the surname, where
     there are ``FEWEST_WITH_SURNAME`` of them: it tells of names, not of the person.
     """
+    rows = _kinds(links, cleaned, people, register)
+    return pd.concat(
+        [_counted(name, rows[name], rows["decision"], _DECIDED) for name in KINDS],
+        ignore_index=True,
+    ).rename(columns={"not found": "not_found"})
+
+
+@scrubbed("counting who was analysed")
+def fates(
+    links: Links,
+    cleaned: pd.DataFrame,
+    people: pd.DataFrame,
+    register: Register,
+    analysed: pd.DataFrame,
+) -> pd.DataFrame:
+    """Count who was analysed, who was found and then lost, and who was not found.
+
+    Parameters
+    ----------
+    links, cleaned, people, register
+        As in `rates`.
+    analysed : DataFrame
+        The source and row of each treated person of the matched sample.
+
+    Returns
+    -------
+    DataFrame
+        One row a level, as of `rates`: group, level, people, analysed, lost and not_found.
+
+    Notes
+    -----
+    A person with several participations counts once, as analysed where any of them was.
+    """
+    rows = _kinds(links, cleaned, people, register)
+    persons = cleaned[["source", "row", "person"]]
+    kept = analysed[["source", "row"]].merge(persons)["person"]
+    linked = rows["decision"].eq("linked").map({True: "lost", False: "not_found"})
+    fate = linked.mask(rows["person"].isin(kept), "analysed")
+    return pd.concat([_counted(name, rows[name], fate, FATES) for name in KINDS], ignore_index=True)
+
+
+def _kinds(
+    links: Links, cleaned: pd.DataFrame, people: pd.DataFrame, register: Register
+) -> pd.DataFrame:
+    """Give each person who was looked for the decision and a level of each of `KINDS`."""
     looked_for = ~links.table["decision"].isin(_NOT_LOOKED_FOR)
     decided = links.table.loc[looked_for, ["source", "row", "decision"]]
     dates = people[["intervention_start", "index_date", "conviction_date"]]
@@ -108,23 +158,20 @@ def rates(
     bounds = [float(bound) for bound, _ in AGE_BANDS] + [np.inf]
     age = pd.cut(years, bounds, right=False, labels=[label for _, label in AGE_BANDS])
     by_id = rows["pnc_key"].notna() | rows["prison_key"].notna()
-    groups = {
+    levels = {
         "sex": rows["sex"].fillna("not given"),
         "age": age.astype("object").fillna("not known"),
         "name group": _name_groups(rows["surname"], register),
         "identifier": by_id.map({True: "PNC id or prison number given", False: "none given"}),
     }
-    return pd.concat(
-        [_counted(name, values, rows["decision"]) for name, values in groups.items()],
-        ignore_index=True,
-    )
+    return rows[["person", "decision"]].assign(**levels)
 
 
-def _counted(group: str, level: pd.Series, outcome: pd.Series) -> pd.DataFrame:
-    counts = pd.crosstab(level, outcome).reindex(
-        columns=["linked", "review", "not found"], fill_value=0
-    )
-    counts = counts.rename(columns={"not found": "not_found"}).rename_axis(columns=None)
+def _counted(
+    group: str, level: pd.Series, outcome: pd.Series, outcomes: Sequence[str]
+) -> pd.DataFrame:
+    counts = pd.crosstab(level, outcome).reindex(columns=list(outcomes), fill_value=0)
+    counts = counts.rename_axis(columns=None)
     counts.insert(0, "people", counts.sum(axis=1))
     order = [label for _, label in AGE_BANDS] if group == "age" else []
     last = [name for name in ("not given", "not known", NO_GROUP) if name in counts.index]
@@ -133,7 +180,7 @@ def _counted(group: str, level: pd.Series, outcome: pd.Series) -> pd.DataFrame:
     return (
         counts.rename_axis("level")
         .reset_index()
-        .assign(group=group)[["group", "level", "people", "linked", "review", "not_found"]]
+        .assign(group=group)[["group", "level", "people", *outcomes]]
     )
 
 
