@@ -1060,8 +1060,8 @@ def _fate_shares(counts: pd.DataFrame, rules: Rules) -> pd.DataFrame:
     counts = counts.loc[counts.sum(axis=1) > 0]
     small = ((counts < rules.cell) | (whole - counts < rules.cell)).any(axis=1)
     rounded = STEP * (counts / STEP).round() / (STEP * (whole / STEP).round())
-    hidden = counts.index.isin(_hidden(counts, small, rules))
-    return rounded.clip(upper=1).mask(hidden)
+    hidden = _hidden(counts, small, rules)
+    return rounded.clip(upper=1).drop(index=hidden).reindex(counts.index)
 
 
 def clear_delays(found: pd.DataFrame, rules: Rules = RULES) -> Delays:
@@ -1086,12 +1086,13 @@ def clear_delays(found: pd.DataFrame, rules: Rules = RULES) -> Delays:
         late_told = TENS * round(late / TENS)
     by_year = found.groupby("year", sort=True)["late"].agg(["sum", "size"])
     enough = by_year["sum"].ge(rules.cell) & (by_year["size"] - by_year["sum"]).ge(rules.cell)
-    years = by_year.loc[enough] if late_told is not None else by_year.iloc[:0]
+    told = by_year.loc[enough] if late_told is not None else by_year.iloc[:0]
+    shares = (told["sum"] / told["size"]).round(2)
     return Delays(
         TENS * round(offences / TENS) if offences >= rules.cell else None,
         late_told,
         float(found["days"].median()) if offences >= rules.cell else None,
-        tuple((int(year), round(row["sum"] / row["size"], 2)) for year, row in years.iterrows()),
+        tuple(zip(told.index.tolist(), shares.tolist(), strict=True)),
     )
 
 

@@ -948,8 +948,8 @@ def lost_table(fates: pd.DataFrame) -> Table:
         Without rows where the groups are too small to be shown apart.
     """
     notes = [
-        "Each column adds up to all its people over the kinds of one group, but for rounding; shares "
-        "come from people to the nearest five."
+        "Each column adds up to all its people over the kinds of one group, but for rounding. "
+        "Shares come from people to the nearest five."
     ]
     if fates[list(FATES)].isna().any(axis=None):
         notes.append(f"[c] {WITHHELD}.")
