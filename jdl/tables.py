@@ -31,6 +31,7 @@ from jdl.wording import (
     direction,
     expected_gain,
     found_share,
+    gap,
     group_size,
     has_range,
     is_missing,
@@ -41,6 +42,8 @@ from jdl.wording import (
     mean,
     name_of,
     p_value,
+    parts_disagree,
+    per_hundred,
     percentage,
     plural,
     proper,
@@ -273,7 +276,7 @@ def measurements(effects: Mapping[str, Effect], *, words: Words) -> Table:
         for e in told
     )
     notes = [*_withheld_notes(told)]
-    if any(_parts_disagree(e) for e in told):
+    if any(parts_disagree(e) for e in told):
         notes.append(ROUNDING)
     of = f"For 100 typical {words.people} in the"
     return Table(
@@ -300,17 +303,9 @@ def _withheld_notes(effects: Iterable[Effect]) -> Iterator[str]:
         yield f"[c] {'; '.join(dict.fromkeys(labels))}: {reason}."
 
 
-def _per100(effect: Effect, which: str, value: float | None) -> Figure:
-    name = f"{name_of(effect)}.{which}"
-    if kind_of(effect) == "days":
-        return scaled(f"{name}.told", value, "days")
-    unit = "people per 100" if kind_of(effect) == "rate" else "reoffences per 100 people"
-    return scaled(f"{name}.per100", value, unit, 0, 100)
-
-
 def _measured(effect: Effect, group: str, words: Words) -> Cell:
     value = getattr(effect, group).mean
-    amount = _per100(effect, group, value)
+    amount = per_hundred(effect, group, value)
     if amount.suppressed:
         return amount
     if kind_of(effect) == "rate":
@@ -329,35 +324,10 @@ def _measured(effect: Effect, group: str, words: Words) -> Cell:
     return Sentence.of(amount, f" {noun} before the first proven reoffence, {among}")
 
 
-_SIDES = {"rate": ("fewer", "more"), "frequency": ("fewer", "more"), "days": ("earlier", "later")}
-
-
 def _difference(effect: Effect, words: Words) -> Cell:
-    kind = kind_of(effect)
     if is_missing(effect.difference):
-        return _per100(effect, "gap", None)
-    value = float(effect.difference or 0)
-    size = _per100(effect, "gap", abs(value))
-    nouns = {
-        "rate": (words.person, words.people),
-        "frequency": ("reoffence", "reoffences"),
-        "days": ("day", "days"),
-    }[kind]
-    less, more = _SIDES[kind]
-    if size.text == "0":
-        tiny = Figure(size.id, size.value, size.unit, "less than 1")
-        return Sentence.of(tiny, f" {nouns[0]} {more} or {less}")
-    side, noun = less if value < 0 else more, plural(size, *nouns)
-    return Sentence.of(size, f" {noun} {side}" if kind == "days" else f" {side} {noun}")
-
-
-def _parts_disagree(effect: Effect) -> bool:
-    treatment, comparison = effect.treatment.mean, effect.comparison.mean
-    if treatment is None or comparison is None or effect.difference is None:
-        return False
-    scale = 1 if kind_of(effect) == "days" else 100
-    shown = rounded(treatment, 0, scale) - rounded(comparison, 0, scale)
-    return shown != rounded(effect.difference, 0, scale)
+        return per_hundred(effect, "gap", None)
+    return Sentence(gap(effect, words))
 
 
 def sizes_table(
@@ -741,12 +711,8 @@ _EITHER = "Share or average"
 
 
 def _in_order(levels: pd.Series[Any]) -> pd.Series[Any]:
-    """Order levels as they are read: a band below the others first, what is unknown last."""
-    return levels.map(
-        lambda level: (
-            f"{level == 'not recorded':d}{not str(level).casefold().startswith('under'):d}{level}"
-        )
-    )
+    """Put a band below the others first and what is unknown last; the others stay as they are."""
+    return 2 * (levels == "not recorded") - levels.str.casefold().str.startswith("under")
 
 
 def _as_first_met(names: pd.Series[Any]) -> pd.Series[Any]:

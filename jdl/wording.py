@@ -23,6 +23,7 @@ ALLOWED_DIGITS = (
     "with 100 similar",
     "of the 100",
     "out of 100",
+    "Out of 100",
     "per 100",
     "95% confidence interval",
 )
@@ -295,6 +296,11 @@ def spelled(name: str, value: int, unit: str, *, none: str = "no") -> Figure:
     return Figure(name, value, unit, words[value] if value < len(words) else number(value))
 
 
+def titled(programme: str) -> tuple[Part, ...]:
+    """Return a programme's name, every number in it a figure."""
+    return quoted("request.programme", programme)
+
+
 def slug(text: str) -> str:
     """Return the words of a text as part of a figure's name."""
     return _SLUG.sub("-", text.lower()).strip("-") or "none"
@@ -406,6 +412,47 @@ def mean(effect: Effect, group: str) -> Figure:
         return percentage(name, value)
     places = 0 if kind_of(effect) == "days" else 2
     return scaled(name, value, ALL[effect.measure].unit, places)
+
+
+def per_hundred(effect: Effect, which: str, value: float | None) -> Figure:
+    """Return a group's mean, or the gap between two, as it is told: for 100 people, or in days."""
+    name = f"{name_of(effect)}.{which}"
+    if kind_of(effect) == "days":
+        return scaled(f"{name}.told", value, "days")
+    unit = "people per 100" if kind_of(effect) == "rate" else "reoffences per 100 people"
+    return scaled(f"{name}.per100", value, unit, 0, 100)
+
+
+_SIDES = {"rate": ("fewer", "more"), "frequency": ("fewer", "more"), "days": ("earlier", "later")}
+
+
+def gap(effect: Effect, words: Words) -> tuple[Part, ...]:
+    """Return the difference seen, such as ``9 fewer people``.
+
+    One that rounds to nought is ``less than 1 person more or fewer``, never alike.
+    """
+    kind, value = kind_of(effect), float(effect.difference or 0)
+    size = per_hundred(effect, "gap", abs(value))
+    nouns = {
+        "rate": (words.person, words.people),
+        "frequency": ("reoffence", "reoffences"),
+        "days": ("day", "days"),
+    }[kind]
+    less, more = _SIDES[kind]
+    if size.text == "0":
+        return (replace(size, text="less than 1"), f" {nouns[0]} {more} or {less}")
+    side, noun = less if value < 0 else more, plural(size, *nouns)
+    return (size, f" {noun} {side}" if kind == "days" else f" {side} {noun}")
+
+
+def parts_disagree(effect: Effect) -> bool:
+    """Whether the gap, rounded, is another than that between the two rounded means."""
+    treatment, comparison = effect.treatment.mean, effect.comparison.mean
+    if treatment is None or comparison is None or effect.difference is None:
+        return False
+    scale = 1 if kind_of(effect) == "days" else 100
+    shown = rounded(treatment, 0, scale) - rounded(comparison, 0, scale)
+    return shown != rounded(effect.difference, 0, scale)
 
 
 def limit_of(effect: Effect, which: str) -> Figure:
