@@ -19,8 +19,10 @@ from jdl.disclosure import Cleared, Drawn, Told
 from jdl.effects import MEASURES, Effect
 from jdl.figures import Group
 from jdl.linkage import Links
+from jdl.log import Release
 from jdl.matching import Matched
 from jdl.national import Vintage
+from jdl.outcomes import Delays
 from jdl.power import Needed
 from jdl.request import Request
 from jdl.sensitivity import Choice
@@ -40,12 +42,26 @@ def _group(**parts: Any) -> Group | None:
     return Group(told) if told else None
 
 
+def facts(asked: Request, earlier: Mapping[str, str]) -> Group | None:
+    """Return what the request is about, and what it corrects.
+
+    Parameters
+    ----------
+    asked : Request
+    earlier : mapping of str to str
+        What each request that it extends is called in print.
+    """
+    return _group(
+        request_facts=tables.request_facts(asked.public, earlier=earlier),
+    )
+
+
 def notice(
-    reasons: Sequence[Any], asked: Request, vintage: Vintage
+    reasons: Sequence[Any], asked: Request, vintage: Vintage, release: Release
 ) -> tuple[Group | None, figures.Result | None]:
     """Return the notice and the record of a request that ends here; None where there is none."""
     told = findings.outcome_notice(reasons, organisation=asked.organisation)
-    return _group(outcome_notice=told), figures.stopped(asked.public, reasons, vintage)
+    return _group(outcome_notice=told), figures.stopped(asked.public, reasons, vintage, release)
 
 
 def plan(
@@ -161,6 +177,7 @@ def losses(
     funnel: pd.DataFrame,
     placed: pd.DataFrame,
     gains: pd.DataFrame,
+    fates: pd.DataFrame,
     upload: Upload,
     *,
     words: Words,
@@ -170,8 +187,9 @@ def losses(
 
     Parameters
     ----------
-    funnel, placed, gains : DataFrame
-        Cleared: see ``disclosure.clear_funnel``, ``clear_rules`` and ``clear_gains``.
+    funnel, placed, gains, fates : DataFrame
+        Cleared: see ``disclosure.clear_funnel``, ``clear_rules``, ``clear_gains`` and
+        ``clear_fates``.
     upload : Upload
         With its notes.
     words : Words
@@ -181,6 +199,7 @@ def losses(
     return _group(
         funnel_table=tables.funnel_table(funnel),
         rules_table=tables.rules_table(placed),
+        lost_table=len(fates) and tables.lost_table(fates),
         funnel_chart=charts.funnel_chart(funnel, words=words, source=source),
         data_quality_note=findings.data_quality_note(upload.notes, rows=rows),
         data_quality_table=tables.data_quality_table(upload.notes, rows=rows),
@@ -246,6 +265,7 @@ def checked(
     places: int | None,
     kind: str,
     results: Mapping[str, Cleared],
+    delays: Delays,
     words: Words,
     significance: float,
 ) -> Group | None:
@@ -263,6 +283,8 @@ def checked(
         What a place is.
     results : mapping of str to Cleared
         By id of the analysis; where one was made within the same places, it is named.
+    delays : Delays
+        Of the courts, cleared.
     words : Words
     significance : float
     """
@@ -413,6 +435,7 @@ def record(
     tried: Sequence[Choice],
     funnel: pd.DataFrame,
     vintage: Vintage,
+    release: Release,
     plan_hash: str,
 ) -> figures.Result:
     """Return the result as data, every analysis with what may be told of it.
@@ -431,6 +454,7 @@ def record(
     funnel : DataFrame
         Cleared.
     vintage : Vintage
+    release : Release
     plan_hash : str
     """
     entries = [
@@ -448,8 +472,9 @@ def record(
         if one.matched is not None
     ]
     return figures.reported(
-        asked.public, funnel=funnel, analyses=entries, vintage=vintage, plan=plan_hash
-    )
+        asked.public, funnel=funnel, analyses=entries, vintage=vintage, release=release,
+        plan=plan_hash,
+    )  # fmt: skip
 
 
 def _verdict(matched: Matched) -> Any:

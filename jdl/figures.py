@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from jdl.balance import Verdict
     from jdl.companion import Adjusted
     from jdl.effects import Effect
+    from jdl.log import Release
     from jdl.matching import Matched
     from jdl.national import Vintage
     from jdl.request import Criterion
@@ -208,6 +209,50 @@ def _cell_html(cell: Cell) -> str:
     return cell.inner if isinstance(cell, Sentence) else cell.html
 
 
+_NUMERIC = ' class="numeric"'
+_WORDS = frozenset({"date", "month", "hash", "as stated"})
+_SHORTHAND = re.compile(r"\[[a-z]+\]")
+
+
+def _is_numeric(column: Sequence[Cell]) -> bool:
+    """Whether a column holds numbers: figures and intervals, or shorthand in their place."""
+    return any(map(_is_number, column)) and all(
+        _is_number(cell) or (isinstance(cell, str) and bool(_SHORTHAND.fullmatch(cell)))
+        for cell in column
+    )
+
+
+def _is_number(cell: Cell) -> bool:
+    if isinstance(cell, Figure):
+        return cell.unit not in _WORDS
+    return isinstance(cell, Sentence) and _is_interval(cell)
+
+
+def _is_interval(cell: Sentence) -> bool:
+    return len(cell.parts) == 3 and cell.parts[1] == " to "
+
+
+def _row_html(row: Sequence[Cell], numeric: Sequence[bool]) -> str:
+    first = _header_html(row[0])
+    rest = (_data_html(cell, flag) for cell, flag in zip(row[1:], numeric[1:], strict=True))
+    return f"<tr>{first}{''.join(rest)}</tr>"
+
+
+def _header_html(cell: Cell) -> str:
+    if isinstance(cell, Figure):
+        return f'<th scope="row" data-figure="{cell.id}">{escape(cell.text)}</th>'
+    return f'<th scope="row">{_cell_html(cell)}</th>'
+
+
+def _data_html(cell: Cell, numeric: bool) -> str:
+    """Return a cell; its exact value is in the register and in the spreadsheet."""
+    if numeric and isinstance(cell, Figure):
+        return f'<td data-figure="{cell.id}">{escape(cell.text)}</td>'
+    if isinstance(cell, Sentence) and _is_interval(cell):
+        return f'<td class="{"numeric" if numeric else "whole"}">{_cell_html(cell)}</td>'
+    return f"<td{_NUMERIC if numeric else ''}>{_cell_html(cell)}</td>"
+
+
 def _cell_figures(cell: Cell) -> Iterator[Figure]:
     if isinstance(cell, Figure):
         yield cell
@@ -265,16 +310,14 @@ class Table(_Published):
 
     @property
     def html(self) -> str:
-        numeric = [
-            bool(self.rows) and all(isinstance(row[i], Figure) for row in self.rows)
-            for i in range(len(self.header))
-        ]
-        right = [' class="numeric"' if flag else "" for flag in numeric]
+        """The table; in a column of numbers each cell carries the name of its figure itself."""
+        columns = [[row[place] for row in self.rows] for place in range(len(self.header))]
+        numeric = [place > 0 and _is_numeric(column) for place, column in enumerate(columns)]
         head = "".join(
-            f'<th scope="col"{style}>{escape(name, quote=False)}</th>'
-            for name, style in zip(self.header, right, strict=True)
+            f'<th scope="col"{_NUMERIC if flag else ""}>{escape(name, quote=False)}</th>'
+            for name, flag in zip(self.header, numeric, strict=True)
         )
-        body = "".join(self._row(row, right) for row in self.rows)
+        body = "".join(_row_html(row, numeric) for row in self.rows)
         notes = "".join(f'<p class="note">{escape(note, quote=False)}</p>' for note in self.notes)
         size = "table long" if len(self.rows) > LONG else "table"
         return (
@@ -283,15 +326,6 @@ class Table(_Published):
             f"{escape(self.caption, quote=False)}</caption>"
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}</div>"
         )
-
-    @staticmethod
-    def _row(row: tuple[Cell, ...], right: list[str]) -> str:
-        first = f'<th scope="row">{_cell_html(row[0])}</th>'
-        rest = "".join(
-            f"<td{style}>{_cell_html(cell)}</td>"
-            for cell, style in zip(row[1:], right[1:], strict=True)
-        )
-        return f"<tr>{first}{rest}</tr>"
 
     def figures(self) -> Iterator[Figure]:
         for row in self.rows:
@@ -306,6 +340,9 @@ class Table(_Published):
             "rows": [[_cell_content(cell) for cell in row] for row in self.rows],
             "notes": list(self.notes),
         }
+
+
+_BEHIND = "The numbers behind this chart"
 
 
 @dataclass(frozen=True)
@@ -328,6 +365,9 @@ class Chart(_Published):
         Where the data come from.
     table : Table
         The numbers drawn.
+    folded : bool
+        Whether the table is folded in below the drawing; otherwise the drawing leads to it, where
+        it stands on the same page under its own id.
     """
 
     id: str
@@ -337,6 +377,7 @@ class Chart(_Published):
     svg: str
     source: str
     table: Table
+    folded: bool = True
     kind = "chart"
 
     def __post_init__(self) -> None:
@@ -354,9 +395,14 @@ class Chart(_Published):
             f'<figure id="{self.id}"><figcaption><strong>{self.title.inner}</strong>'
             f"<span>{escape(self.subtitle, quote=False)}</span></figcaption>"
             f'{svg}<p class="source">Source: {escape(self.source, quote=False)}</p>'
-            f"<details><summary>The numbers behind this chart</summary>{self.table.html}</details>"
-            "</figure>"
+            f"{self._numbers}</figure>"
         )
+
+    @property
+    def _numbers(self) -> str:
+        if not self.folded:
+            return f'<p class="behind"><a href="#{self.table.id}">{_BEHIND}</a></p>'
+        return f"<details><summary>{_BEHIND}</summary>{self.table.html}</details>"
 
     def figures(self) -> Iterator[Figure]:
         yield from self.title.figures()
@@ -436,7 +482,7 @@ class Result(_Published):
 
 
 def stopped(
-    public: Mapping[str, Any], reasons: Sequence[Criterion], vintage: Vintage
+    public: Mapping[str, Any], reasons: Sequence[Criterion], vintage: Vintage, release: Release
 ) -> Result | None:
     """Return the record of a request that cannot go on; None when there is no reason to stop.
 
@@ -448,6 +494,8 @@ def stopped(
         Every criterion that is not met.
     vintage : Vintage
         The national data it would have been compared with.
+    release : Release
+        In which it is published.
 
     Returns
     -------
@@ -463,6 +511,7 @@ def stopped(
             "status": "withdrawn" if withdrawn else "not processed",
             "reason": " ".join(reason.text for reason in reasons),
             "vintage": _about(vintage),
+            "release": _published(release),
             "funnel": [],
             "analyses": [],
         }
@@ -474,6 +523,15 @@ def _about(vintage: Vintage) -> dict[str, Any]:
         "name": vintage.name,
         "synthetic": vintage.synthetic,
         "last_index_date": vintage.last_index_date.isoformat(),
+    }
+
+
+def _published(release: Release) -> dict[str, Any]:
+    return {
+        "published_at": release.published_at.isoformat(),
+        "next_release": release.next_release.isoformat(),
+        "lead_statistician": release.lead_statistician,
+        "contact": release.contact,
     }
 
 
@@ -643,6 +701,7 @@ def reported(
     funnel: pd.DataFrame,
     analyses: Sequence[Mapping[str, Any]],
     vintage: Vintage,
+    release: Release,
     plan: str,
 ) -> Result:
     """Return the record of a request that was analysed.
@@ -657,6 +716,8 @@ def reported(
         From `analysis`.
     vintage : Vintage
         The national data used.
+    release : Release
+        In which it is published.
     plan : str
         The hash of the plan.
 
@@ -674,6 +735,7 @@ def reported(
             "request": dict(public),
             "status": "reported",
             "vintage": _about(vintage),
+            "release": _published(release),
             "plan": plan,
             "funnel": steps,
             "analyses": [dict(entry) for entry in analyses],

@@ -144,6 +144,12 @@ def record(
             "release": "2014-03",
         },
         "vintage": {"name": "synthetic-2013-10", "synthetic": synthetic},
+        "release": {
+            "published_at": "2014-03-13T09:30:00",
+            "next_release": "2014-04-10",
+            "lead_statistician": "Head of the justice data lab",
+            "contact": "justice.data.lab@example.org",
+        },
         "status": status,
         **more,
     }

@@ -12,13 +12,15 @@ from test_checks import CONTROL, CURVE, EFFECTS, VALUE, check
 from test_findings import PEOPLE, effect, suppressed, version
 from test_groups import ATTEMPTS, DRAWN, TOLD, seconds, verdict
 from test_scope import CLINK
-from test_tables import CHOICES, FUNNEL, RATES
+from test_tables import CHOICES, FATES, FUNNEL, RATES
 
 from jdl import chapters
 from jdl.analyses import Analysed, Wanted
 from jdl.balance import gate
 from jdl.disclosure import NOT_BALANCED, Cleared
+from jdl.log import Release
 from jdl.matching import Attempt, Matched, Specification
+from jdl.outcomes import Delays
 from jdl.power import Needed
 from jdl.request import Criterion
 from jdl.survival import Survival
@@ -28,6 +30,10 @@ from jdl.upload import Note
 VINTAGE = SimpleNamespace(
     name="synthetic-2013-10", synthetic=True, extracted=dt.date(2013, 10, 1),
     last_index_date=dt.date(2011, 12, 31),
+)  # fmt: skip
+MONTH = Release(
+    "2014-03", dt.date(2014, 2, 28), dt.datetime(2014, 3, 13, 9, 30), dt.date(2014, 4, 10),
+    contact="justice.data.lab@example.org",
 )  # fmt: skip
 ASKED = SimpleNamespace(organisation="Tarnside Trust", public={"id": "harbour-mentoring"})
 DRAWING = {"words": PEOPLE, "source": "synthetic vintage", "significance": 0.05}
@@ -58,12 +64,12 @@ def parts(group):
 
 
 def test_a_request_that_goes_on_has_neither_notice_nor_record():
-    assert chapters.notice([], ASKED, VINTAGE) == (None, None)
+    assert chapters.notice([], ASKED, VINTAGE, MONTH) == (None, None)
 
 
 def test_a_request_that_ends_has_both():
     few = Criterion("minimum_people", "Too few people.", "at least 60 people", "41 people", False)
-    told, record = chapters.notice([few], ASKED, VINTAGE)
+    told, record = chapters.notice([few], ASKED, VINTAGE, MONTH)
     assert parts(told) == ["outcome-notice"]
     assert record.result["status"] == "not processed"
 
@@ -115,9 +121,9 @@ def test_where_people_were_lost():
         **dict.fromkeys((*shares, "high_without", "gain", "fewer"), math.nan)
     )
     upload = SimpleNamespace(people=range(1000), notes=[Note("A blank row was skipped", 1)])
-    told = chapters.losses(FUNNEL, placed, gains, upload, words=PEOPLE, source="made up")
+    told = chapters.losses(FUNNEL, placed, gains, FATES, upload, words=PEOPLE, source="made up")
     assert parts(told) == [
-        *("funnel-table", "rules-table", "funnel-chart", "data-quality-note"),
+        *("funnel-table", "rules-table", "lost-table", "funnel-chart", "data-quality-note"),
         *("data-quality-table", "gains-statement", "linkage-gains-table"),
     ]
 
@@ -149,6 +155,7 @@ def test_a_withheld_measure_has_no_chart_and_withheld_curves_say_why():
 
 def test_a_result_that_is_not_significant_needs_no_unmeasured_need():
     told = {"places": 9, "kind": "prison", "words": PEOPLE, "significance": 0.05}
+    told["delays"] = Delays(18_440, 290, 52.0, ((2009, 0.02),))
     results = {"headline": cleared(), "same-prison": cleared("same-prison")}
     every = chapters.checked(cleared(), VALUE, results=results, **told)
     names = ["adjusted-statement", "adjusted-table", "places-statement", "unmeasured-statement"]
@@ -238,7 +245,7 @@ def test_whether_the_result_depends_on_links_and_method():
 def recorded(*analysed, results):
     told = chapters.record(
         ASKED, analysed, results, survived=CURVE, tried=METHODS, funnel=FUNNEL, vintage=VINTAGE,
-        plan_hash="ab12",
+        release=MONTH, plan_hash="ab12",
     )  # fmt: skip
     return told.result
 

@@ -16,7 +16,9 @@ from jdl.covariates import Pool
 from jdl.disclosure import Bounds
 from jdl.effects import MEASURES, Effect, Group
 from jdl.landmark import Gaps
+from jdl.linkage import FATES
 from jdl.linkage.model import ADJUSTED
+from jdl.outcomes import Delays
 from jdl.survival import DAYS, Survival
 from jdl.unmeasured import EValue
 
@@ -289,6 +291,63 @@ def test_a_level_of_few_people_does_not_close_the_ranges_of_the_others():
     )
     assert shown["share"].fillna(-1).tolist() == [-1, 220 / 300, -1]
     assert shown["low"].fillna(-1).tolist() == [0.9, -1, -1]
+
+
+def _fates(*rows):
+    return pd.DataFrame(rows, columns=["group", "level", "analysed", "lost", "not_found"])
+
+
+def test_those_analysed_lost_and_not_found_are_shares_to_the_nearest_five():
+    shown = disclosure.clear_fates(
+        _fates(("sex", "male", 702, 61, 80), ("sex", "female", 98, 40, 19))
+    ).set_index("level")
+    assert shown.loc["male", "analysed"] == 700 / 800
+    assert shown.loc["female", ["lost", "not_found"]].tolist() == [40 / 100, 20 / 100]
+
+
+@pytest.mark.parametrize("cell", [0, 9])
+def test_a_level_with_few_of_one_fate_is_withheld_with_another(cell):
+    shown = disclosure.clear_fates(
+        _fates(
+            ("age", "under 25", 200, 30, 40), ("age", "25 to 34", 300, 40, 50),
+            ("age", "35 and over", 100, 20, cell), ("sex", "male", 600, 90, 100),
+        )
+    ).set_index("level")  # fmt: skip
+    assert shown["lost"].isna().to_dict() == {
+        "under 25": True, "25 to 34": False, "35 and over": True, "male": True,
+    }  # fmt: skip
+    assert shown[list(FATES)].isna().sum(axis=1).isin([0, 3]).all()
+
+
+def test_where_few_were_lost_at_all_nothing_of_them_is_told():
+    assert not len(disclosure.clear_fates(_fates(("sex", "male", 400, 19, 60))))
+    assert not len(disclosure.clear_fates(_fates()))
+
+
+def _offences(*years):
+    rows = [
+        {"year": year, "late": place < late, "days": 40 + place % 3}
+        for year, many, late in years
+        for place in range(many)
+    ]
+    return pd.DataFrame(rows, columns=["year", "late", "days"])
+
+
+def test_late_offences_are_told_to_the_nearest_ten_and_years_of_few_left_out():
+    told = disclosure.clear_delays(_offences((2008, 1004, 23), (2009, 503, 9)))
+    assert (told.offences, told.late, told.median_days) == (1510, 30, 41.0)
+    assert told.years == ((2008, 0.02),)
+
+
+@pytest.mark.parametrize("late", [0, 9, 495, 503])
+def test_few_late_offences_or_few_in_time_are_not_told(late):
+    told = disclosure.clear_delays(_offences((2009, 503, late)))
+    assert (told.offences, told.late, told.years) == (500, None, ())
+
+
+def test_few_offences_tell_nothing_of_the_courts():
+    assert disclosure.clear_delays(_offences((2009, 9, 4))) == Delays(None, None, None)
+    assert disclosure.clear_delays(_offences()) == Delays(None, None, None)
 
 
 def test_nobody_in_a_level_is_no_secret():

@@ -653,6 +653,23 @@ def test_rates_count_each_person_once_in_every_group(
     assert "white" in set(rates.loc[rates["group"] == "name group", "level"])
 
 
+def test_everybody_looked_for_was_analysed_lost_or_not_found(
+    world: World, register: linkage.Register
+) -> None:
+    people = world.upload.assign(
+        intervention_start=pd.Timestamp("2009-05-01"), index_date=pd.NaT, conviction_date=pd.NaT
+    )
+    links, cleaned = located(world.upload, register), linkage.clean(world.upload)
+    linked = links.table.loc[links.table["decision"] == "linked", ["source", "row"]]
+    kept = linked.iloc[::3]
+    fates = linkage.fates(links, cleaned, people, register, kept)
+    rates = linkage.rates(links, cleaned, people, register)
+    assert fates["people"].tolist() == rates["people"].tolist()
+    assert (fates["analysed"] + fates["lost"]).tolist() == rates["linked"].tolist()
+    assert fates.groupby("group")["analysed"].sum().unique().tolist() == [len(kept)]
+    assert (fates[list(linkage.FATES)].sum(axis=1) == fates["people"]).all()
+
+
 def test_gains_count_people_whom_better_data_would_find() -> None:
     register = register_of(small([PERSON]))
     rows = upload(UNDATED, {**UNDATED, "surname": "Zzyzx"})

@@ -162,3 +162,25 @@ def test_no_outcome_is_read_of_groups_that_are_not_alike():
     match = matched(accepted=False, follow_from=[pd.Timestamp(DAY)])
     assert not len(outcomes.read(con, match))
     assert not len(outcomes.follow(con, match, start="follow_from"))
+
+
+# ---------------------------------------------------------------------------------- slow courts
+
+
+def test_an_offence_of_the_year_that_was_proven_too_late_is_told_as_late():
+    con = engine(
+        disposals=[order("O", DAY)],
+        offences=[
+            offence("2009-03-11", "2009-04-01"),
+            offence("2010-02-01", "2010-09-02"),
+            offence("2010-03-02", "2010-12-01"),
+            offence("2009-05-01", "2011-05-01", breach=True),
+        ],
+    )
+    sample = pd.DataFrame(
+        {"treated": [0], "disposal_id": ["O"], "offender_id": ["A"],
+         "index_date": [pd.Timestamp(DAY)]}
+    )  # fmt: skip
+    found = outcomes.delays(con, sample)
+    assert found.to_dict("list") == {"year": [2009, 2009], "late": [False, True], "days": [21, 213]}
+    assert not len(outcomes.delays(con, sample.assign(treated=1)))

@@ -316,7 +316,35 @@ def test_profile_adds_a_note_only_where_rounding_does_not_add_up():
     )
 
 
+def test_profile_begins_with_the_youngest_and_ends_with_what_is_not_recorded():
+    levels = ["18 to 20", "21 and over", "not recorded", "Under 18"]
+    ages = pd.concat([SHARES.iloc[[0]]] * 4).assign(variable="age_band", level=levels)
+    told = tables.profile_table(pd.concat([ages, SHARES]), labels={}, words=PEOPLE)
+    first = [row[1] for row in texts(told)][:4]
+    assert first == ["Under 18", "18 to 20", "21 and over", "Not recorded"]
+    assert [row[1] for row in texts(told)][4:] == [
+        row[1] for row in texts(tables.profile_table(SHARES, labels={}, words=PEOPLE))
+    ]
+
+
 # --- Losses and data ------------------------------------------------------------------------------
+
+FATES = pd.DataFrame(
+    [("sex", "male", 0.90, 0.75, 0.80), ("sex", "female", 0.10, 0.25, 0.20)]
+    + [("age", "under 25", math.nan, math.nan, math.nan)] * 2,
+    columns=["group", "level", "analysed", "lost", "not_found"],
+).assign(level=["male", "female", "under 25", "25 to 34"])
+
+
+def test_those_lost_stand_beside_those_analysed():
+    table = tables.lost_table(FATES)
+    assert texts(table)[0] == ["Sex", "Male", "90%", "75%", "80%"]
+    assert texts(table)[2][2:] == ["[c]"] * 3
+    assert table.notes[-1].startswith("[c]")
+    assert not any("[c]" in note for note in tables.lost_table(FATES.head(2)).notes)
+    ids = [figure.id for figure in table.figures()]
+    assert len(ids) == len(set(ids))
+
 
 FUNNEL = pd.DataFrame(
     [
