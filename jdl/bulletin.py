@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from jdl.figures import Figure, Part, Sentence, Sentences
+from jdl.pooled import Pooled, Synthesis
 from jdl.wording import (
     bound,
     capital,
@@ -23,8 +24,8 @@ from jdl.wording import (
     listed,
     number,
     plural,
+    proper,
     quoted,
-    rounded,
     slug,
     spelled,
 )
@@ -34,6 +35,9 @@ _ABOUT = ("id", "organisation", "programme", "sector", "intervention_type", "rel
 _RATE = ("treatment_n", "difference", "ci_low", "ci_high")
 COLUMNS = (*_ABOUT, *_RATE, "rate_result", "frequency_result")
 _COMPLETE = ("published", "ready")
+REVISED = "[r]"
+"""The mark of what replaces something published before."""
+
 SPELLED = 12
 """The largest count that is written in words where it begins a sentence."""
 
@@ -252,11 +256,24 @@ def _one_report(result: Mapping[str, Any], log: pd.DataFrame) -> Sentence:
     about = request["programme"]
     if request["organisation"] != request["programme"]:
         about = f"{about} run by {request['organisation']}"
+    mark = f" {REVISED}" if request.get("correction") else ""
     return Sentence.of(
-        f"One report looks at the effectiveness of {about}. ",
+        f"One report{mark} looks at the effectiveness of {about}. ",
         *_includes(request, log),
+        *_corrects(request),
         *_shows(result),
     )
+
+
+def _corrects(request: Mapping[str, Any]) -> tuple[Part, ...]:
+    """Tell what a corrected report replaces and what changed."""
+    correction = request.get("correction")
+    if not correction:
+        return ()
+    base = f"bulletin.{slug(request['id'])}.correction"
+    of = Figure(f"{base}.of", correction["of"], "month", _months([correction["of"]]))
+    why = quoted(f"{base}.reason", f"{correction['reason'].strip().rstrip('.')}. ")
+    return ("It corrects the report published in ", of, " and replaces it. What changed: ", *why)
 
 
 def _includes(request: Mapping[str, Any], log: pd.DataFrame) -> tuple[Part, ...]:
@@ -448,7 +465,7 @@ def _increase(value: int) -> Sentence:
 
 def _by_chance(total: int, significance: float) -> Sentence:
     expected = total * significance / 2
-    text = "fewer than one" if rounded(expected) < 1 else f"about {number(expected)}"
+    text = "fewer than one" if expected < 1 else f"about {number(expected)}"
     every = outcome("total", total)
     return Sentence.of(
         "If no programme had any effect, ",
@@ -469,6 +486,98 @@ def _unknown(value: int) -> Sentence:
     if value == 1:
         why = "is not counted here: its result is in an earlier release that was not at hand"
     return Sentence.of(*lead, f" {why}, or could not be shown.")
+
+
+# --- The pooled view -----------------------------------------------------------------------------
+
+
+def pooled_findings(types: Sequence[Pooled], *, significance: float = 0.05) -> Sentences:
+    """Return what the results of each type of intervention say together.
+
+    Parameters
+    ----------
+    types : sequence of Pooled
+        From ``pooled.by_type``.
+    significance : float
+        One minus the level of the intervals.
+
+    Returns
+    -------
+    Sentences
+        Which results are put together and which are not; in how many types the direction is clear,
+        beside what chance alone would give; and the average of each of those.
+    """
+    together = [each for each in types if each.synthesis]
+    used = _put_together(types)
+    if not together:
+        return Sentences((used, Sentence.of("No type has enough results to be put together.")))
+    clear = [(each, each.synthesis) for each in together if each.synthesis and each.is_clear]
+    lead = _clear_directions(len(clear), len(together), significance)
+    return Sentences((used, lead, *(_average(each, told) for each, told in clear)))
+
+
+def _put_together(types: Sequence[Pooled]) -> Sentence:
+    used = sum(each.studies for each in types if each.synthesis)
+    why = {
+        "few": "of a type with too few independent results",
+        "superseded": "counted within a later analysis of the same people",
+        "left_out": "without a published confidence interval",
+    }
+    many = {
+        "few": sum(each.studies for each in types if not each.synthesis),
+        "superseded": sum(each.superseded for each in types),
+        "left_out": sum(each.left_out for each in types),
+    }
+    every = counted("pooled.every", used + sum(many.values()), "analyses")
+    told = spelled("pooled.used", used, "analyses", none="none")
+    parts: list[Part] = ["Of the ", every, f" {_analyses(every)} completed, ", told]
+    parts.append(f" {_verb(used)} put together here.")
+    left = [name for name, value in many.items() if value]
+    for place, name in enumerate(left):
+        lead = " Not put together: " if not place else " and " if name == left[-1] else ", "
+        parts += [lead, spelled(f"pooled.{name}", many[name], "analyses"), f" {why[name]}"]
+    return Sentence.of(*parts, *(["."] if left else []))
+
+
+def _verb(value: int) -> str:
+    return "is" if value == 1 else "are"
+
+
+def _clear_directions(clear: int, together: int, significance: float) -> Sentence:
+    every = spelled("pooled.types", together, "types")
+    told = spelled("pooled.clear", clear, "types", none="none")
+    expected = together * significance
+    chance = "fewer than one" if expected < 1 else f"about {number(expected)}"
+    return Sentence.of(
+        told,
+        " of the ",
+        every,
+        f" {plural(every, 'type', 'types')} put together {'has' if clear == 1 else 'have'} an "
+        "average difference whose direction is clear. If programmes of no type had any effect on "
+        "average, ",
+        Figure("pooled.by_chance", expected, "types", chance),
+        " would be expected to, by chance alone.",
+    )
+
+
+def _average(each: Pooled, told: Synthesis) -> Sentence:
+    base = f"pooled.{slug(each.type)}"
+    near, far = sorted((told.ci_low, told.ci_high), key=abs)
+    least, most = (
+        Figure(f"{base}.{name}", abs(value) * 100, "percentage points", bound(abs(value), 0, 100))
+        for name, value in (("least", near), ("most", far))
+    )
+    amount, side = ("less", "lower") if far < 0 else ("more", "higher")
+    return Sentence.of(
+        f"{capital(proper(each.type))}: on average over the ",
+        spelled(f"{base}.results", each.studies, "results"),
+        f" results, those who took part re-offended {amount} than the comparison groups. The "
+        f"average one-year proven re-offending rate was {side} by between ",
+        least,
+        " and ",
+        most,
+        " percentage points.",
+    )
 
 
 def service_update(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from jdl.effects import MEASURES
+from jdl.national import code_list
 
 PUBLIC = ("id", "release", "organisation", "programme", "sector", "intervention_type")
 FIGURES = (
@@ -20,7 +23,53 @@ FIGURES = (
     "ci_high",
     "p_value",
 )
-COLUMNS = (*PUBLIC, "measure", *FIGURES, "conclusion", "origin")
+COLUMNS = (*PUBLIC, "measure", *FIGURES, "conclusion", "corrects", "origin")
+
+
+_CONCLUSIONS = ("reduction", "inconclusive", "increase", "suppressed")
+_MEASURED = tuple(f"{name} ({measure.unit})" for name, measure in MEASURES.items())
+_ORIGINS = ("this release", "earlier release", "log")
+CODEBOOK = (
+    ("id", "Name of the request", "", "Text; the same in the log and in the folder of its report"),
+    ("release", "Month of the release that published the result", "month", "YYYY-MM"),
+    ("organisation", "Who asked", "", "Text"),
+    ("programme", "What was evaluated", "", "Text"),
+    ("sector", "Sector of the organisation", "", code_list("sector")),
+    ("intervention_type", "Type of intervention", "", code_list("intervention_type")),
+    ("measure", "What was measured within one year of the index date", "", _MEASURED),
+    ("treatment_n", "Treatment group of the headline analysis", "people", "Whole number"),
+    ("comparison_n", "Comparison group of the headline analysis", "disposals", "Whole number"),
+    ("treatment", "Weighted mean of the treatment group", "as the measure", "Number"),
+    ("comparison", "Weighted mean of the comparison group", "as the measure", "Number"),
+    ("difference", "Treatment minus comparison", "as the measure", "Number"),
+    ("ci_low", "Lower limit of its 95% confidence interval", "as the measure", "Number"),
+    ("ci_high", "Upper limit of its 95% confidence interval", "as the measure", "Number"),
+    ("p_value", "Of a two-sided test of no difference", "probability", "0 to 1"),
+    ("conclusion", "What the test shows", "", _CONCLUSIONS),
+    ("corrects", "Release whose result this one replaces", "month", "YYYY-MM"),
+    ("origin", "Where the result was read", "", _ORIGINS),
+)
+"""What each column of `COLUMNS` holds: column, meaning, unit and values."""
+
+
+def codebook() -> list[dict[str, str]]:
+    """Return the codebook of ``results.csv`` and ``history.csv``, a row a column.
+
+    Returns
+    -------
+    list of dict
+        column, meaning, unit, values. An empty cell of the data is a value that was withheld, does
+        not apply or is not known; rates and shares are proportions from 0 to 1.
+    """
+    return [
+        {
+            "column": column,
+            "meaning": meaning,
+            "unit": unit or "none",
+            "values": values if isinstance(values, str) else "; ".join(values),
+        }
+        for column, meaning, unit, values in CODEBOOK
+    ]
 
 
 def read_results(folder: Path) -> list[dict[str, Any]]:
@@ -60,6 +109,7 @@ def measures_of(results: list[dict[str, Any]]) -> pd.DataFrame:
             "measure": measure["measure"],
             **{name: measure[name] for name in FIGURES},
             "conclusion": measure["conclusion"],
+            "corrects": (result["request"].get("correction") or {}).get("of"),
             "origin": "this release",
         }
         for result in results
@@ -83,7 +133,7 @@ def earlier_releases(outputs: Path, release: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `COLUMNS`; origin is ``earlier release``.
+        `COLUMNS`; origin is ``earlier release``. Of a corrected result only the correction.
     """
     files = [
         file
@@ -94,7 +144,9 @@ def earlier_releases(outputs: Path, release: str) -> pd.DataFrame:
     frames = [frame for frame in frames if len(frame)]
     if not frames:
         return pd.DataFrame(columns=list(COLUMNS))
-    return pd.concat(frames, ignore_index=True)[list(COLUMNS)].assign(origin="earlier release")
+    held = pd.concat(frames, ignore_index=True).reindex(columns=list(COLUMNS))
+    latest = held.groupby("id")["release"].transform("max")
+    return held.loc[held["release"].eq(latest)].assign(origin="earlier release")
 
 
 def before_this_system(log: pd.DataFrame, release: str) -> pd.DataFrame:
@@ -207,7 +259,12 @@ def to_date(
     return pd.DataFrame(kept, columns=list(COLUMNS))
 
 
-def reports_of(release: str, history: pd.DataFrame, log: pd.DataFrame) -> list[dict[str, Any]]:
+def reports_of(
+    release: str,
+    history: pd.DataFrame,
+    log: pd.DataFrame,
+    results: Sequence[Mapping[str, Any]] = (),
+) -> list[dict[str, Any]]:
     """Gather the reports that a release publishes, whoever analysed them.
 
     Parameters
@@ -218,24 +275,30 @@ def reports_of(release: str, history: pd.DataFrame, log: pd.DataFrame) -> list[d
         From `to_date`.
     log : DataFrame
         The log of requests, for what a re-analysis includes.
+    results : sequence of dict
+        The release's ``result.json`` contents, for what a report corrects and why.
 
     Returns
     -------
     list of dict
         In order of id, each with the fields of ``result.json`` that a sentence needs: the request
-        with ``extends``, and one headline analysis with its rate and frequency; a frequency that
-        the log does not hold is inconclusive.
+        with ``extends`` and ``correction``, and one headline analysis with its rate and frequency;
+        a frequency that the log does not hold is inconclusive.
     """
     extends = log.set_index("id")["extends"].fillna("")
+    corrections = {each["request"]["id"]: each["request"].get("correction") for each in results}
     reports = []
     for request_id, rows in history.loc[history["release"].eq(release)].groupby("id"):
         first = rows.iloc[0]
         measures = rows.set_index("measure").reindex(["rate", "frequency"])
         measures["conclusion"] = measures["conclusion"].fillna("inconclusive")
-        public = {name: first[name] for name in PUBLIC}
+        more = {
+            "extends": str(extends.get(request_id, "")).split(),
+            "correction": corrections.get(request_id),
+        }
         reports.append(
             {
-                "request": public | {"extends": str(extends.get(request_id, "")).split()},
+                "request": {name: first[name] for name in PUBLIC} | more,
                 "status": "reported",
                 "analyses": [
                     {"headline": True, "measures": measures.reset_index().to_dict("records")}

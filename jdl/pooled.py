@@ -89,6 +89,12 @@ class Pooled:
     synthesis: Synthesis | None
     reason: str | None = None
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval of the average lies wholly on one side of nought."""
+        told = self.synthesis
+        return told is not None and (told.ci_high < 0 or told.ci_low > 0)
+
 
 def by_type(
     every: pd.DataFrame, log: pd.DataFrame, *, least: int = LEAST, significance: float = 0.05
