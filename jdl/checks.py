@@ -332,11 +332,14 @@ def everyone_table(
         Of each test.
     """
     given = {(e.analysis, e.measure): e for e in effects}
-    rows = tuple(
-        _everyone_row(effect, given[effect.analysis, EVERYONE[effect.measure].name], labels)
+    pairs = [
+        (effect, given[effect.analysis, EVERYONE[effect.measure].name])
         for effect in given.values()
         if effect.measure in EVERYONE and (effect.analysis, EVERYONE[effect.measure].name) in given
-    )
+    ]
+    told = [pair for pair in pairs if any(map(is_reported, pair))]
+    rows = tuple(_everyone_row(effect, version, labels) for effect, version in told)
+    left_out = "" if len(told) == len(pairs) else " Rows with nothing but [c] are left out."
     interval = f"difference ({confidence(significance)})"
     return Table(
         "everyone-table",
@@ -355,7 +358,7 @@ def everyone_table(
             "Who reoffends may itself be changed by a programme, so a difference among reoffenders "
             "only describes. For everyone, those who did not reoffend count as nought, and in the "
             "time without reoffence as the whole year.",
-            SHORTHAND,
+            f"{SHORTHAND}{left_out}",
         ),
     )
 

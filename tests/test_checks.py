@@ -204,6 +204,15 @@ def test_measures_of_reoffenders_stand_beside_everyone():
     assert table.rows[0][6].tone == "green"
     assert stray_digits(table) == []
     assert texts(checks.everyone_table([effect()], labels={}))[0][0] == "None"
+    assert not any("left out" in note for note in table.notes)
+
+
+def test_rows_with_nothing_to_tell_are_left_out_of_the_versions_for_everyone():
+    effects = [suppressed("first_custody"), suppressed("first_custody_everyone")]
+    effects += [effect("days_to_first", -20.0, -2.0), suppressed("time_without_reoffence")]
+    table = checks.everyone_table(effects, labels={})
+    assert [row[0] for row in texts(table)] == ["Average time to first proven reoffence, days"]
+    assert table.notes[-1].endswith("Rows with nothing but [c] are left out.")
 
 
 CURVE = Survival(
