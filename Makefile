@@ -1,6 +1,7 @@
 # make setup      .venv with everything in it, and Pango for the PDF reports
 # make release    setup, the synthetic national data where missing, and the month's release
 # make test       setup, what the tests need, and the tests
+# make example    the release that docs/ keeps, and the README's pictures of it
 # make lint       ruff and mypy            make lock     pin the dependencies again
 # make clean      remove .venv and caches; data/ and outputs/ stay
 
@@ -19,7 +20,7 @@ debian = { command -v apt-get >/dev/null && $(SUDO) true 2>/dev/null \
 	&& { $(SUDO) apt-get -qq update; $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq install \
 	-y --no-install-recommends -o DPkg::Lock::Timeout=300 $(1); } >/dev/null 2>&1; }
 
-.PHONY: setup release test lint lock clean
+.PHONY: setup release test example lint lock clean
 
 setup: .venv/.installed .venv/.pango
 	@echo "Ready: .venv/bin/jdl --help"
@@ -58,6 +59,12 @@ test: setup
 		"skipped: install the Debian packages chromium and poppler-utils."
 	@$(BIN)/pytest
 	@[ -n "$$CI" ] || echo "Done. All tests passed."
+
+example: setup
+	@command -v chromium >/dev/null || $(call debian,chromium) || true
+	@ls data/vintage.toml data/*/vintage.toml 2>/dev/null | grep -q . \
+		|| $(BIN)/jdl synth --offenders $(OFFENDERS) --out data
+	@$(BIN)/python docs/example.py
 
 lint: setup
 	@status=0; \
