@@ -22,7 +22,10 @@ from jdl.balance import AMBER, GREEN, Verdict
 from jdl.disclosure import NOT_BALANCED, VERSIONS, WITHHELD, Bounds, clear_part, clear_whole
 from jdl.effects import EVERYONE, Effect
 from jdl.figures import Figure, Part, Sentence, Sentences
+from jdl.national import WAITING_MONTHS
+from jdl.outcomes import Delays
 from jdl.power import Needed
+from jdl.request import Correction
 from jdl.sensitivity import Choice
 from jdl.wording import (
     REVIEWED,
@@ -32,6 +35,7 @@ from jdl.wording import (
     capital,
     confidence,
     counted,
+    dated,
     direction,
     expected_gain,
     found_share,
@@ -54,8 +58,11 @@ from jdl.wording import (
     rate_name,
     rounded,
     scaled,
+    share,
+    size_of,
     slug,
     spelled,
+    titled,
 )
 
 HEADLINE = ("rate", "frequency", "days_to_first")
@@ -65,6 +72,10 @@ SMALL_DIFFERENCE = 2
 
 def _in_order(effects: Mapping[str, Effect]) -> list[Effect]:
     return [effects[name] for name in HEADLINE if name in effects]
+
+
+def _nouns(effects: Sequence[Effect], last: str = "or") -> str:
+    return listed([WORDING[e.measure].noun for e in effects], last)
 
 
 def _reason(effect: Effect) -> tuple[Part, ...]:
@@ -79,7 +90,7 @@ _HAPPENED = {
     ("rate", "higher"): "a larger share of them committed a proven reoffence within one year",
     ("frequency", "lower"): "they committed fewer proven reoffences per person",
     ("frequency", "higher"): "they committed more proven reoffences per person",
-    ("days_to_first", "lower"): "those of them who reoffended did so sooner",
+    ("days_to_first", "lower"): "those of them who reoffended did so earlier",
     ("days_to_first", "higher"): "those of them who reoffended did so later",
 }
 
@@ -114,9 +125,10 @@ def overall_result(effects: Mapping[str, Effect], *, words: Words, programme: st
     opening: tuple[Part, ...] = (
         "This analysis compared ",
         n,
-        f" {words.count(n)} who took part in {programme} with a comparison group of "
-        f"{words.people} who are similar on recorded characteristics and did not take part, but "
-        "may have had other support.",
+        f" {words.count(n)} who took part in ",
+        *titled(programme),
+        f" with a comparison group of {words.people} similar on recorded characteristics, who did "
+        "not take part but may have had other support.",
     )
     if not found and not unclear:
         return Sentence.of(*opening, _NO_RESULT[headline[0].reason == NOT_BALANCED])
@@ -129,7 +141,7 @@ _NO_RESULT = {
     True: (
         " The two groups could not be made alike enough to be compared (status: not balanced), so "
         "no result is reported and no conclusion can be drawn about reoffending. This says "
-        "nothing about whether the programme works."
+        "nothing for or against the programme."
     ),
 }
 
@@ -165,7 +177,7 @@ _ALONE = {
         "comparison group"
     ),
     ("days_to_first", "lower"): (
-        "that those who took part and reoffended did so sooner than those in the comparison group "
+        "that those who took part and reoffended did so earlier than those in the comparison group "
         "who reoffended"
     ),
     ("days_to_first", "higher"): (
@@ -191,8 +203,7 @@ def _unclear(unclear: list[Effect], after_others: bool, words: Words) -> str:
     if not unclear:
         return ""
     if after_others:
-        nouns = listed([WORDING[e.measure].noun for e in unclear], "or")
-        lead = f" They do not show a statistically significant difference in {nouns}."
+        lead = f" They do not show a statistically significant difference in {_nouns(unclear)}."
     else:
         lead = (
             " The overall results do not show a statistically significant effect on a "
@@ -207,8 +218,7 @@ def _unclear(unclear: list[Effect], after_others: bool, words: Words) -> str:
 
 
 def _none(withheld: list[Effect]) -> str:
-    nouns = [WORDING[e.measure].noun for e in withheld]
-    return f" No result can be reported for {listed(nouns, 'or')}." if nouns else ""
+    return f" No result can be reported for {_nouns(withheld)}." if withheld else ""
 
 
 def headline_sentence(
@@ -235,32 +245,55 @@ def headline_sentence(
         person's.
     """
     base = slug(rate.analysis)
-    n = counted(f"{base}.treatment_n", rate.treatment.n)
-    others = counted(f"{base}.not_analysed", max(submitted - rate.treatment.n, 0))
+    n = replace(group_size(rate, "treatment"), id=f"{base}.treatment_n")
     return Sentence.of(
         "The headline analysis measured proven reoffences in a one-year period for a treatment "
         "group of ",
         n,
-        f" {words.count(n)} who took part in {programme} and whose one-year period began between ",
+        f" {words.count(n)} who took part in ",
+        *titled(programme),
+        " and whose one-year period began between ",
         month(f"{base}.index_from", index_from),
         " and ",
         month(f"{base}.index_to", index_to),
         f", and for {_comparison_size(rate)} comparison group of similar {words.people} who did "
         "not take part but may have had other support: ",
-        counted(f"{base}.comparison_n", rate.comparison.n, "disposals"),
-        " sentences of ",
-        counted(f"{base}.comparison_people", rate.comparison.people),
-        f" {words.people}.",
-        *_left_out(others, words),
+        *_sentences_of(rate, words),
+        ".",
+        *_left_out(not_analysed(rate, submitted), words),
+    )
+
+
+def _sentences_of(rate: Effect, words: Words) -> tuple[Part, ...]:
+    base = slug(rate.analysis)
+    sentences = replace(group_size(rate, "comparison"), id=f"{base}.comparison_n")
+    people = counted(f"{base}.comparison_people", size_of(rate, "comparison", "people"))
+    return (
+        sentences,
+        f" {plural(sentences, 'sentence', 'sentences')} of ",
+        people,
+        f" {words.count(people)}",
     )
 
 
 def _comparison_size(rate: Effect) -> str:
-    times = rate.comparison.n / max(rate.treatment.n, 1)
+    ours, theirs = size_of(rate, "treatment"), size_of(rate, "comparison")
+    if ours is None or theirs is None:
+        return "a"
+    times = theirs / max(ours, 1)
     return "a much larger" if times >= 3 else "a larger" if times > 1 else "a"
 
 
+def not_analysed(rate: Effect, submitted: int) -> Figure:
+    """Return how many of those submitted were not analysed; withheld where those analysed are."""
+    n = size_of(rate, "treatment")
+    left = None if n is None else max(submitted - n, 0)
+    return counted(f"{slug(rate.analysis)}.not_analysed", left)
+
+
 def _left_out(others: Figure, words: Words) -> tuple[Part, ...]:
+    if others.suppressed:
+        return ()
     if others.value == 0:
         return (f" All {words.people} whose details were submitted met the criteria for analysis.",)
     return (
@@ -294,10 +327,22 @@ def estimates(effects: Mapping[str, Effect], *, words: Words) -> Sentences:
     Returns
     -------
     Sentences
-        A significant difference lies "between a and b"; any other is "as many as a lower, or as
-        many as b higher". Bounds are whole, and "less than 1" below that.
+        A significant difference lies "between a and b", with decimals where a limit would round
+        to nought; any other is "as many as a lower, or as many as b higher", whole and "less than
+        1" below that. Last, once for all, that more people are needed where a direction is open.
     """
-    return Sentences(tuple(_estimate(e, words) for e in _in_order(effects)))
+    headline = _in_order(effects)
+    items = [_estimate(e, words) for e in headline]
+    unclear = sum(has_range(e) and not direction(e) for e in headline)
+    if unclear:
+        which = "this difference" if unclear == 1 else "these differences"
+        items.append(
+            Sentence.of(
+                f"More {words.people} would need to be analysed in order to determine the "
+                f"direction of {which}."
+            )
+        )
+    return Sentences(tuple(items))
 
 
 def _subject(effect: Effect, words: Words, *, seen: bool = False) -> str:
@@ -353,48 +398,72 @@ def _told_unit(effect: Effect) -> str:
 
 
 def _limit(effect: Effect, which: str, value: float) -> Figure:
-    """Return a limit's size as told: whole, or ``less than 1``."""
+    """Return the size of a significant difference's limit: decimals where it would be nought."""
     scale = _scale(effect)
-    size = abs(value)
-    exact = float(Decimal(repr(size)) * scale)
-    text = "less than 1" if exact < 1 else number(size, 0, scale)
-    return Figure(f"{name_of(effect)}.estimate.{which}", exact, _told_unit(effect), text)
+    exact = float(Decimal(repr(abs(value))) * scale)
+    name = f"{name_of(effect)}.estimate.{which}"
+    return Figure(name, exact, _told_unit(effect), bound(abs(value), 0, scale))
+
+
+def _reach(effect: Effect, which: str, value: float) -> Figure:
+    """Return how far an unclear difference may reach one way: whole, or ``less than 1``."""
+    told = _limit(effect, which, value)
+    if Decimal(repr(told.value)) < 1:
+        return replace(told, text="less than 1")
+    return replace(told, text=number(abs(value), 0, _scale(effect)))
+
+
+def told_range(effect: Effect) -> tuple[tuple[Part, ...], Figure]:
+    """Return a significant difference's range without its unit, and the limit that counts it.
+
+    Such as ``between 5 and 13``; ``about 3`` where both limits round to that, and ``up to 3`` where
+    the nearer one is nought.
+    """
+    near, far = sorted((float(effect.ci_low or 0), float(effect.ci_high or 0)), key=abs)
+    least, most = _limit(effect, "least", near), _limit(effect, "most", far)
+    if least.text == most.text:
+        return ("about ", most), most
+    if not rounded(near, 4, _scale(effect)):
+        return ("up to ", most), most
+    return ("between ", least, " and ", most), most
 
 
 def _between(effect: Effect, words: Words) -> tuple[Part, ...]:
-    near, far = sorted((float(effect.ci_low or 0), float(effect.ci_high or 0)), key=abs)
-    least, most = _limit(effect, "least", near), _limit(effect, "most", far)
-    unit = _unit(effect, most, words)
-    if least.text == most.text:
-        return (*(() if _is_tiny(most) else ("about ",)), most, f" {unit}")
-    return ("between ", least, " and ", most, f" {unit}")
+    parts, most = told_range(effect)
+    return (*parts, f" {_unit(effect, most, words)}")
 
 
 def _either_way(effect: Effect, words: Words) -> tuple[Part, ...]:
-    low, high = float(effect.ci_low or 0), float(effect.ci_high or 0)
-    less, more = _limit(effect, "lower", low), _limit(effect, "higher", high)
+    less, more = reaches(effect)
     wording = WORDING[effect.measure]
     parts: list[Part] = [f"{wording.lower} by "]
     parts += [_as_many(less), less, f" {_unit(effect, less, words)}, or {wording.higher} by "]
     parts += [_as_many(more), more, f" {_unit(effect, more, words)}"]
-    if kind_of(effect) == "rate" and max(-low, high) * 100 <= SMALL_DIFFERENCE:
+    if is_small(effect):
         small = Figure("reading.small_difference", SMALL_DIFFERENCE, "percentage points", "2")
-        parts += [". Any difference is likely to be smaller than ", small, " percentage points. "]
-    else:
-        parts += [", and there may be no difference. "]
-    parts += [
-        f"More {words.people} would need to be analysed in order to determine the direction of "
-        "this difference."
-    ]
-    return tuple(parts)
+        return (
+            *parts,
+            ". Any difference is likely to be smaller than ",
+            small,
+            " percentage points.",
+        )
+    return (*parts, ", and there may be no difference.")
 
 
-def _is_tiny(amount: Figure) -> bool:
-    return amount.text.startswith("less than")
+def reaches(effect: Effect) -> tuple[Figure, Figure]:
+    """Return how far a difference that is not significant may reach downwards and upwards."""
+    low, high = float(effect.ci_low or 0), float(effect.ci_high or 0)
+    return _reach(effect, "lower", low), _reach(effect, "higher", high)
+
+
+def is_small(effect: Effect) -> bool:
+    """Whether an unclear difference in the rate is likely smaller than `SMALL_DIFFERENCE`."""
+    furthest = max(abs(float(effect.ci_low or 0)), abs(float(effect.ci_high or 0)))
+    return kind_of(effect) == "rate" and furthest * 100 <= SMALL_DIFFERENCE
 
 
 def _as_many(amount: Figure) -> str:
-    return "" if _is_tiny(amount) else "as many as "
+    return "" if amount.text == "less than 1" else "as many as "
 
 
 def can_say(effects: Mapping[str, Effect], *, words: Words, programme: str) -> Sentences:
@@ -408,28 +477,73 @@ def can_say(effects: Mapping[str, Effect], *, words: Words, programme: str) -> S
     programme : str
     """
     reported = [e for e in _in_order(effects) if is_reported(e)]
+    found = [e for e in reported if direction(e)]
+    unclear = [e for e in reported if not direction(e)]
     if not reported:
-        nothing = f"Nothing can be said about reoffending after {programme}: no result is reported."
-        return Sentences((Sentence.of(nothing),))
-    return Sentences(tuple(_sayable(e, words, programme) for e in reported))
-
-
-def _sayable(effect: Effect, words: Words, programme: str) -> Sentence:
-    side = direction(effect)
-    wording = WORDING[effect.measure]
-    if side is None:
-        return Sentence.of(
-            f"This analysis does not show a statistically significant difference in {wording.noun} "
-            f"between those who took part in {programme} and the comparison group."
+        nothing = ("Nothing can be said about reoffending after ", *titled(programme))
+        return Sentences((Sentence.of(*nothing, ": no result is reported."),))
+    items = [_sayable(found, words, programme)] if found else []
+    if unclear:
+        items.append(
+            Sentence.of(
+                "This analysis does not show a statistically significant difference in "
+                f"{_nouns(unclear)} between those who took part in ",
+                *titled(programme),
+                " and the comparison group.",
+            )
         )
-    subject = _subject(effect, words, seen=True)
-    who = words.people if kind_of(effect) == "days" else f"100 typical {words.people}"
+    return Sentences(tuple(items))
+
+
+def _sayable(found: Sequence[Effect], words: Words, programme: str) -> Sentence:
+    """Tell every significant result with its range, in one sentence that can be quoted."""
+    end = " This result is statistically significant."
+    if len(found) > 1:
+        end = " These results are statistically significant."
+    if kind_of(found[0]) == "days":
+        return Sentence.of(
+            "Those who took part in ",
+            *titled(programme),
+            " and reoffended did so ",
+            *difference(found[0], words),
+            f", on average, than those in the comparison group who reoffended.{end}",
+        )
+    parts: list[Part] = []
+    for place, effect in enumerate(found):
+        joint = " and " if place == len(found) - 1 else ", "
+        parts += [joint if place else "", *_did(effect, words)]
     return Sentence.of(
-        f"For {who} who took part in {programme}, {subject} was "
-        f"{wording.side(side)} than in the comparison group, by ",
-        *_between(effect, words),
-        ". This result is statistically significant.",
+        f"For 100 typical {words.people} who took part in ",
+        *titled(programme),
+        f", compared with 100 similar {words.people} in the comparison group, ",
+        *parts,
+        f".{end}",
     )
+
+
+def _did(effect: Effect, words: Words) -> tuple[Part, ...]:
+    """Return what a hundred people did less or more than as many others."""
+    within = "within one year"
+    told = difference(effect, words)
+    return {
+        "rate": (*told, f" committed a proven reoffence {within}"),
+        "frequency": ("they committed ", *told, f" {within}"),
+        "days": ("those who reoffended did so ", *told, " on average"),
+    }[kind_of(effect)]
+
+
+def difference(effect: Effect, words: Words) -> tuple[Part, ...]:
+    """Return the range of a significant difference, such as ``between 5 and 13 fewer people``."""
+    parts, most = told_range(effect)
+    side = "less" if direction(effect) == "lower" else "more"
+    if kind_of(effect) == "days":
+        noun = plural(most, "day", "days")
+        return (*parts, f" {noun} {'earlier' if side == 'less' else 'later'}")
+    few = "fewer" if side == "less" else "more"
+    noun = words.count(most)
+    if kind_of(effect) == "frequency":
+        noun = f"proven {plural(most, 'reoffence', 'reoffences')}"
+    return (*parts, f" {few} {noun}")
 
 
 def cannot_say(effects: Mapping[str, Effect], *, words: Words, programme: str) -> Sentences:
@@ -445,38 +559,108 @@ def cannot_say(effects: Mapping[str, Effect], *, words: Words, programme: str) -
     Returns
     -------
     Sentences
-        First by measure, then what holds for every report with a result: other reasons, relative
-        claims, comparison with other rates, those not analysed.
+        First of the measures, those alike told together; then what holds for every report with a
+        result: other reasons, relative claims, comparison with other rates, those not analysed.
     """
-    items = [Sentence.of(_unsayable(e, programme)) for e in _in_order(effects)]
+    items = list(_unsayable(_in_order(effects), programme))
+    name = titled(programme)
     if not any(is_reported(effect) for effect in effects.values()):
-        neither = f"It cannot be said that {programme} works, or that it does not."
-        return Sentences((*items, Sentence.of(neither)))
-    always = (
-        f"It cannot be said that {programme} is the only reason for a difference between the "
-        "groups: they are alike on recorded characteristics, but may differ in ways that are not "
-        "recorded.",
-        "The results cannot be turned into a relative claim, such as “half as likely to "
-        "reoffend”: they are differences between two groups, to be told as a number of "
-        f"{words.people}, reoffences or days.",
-        "The results cannot be compared with national averages or with other Justice Data Lab "
-        f"reports, because each report is about a different group of {words.people}.",
-        f"The results cannot be assumed to hold for those who took part in {programme} but were "
-        "not analysed.",
-    )
-    return Sentences((*items, *(Sentence.of(words_) for words_ in always)))
-
-
-def _unsayable(effect: Effect, programme: str) -> str:
-    noun = WORDING[effect.measure].noun
-    if not is_reported(effect):
-        return f"Nothing can be said about {noun}, because no result is reported for it."
-    if direction(effect):
-        return (
-            f"It cannot be said by exactly how much {noun} differs: the true difference may lie "
-            "anywhere in the range given."
+        neither = ("It cannot be said that ", *name, " has an effect, or that it has none.")
+        return Sentences((*items, Sentence.of(*neither)))
+    return Sentences(
+        (
+            *items,
+            Sentence.of(
+                "It cannot be said that ",
+                *name,
+                " is the only reason for a difference between the groups: they are alike on "
+                "recorded characteristics, but may differ in ways that are not recorded.",
+            ),
+            relative_claim(effects, words=words),
+            Sentence.of(
+                "The results cannot be compared with national averages or with other Justice Data "
+                f"Lab reports, because each report is about a different group of {words.people}."
+            ),
+            Sentence.of(
+                "The results cannot be assumed to hold for those who took part in ",
+                *name,
+                " but were not analysed.",
+            ),
         )
-    return f"It cannot be said that {programme} raises, lowers or makes no difference to {noun}."
+    )
+
+
+def _unsayable(headline: Sequence[Effect], programme: str) -> tuple[Sentence, ...]:
+    found = [e for e in headline if direction(e)]
+    unclear = [e for e in headline if is_reported(e) and not direction(e)]
+    withheld = [e for e in headline if not is_reported(e)]
+    told = []
+    if found:
+        verb, each = ("differs", "the") if len(found) == 1 else ("differ", "each")
+        told.append(
+            Sentence.of(
+                f"It cannot be said by exactly how much {_nouns(found, 'and')} {verb}: {each} true "
+                "difference may lie anywhere in the range given."
+            )
+        )
+    if unclear:
+        end = f" raises, lowers or makes no difference to {_nouns(unclear)}."
+        told.append(Sentence.of("It cannot be said that ", *titled(programme), end))
+    if withheld:
+        pronoun = "it" if len(withheld) == 1 else "them"
+        end = f"because no result is reported for {pronoun}."
+        told.append(Sentence.of(f"Nothing can be said about {_nouns(withheld)}, {end}"))
+    return tuple(told)
+
+
+_EXAMPLE = {
+    name: Figure(f"reading.relative_claim.{name}", value, unit, text)
+    for name, value, unit, text in (
+        ("treatment", 0.24, "proportion, made up", "24%"),
+        ("comparison", 0.4, "proportion, made up", "40%"),
+        ("wrong", 0.4, "relative difference, made up", "40%"),
+        ("right", 16, "people per 100, made up", "16"),
+    )
+}
+
+
+def relative_claim(effects: Mapping[str, Effect], *, words: Words) -> Sentence:
+    """Return the guard against relative claims, by an example, and how to tell this result.
+
+    Parameters
+    ----------
+    effects : mapping of str to Effect
+        The headline analysis's effects by measure.
+    words : Words
+    """
+    return Sentence.of(
+        "A relative claim is not what the results show: from rates of ",
+        _EXAMPLE["treatment"],
+        " and ",
+        _EXAMPLE["comparison"],
+        ", do not say “",
+        _EXAMPLE["wrong"],
+        " less likely to reoffend”, but “",
+        _EXAMPLE["right"],
+        f" fewer {words.people} out of 100”.",
+        *_rightly(effects.get("rate"), words),
+    )
+
+
+def _rightly(rate: Effect | None, words: Words) -> tuple[Part, ...]:
+    """Return how this report's own result on the rate is to be told."""
+    if rate is None or not is_reported(rate):
+        return ()
+    if direction(rate):
+        return (
+            " This report's own result is told as “",
+            *difference(rate, words),
+            " out of 100”.",
+        )
+    return (
+        " This report's own result is told as “no statistically significant difference in "
+        f"{WORDING['rate'].noun}”.",
+    )
 
 
 # --- The report: tests made, people needed, balance, plan ----------------------------------------
@@ -577,12 +761,12 @@ def _result(
         version = versions.get((effect.analysis, EVERYONE[effect.measure].name))
         beside = _for_everyone(version, direction(effect))
     return Sentence.of(
-        f"{labels.get(effect.analysis, effect.analysis)}: {wording.noun} was "
-        f"{wording.side(direction(effect) or '')} in the treatment group (",
+        *quoted(f"{slug(effect.analysis)}.label", labels.get(effect.analysis, effect.analysis)),
+        f": {wording.noun} was {wording.side(direction(effect) or '')} in the treatment group (",
         mean(effect, "treatment"),
         f"{_mean_unit(effect, 'treatment')}) than in the comparison group (",
         mean(effect, "comparison"),
-        f"{_mean_unit(effect, 'comparison')}), p ",
+        f"{_mean_unit(effect, 'comparison')}{_alike_in_print(effect)}), p ",
         p_value(f"{base}.p_value.words", effect.p_value, in_words=True),
         *beside,
         ".",
@@ -600,7 +784,7 @@ def _for_everyone(version: Effect | None, side: str | None) -> tuple[Part, ...]:
         mean(version, "treatment"),
         f"{_mean_unit(version, 'treatment')} against ",
         mean(version, "comparison"),
-        _mean_unit(version, "comparison"),
+        f"{_mean_unit(version, 'comparison')}{_alike_in_print(version) if found else ''}",
     )
     if found is None:
         return (f"{lead}{wording.noun} does not differ significantly", *means, *_p_of(version), ")")
@@ -612,6 +796,12 @@ def _for_everyone(version: Effect | None, side: str | None) -> tuple[Part, ...]:
         *_p_of(version),
         ")",
     )
+
+
+def _alike_in_print(effect: Effect) -> str:
+    """Say that two means differ which are printed alike."""
+    alike = mean(effect, "treatment").text == mean(effect, "comparison").text
+    return "; they differ before rounding" if alike else ""
 
 
 def _p_of(effect: Effect) -> tuple[Part, ...]:
@@ -745,7 +935,11 @@ def _mean_unit(effect: Effect, group: str) -> str:
 
 
 def numbers_needed(
-    effects: Mapping[str, Effect], *, words: Words, needed: Mapping[str, Needed] | None = None
+    effects: Mapping[str, Effect],
+    *,
+    words: Words,
+    needed: Mapping[str, Needed] | None = None,
+    power: float = 0.8,
 ) -> Sentences:
     """Return what could have been detected on each inconclusive measure, and how many are needed.
 
@@ -757,6 +951,8 @@ def numbers_needed(
     needed : mapping of str to Needed, optional
         From ``power.needed``, by measure: also how many with the comparison group as it is, and
         by the adjusted check.
+    power : float
+        The chance with which the smallest difference would have been detected.
 
     Returns
     -------
@@ -767,7 +963,8 @@ def numbers_needed(
     unclear = [e for e in _in_order(effects) if has_range(e) and not direction(e)]
     if unclear:
         beside = needed or {}
-        return Sentences(tuple(_needed(e, words, beside.get(e.measure)) for e in unclear))
+        chance = _chance(power)
+        return Sentences(tuple(_needed(e, words, beside.get(e.measure), chance) for e in unclear))
     if any(direction(e) for e in effects.values()):
         text = (
             "Each headline result that could be tested is statistically significant, so no number "
@@ -780,13 +977,18 @@ def numbers_needed(
     return Sentences((Sentence.of(text),))
 
 
-def _needed(effect: Effect, words: Words, beside: Needed | None) -> Sentence:
+def _chance(power: float) -> Figure:
+    text = "four in five" if power == 0.8 else f"{number(power, 0, 100)}%"
+    return Figure("plan.power.words", power, "proportion", text)
+
+
+def _needed(effect: Effect, words: Words, beside: Needed | None, chance: Figure) -> Sentence:
     noun = WORDING[effect.measure].noun
     detectable = _detectable(effect, effect.detectable, "detectable")
     return Sentence.of(
-        f"{capital(noun)}: ",
-        "the smallest true difference that this analysis had a good chance (four in five) of "
-        "detecting is ",
+        f"{capital(noun)}: the smallest true difference that this analysis had a good chance (",
+        chance,
+        ") of detecting is ",
         detectable,
         f" {_detectable_unit(effect, detectable)}. ",
         *_people_needed(effect, words, beside),
@@ -925,6 +1127,152 @@ def _bands(base: str, verdict: Verdict) -> tuple[Part, ...]:
         of = "" if place else "a standardised difference of "
         parts += [joint, figure_, f" {verb} {text}{of}{side}", percentage(limit, edge), ")"]
     return tuple(parts[1:])
+
+
+def estimand_statement(*, words: Words, programme: str) -> Sentences:
+    """Return what is estimated, and with what it cannot be compared.
+
+    Parameters
+    ----------
+    words : Words
+    programme : str
+    """
+    return Sentences(
+        (
+            Sentence.of(
+                "What is estimated is the effect of ",
+                *titled(programme),
+                f" on {words.people} like those analysed, beside usual practice. Usual practice is "
+                "not nothing: it may include similar services.",
+            ),
+            Sentence.of(
+                f"{capital(words.people)} who were not analysed, or who take part elsewhere or "
+                "later, may respond in another way."
+            ),
+            Sentence.of(
+                "The rates are those of two groups chosen to be alike. They cannot be compared "
+                "with national rates of reoffending, which are of everybody and counted in another "
+                "way."
+            ),
+        )
+    )
+
+
+def correction_statement(correction: Correction) -> Sentence:
+    """Return the notice of a report that corrects an earlier one.
+
+    Parameters
+    ----------
+    correction : request.Correction
+        The release corrected (``YYYY-MM``), the reason in public words, and the day.
+    """
+    reason = " ".join(correction.reason.split()).rstrip(".")
+    return Sentence.of(
+        "This report was corrected on ",
+        dated("request.correction.on", correction.on),
+        ". It replaces the one published in ",
+        month("request.correction.of", f"{correction.of}-01"),
+        ". Reason: ",
+        *quoted("request.correction.reason", f"{reason[:1].lower()}{reason[1:]}"),
+        ".",
+    )
+
+
+def court_delays_statement(delays: Delays, *, words: Words) -> Sentences:
+    """Return how the time that courts take bears on the figures.
+
+    Parameters
+    ----------
+    delays : outcomes.Delays
+        Cleared, of the comparison group's offences within the year.
+    words : Words
+
+    Returns
+    -------
+    Sentences
+        The rule; how many offences it left out, and how that changed over the years; how long a
+        conviction took; that the rule is the same for both groups.
+    """
+    waiting = spelled("method.waiting_months", WAITING_MONTHS, "months")
+    return Sentences(
+        (
+            Sentence.of(
+                "An offence of the year counts only if it was proven by the end of the ",
+                waiting,
+                " months after the year. Where courts take longer, an offence goes uncounted.",
+            ),
+            _proven_late(delays, words),
+            *_late_by_year(delays),
+            *_time_to_conviction(delays),
+            Sentence.of(
+                "The rule is the same for both groups, so delays make both look as if they had "
+                "reoffended somewhat less. They bear on the difference only as far as the cases of "
+                "one group took longer than those of the other."
+            ),
+        )
+    )
+
+
+def _proven_late(delays: Delays, words: Words) -> Sentence:
+    if is_missing(delays.offences):
+        return Sentence.of("How many offences were proven too late to count is withheld.")
+    offences = counted("delays.offences", delays.offences, "offences")
+    lead: tuple[Part, ...] = (
+        "Of about ",
+        offences,
+        f" offences that {words.people} in the comparison group committed within the year and that "
+        "were proven by the end of the data, ",
+    )
+    if is_missing(delays.late):
+        return Sentence.of(*lead, "how many were proven too late to count is withheld.")
+    late = counted("delays.late", delays.late, "offences")
+    part = share("delays.late_share", delays.late, int(delays.offences or 0))
+    return Sentence.of(*lead, "about ", late, " (", part, ") were proven too late to count.")
+
+
+def _late_by_year(delays: Delays) -> tuple[Sentence, ...]:
+    if len(delays.years) < 2:
+        return ()
+    low, high = min(delays.years, key=_second), max(delays.years, key=_second)
+    least, most = (percentage(f"delays.years.{year}.late", late) for year, late in (low, high))
+    if least.text == most.text:
+        return (
+            Sentence.of("That share was ", least, " in each year of an index date that is told."),
+        )
+    return (
+        Sentence.of(
+            "That share was lowest, ",
+            least,
+            ", where the year of follow-up began in ",
+            _year(low[0]),
+            ", and highest, ",
+            most,
+            ", where it began in ",
+            _year(high[0]),
+            ".",
+        ),
+    )
+
+
+def _second(pair: tuple[int, float]) -> float:
+    return pair[1]
+
+
+def _year(year: int) -> Figure:
+    return Figure(f"delays.years.{year}", year, "year", str(year))
+
+
+def _time_to_conviction(delays: Delays) -> tuple[Sentence, ...]:
+    if is_missing(delays.median_days):
+        return ()
+    days = scaled("delays.median_days", delays.median_days, "days")
+    return (
+        Sentence.of(
+            "Half of these offences led to a conviction within ",
+            days,
+            f" {plural(days, 'day', 'days')} of being committed.",
+        ),
+    )
 
 
 def plan_sentence(plan_hash: str, *, significance: float = 0.05) -> Sentence:
@@ -1175,6 +1523,71 @@ def _found_where(row: pd.Series[Any]) -> tuple[Part, ...]:
     )
 
 
+_NOT_ANALYSED = {
+    "lost": "those found but not analysed",
+    "not_found": "those not found",
+}
+
+
+def lost_statement(fates: pd.DataFrame) -> Sentences:
+    """Return where those analysed differ most from those who were lost on the way.
+
+    Parameters
+    ----------
+    fates : DataFrame
+        From ``disclosure.clear_fates``: group, level, and of those analysed, lost (found, but not
+        analysed) and not_found the share who are of this level; not a number where withheld.
+
+    Returns
+    -------
+    Sentences
+        The widest gap to those lost and to those not found, and what follows; or that nothing can
+        be shown.
+    """
+    told = [one for which in _NOT_ANALYSED for one in _widest(fates, which)]
+    if not told:
+        return Sentences(
+            (
+                Sentence.of(
+                    "Whether the people analysed are unlike those who were lost cannot be shown, "
+                    "because too few were lost, or are of any one kind."
+                ),
+            )
+        )
+    end = Sentence.of(
+        "Where those analysed are unlike the others, the result may hold less well for everybody "
+        "whose details were submitted."
+    )
+    return Sentences((*told, end))
+
+
+def _widest(fates: pd.DataFrame, which: str) -> tuple[Sentence, ...]:
+    """Tell the level by which those analysed differ most from `which` of `_NOT_ANALYSED`."""
+    shown = fates.dropna(subset=["analysed", which])
+    if shown.empty:
+        return ()
+    gaps = (shown["analysed"].astype(float) - shown[which].astype(float)).abs()
+    row = shown.iloc[int(gaps.to_numpy().argmax())]
+    name = f"{rate_name(row['group'], row['level'])}.fate"
+    ours = percentage(f"{name}.analysed", row["analysed"])
+    theirs = percentage(f"{name}.{which}", row[which])
+    if ours.text == theirs.text:
+        alike = "are alike, to the nearest per cent, in every share that is told."
+        return (Sentence.of(f"Those analysed and {_NOT_ANALYSED[which]} {alike}"),)
+    return (
+        Sentence.of(
+            f"Those analysed differ most from {_NOT_ANALYSED[which]} by "
+            f"{proper(str(row['group']))}: ",
+            ours,
+            " of the first and ",
+            theirs,
+            " of the second are of the kind “",
+            *quoted(f"{name}.level", proper(str(row["level"]))),
+            "”.",
+        ),
+    )
+
+
 def linkage_sensitivity(choices: Sequence[Choice]) -> Sentence:
     """Return whether the conclusion on the rate depends on how sure a link had to be.
 
@@ -1291,13 +1704,16 @@ def outcome_notice(reasons: Sequence[Any], *, organisation: str) -> Sentences:
         Who asked.
     """
     if any(r.code == "withdrawn" for r in reasons):
-        return Sentences((Sentence.of(f"This request was withdrawn by {organisation}."),))
+        name = quoted("request.organisation", organisation)
+        return Sentences((Sentence.of("This request was withdrawn by ", *name, "."),))
     items: list[Sentence] = []
     if reasons:
         items.append(
             Sentence.of(
-                f"This request from {organisation} could not be processed as the minimum criteria "
-                "for analyses through the Data Lab had not been met."
+                "This request from ",
+                *quoted("request.organisation", organisation),
+                " could not be processed as the minimum criteria for analyses through the Data Lab "
+                "had not been met.",
             )
         )
     items += [Sentence.of(*quoted(f"reason.{slug(r.code)}", r.text)) for r in reasons]
