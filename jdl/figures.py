@@ -194,7 +194,22 @@ class Tag:
     tone: str
 
 
-Cell = str | Figure | Sentence | Tag
+@dataclass(frozen=True)
+class Link:
+    """Words that lead to another file of the release.
+
+    Parameters
+    ----------
+    text : str
+    href : str
+        Relative to the folder of the page.
+    """
+
+    text: str
+    href: str
+
+
+Cell = str | Figure | Sentence | Tag | Link
 
 
 def _cell_text(cell: Cell) -> str:
@@ -206,6 +221,8 @@ def _cell_html(cell: Cell) -> str:
         return escape(cell, quote=False)
     if isinstance(cell, Tag):
         return f'<strong class="tag tag-{cell.tone}">{escape(cell.text)}</strong>'
+    if isinstance(cell, Link):
+        return f'<a href="{escape(cell.href)}">{escape(cell.text, quote=False)}</a>'
     return cell.inner if isinstance(cell, Sentence) else cell.html
 
 

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from jdl.balance import AMBER, GREEN
-from jdl.bulletin import CONCLUSIONS, count_of
+from jdl.bulletin import CONCLUSIONS, REVISED, count_of
 from jdl.disclosure import WITHHELD
 from jdl.effects import ALL, Effect
-from jdl.figures import Cell, Figure, Part, Sentence, Table, Tag
+from jdl.figures import Cell, Figure, Link, Part, Sentence, Table, Tag
 from jdl.findings import HEADLINE
 from jdl.linkage import FATES
+from jdl.pooled import Pooled, Synthesis
 from jdl.sensitivity import Choice
 from jdl.wording import (
     REVIEWED,
@@ -1139,15 +1140,22 @@ RESULT_WORDS: dict[Any, Cell] = {
 }
 
 
-def results_table(completed: pd.DataFrame) -> Table:
+def results_table(completed: pd.DataFrame, *, history: pd.DataFrame | None = None) -> Table:
     """Return every completed analysis, most recent release first.
 
     Parameters
     ----------
     completed : DataFrame
         From ``bulletin.completed``.
+    history : DataFrame, optional
+        From ``history.to_date``: the programmes whose report is in this release lead to it, and
+        results that replace earlier ones are marked.
     """
-    rows = tuple(_completed_row(row) for row in completed.to_dict("records"))
+    held = pd.DataFrame(columns=["id", "origin", "corrects"]) if history is None else history
+    linked = frozenset(held.loc[held["origin"] == "this release", "id"])
+    revised = frozenset(held.loc[held["corrects"].notna(), "id"])
+    rows = tuple(_completed_row(row, linked, revised) for row in completed.to_dict("records"))
+    corrected = completed["id"].isin(revised).any()
     return Table(
         "results-table",
         "Results to date of all completed analyses, most recent first",
@@ -1157,22 +1165,26 @@ def results_table(completed: pd.DataFrame) -> Table:
             "Type of intervention",
             "Release",
             "Treatment group, people",
-            f"Estimated difference in the reoffending rate ({confidence()}), percentage points",
-            "Reoffending rate",
-            "Frequency of reoffending",
+            f"Estimated difference in the re-offending rate ({confidence()}), percentage points",
+            "Re-offending rate",
+            "Frequency of re-offending",
         ),
         rows,
-        (SHORTHAND,),
+        (SHORTHAND, *([f"{REVISED} replaces a result published before."] if corrected else [])),
     )
 
 
-def _completed_row(row: Mapping[Any, Any]) -> tuple[Cell, ...]:
+def _completed_row(
+    row: Mapping[Any, Any], linked: Collection[str], revised: Collection[str]
+) -> tuple[Cell, ...]:
     name = f"bulletin.{slug(row['id'])}"
     size, release = row["treatment_n"], row["release"]
     withheld = row["rate_result"] == "suppressed"
     rate, frequency = (RESULT_WORDS.get(row[f"{which}_result"]) for which in HEADLINE[:2])
+    programme = _known(row["programme"])
+    programme = f"{programme} {REVISED}" if row["id"] in revised else programme
     return (
-        _known(row["programme"]),
+        Link(programme, _REPORT.format(row["id"])) if row["id"] in linked else programme,
         _known(row["organisation"]),
         capital(proper(_known(row["intervention_type"]))),
         NOT_AVAILABLE if is_missing(release) else _month(f"{name}.release", release),
@@ -1181,6 +1193,9 @@ def _completed_row(row: Mapping[Any, Any]) -> tuple[Cell, ...]:
         rate or NOT_AVAILABLE,
         frequency or NOT_AVAILABLE,
     )
+
+
+_REPORT = "../reports/{}/report.html"
 
 
 def _known(value: Any) -> str:
@@ -1287,7 +1302,7 @@ def _by(completed: pd.DataFrame, column: str, name: str, label: str) -> Table:
     ]
     return Table(
         name,
-        f"Effect on the one-year proven reoffending rate, by {label[0].lower()}{label[1:]}",
+        f"Effect on the one-year proven re-offending rate, by {label[0].lower()}{label[1:]}",
         (label, "Significant reduction", "Inconclusive", "Significant increase", "Analyses"),
         tuple(rows) or (("None yet", *(NOT_APPLICABLE,) * 4),),
         (
@@ -1298,6 +1313,71 @@ def _by(completed: pd.DataFrame, column: str, name: str, label: str) -> Table:
 
 
 _KINDS = {"intervention_type": "type", "sector": "sector"}
+
+
+def pooled_table(types: Sequence[Pooled], *, significance: float = 0.05) -> Table:
+    """Return the results of each type of intervention put together.
+
+    Parameters
+    ----------
+    types : sequence of Pooled
+        From ``pooled.by_type``.
+    significance : float
+        One minus the level of the intervals.
+    """
+    level = f"{100 * (1 - significance):g}%"
+    return Table(
+        "pooled-table",
+        "One-year proven re-offending rate, results put together by type of intervention, "
+        "difference in percentage points",
+        (
+            "Type of intervention",
+            "Independent results",
+            "Counted in a later analysis",
+            "Without an interval",
+            "Average difference",
+            f"Its {confidence(significance)}",
+            f"{level} prediction interval for another programme",
+            "Spread between programmes (tau)",
+            "Variance that is not chance (I squared)",
+        ),
+        tuple(_pooled_row(each) for each in types)
+        or (("None yet", *[NOT_APPLICABLE] * len(_POOLED)),),
+        (
+            "A synthesis of different programmes, not evidence about any one of them. "
+            "[z] too few independent results to put together.",
+        ),
+    )
+
+
+_POOLED = ("studies", "superseded", "left_out", "estimate", "ci", "prediction", "tau", "i_squared")
+
+
+def _pooled_row(each: Pooled) -> tuple[Cell, ...]:
+    base, told = f"pooled.{slug(each.type)}", each.synthesis
+    counts = (counted(f"{base}.{name}", getattr(each, name), "analyses") for name in _POOLED[:3])
+    label = capital(proper(each.type))
+    if told is None:
+        return (label, *counts, *[NOT_APPLICABLE] * len(_POOLED[3:]))
+    return (
+        label,
+        *counts,
+        pooled_figure(each.type, told, "estimate"),
+        *(_pooled_interval(each.type, told, which) for which in ("ci", "prediction")),
+        pooled_figure(each.type, told, "tau"),
+        percentage(f"{base}.i_squared", told.i_squared),
+    )
+
+
+def pooled_figure(kind: str, told: Synthesis, which: str) -> Figure:
+    """Return one value of a synthesis in percentage points."""
+    name = f"pooled.{slug(kind)}.{which}"
+    return limited(name, getattr(told, which), "percentage points", 0, 100)
+
+
+def _pooled_interval(kind: str, told: Synthesis, which: str) -> Sentence:
+    low, high = (pooled_figure(kind, told, f"{which}_{end}") for end in ("low", "high"))
+    return Sentence.of(low, " to ", high)
 
 
 def release_facts(release: Any, *, synthetic: bool) -> Table:
