@@ -1,9 +1,11 @@
-"""One analysis as data: what stands beside each measure, and what is withheld there too."""
+"""One analysis as data, what is withheld there too, and tables and charts on a page."""
 
 import json
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
+import pytest
 from test_checks import CHOICES, CURVE, check
 from test_findings import effect, suppressed, version
 
@@ -11,6 +13,7 @@ from jdl import figures
 from jdl.balance import Verdict
 from jdl.disclosure import NOT_BALANCED
 from jdl.effects import Group
+from jdl.figures import Chart, Figure, Sentence, Table
 
 EFFECTS = {
     one.measure: one
@@ -84,3 +87,56 @@ def test_a_withheld_size_is_withheld_in_the_data_too():
     sizes = ("treatment_n", "comparison_n", "comparison_people", "effective_n")
     assert [told[name] for name in sizes] == [None] * 4
     assert told["measures"][0]["treatment_n"] is None
+
+
+# --- Tables and charts on a page ------------------------------------------------------------------
+
+HALF = Figure("a.share", 0.513, "proportion", "51%")
+RANGE = Sentence.of(
+    Figure("a.low", -0.13, "proportion", "-13"), " to ", Figure("a.high", -0.05, "proportion", "-5")
+)
+
+
+def shown(*rows):
+    """The HTML of a table's rows, cell by cell."""
+    header = tuple(f"Column {place}" for place in range(len(rows[0])))
+    return re.findall(r"<t[hd](?: [^>]*)?>.*?</t[hd]>", Table("t", "A table", header, rows).html)
+
+
+def test_a_cell_of_numbers_carries_the_name_of_its_figure_itself():
+    cells = shown(("One", HALF, RANGE), ("Two", "[z]", Figure.withheld("b.low", "proportion")))
+    assert cells[:3] == [
+        '<th scope="col">Column 0</th>',
+        '<th scope="col" class="numeric">Column 1</th>',
+        '<th scope="col" class="numeric">Column 2</th>',
+    ]
+    assert cells[4] == '<td data-figure="a.share">51%</td>'
+    assert cells[5] == f'<td class="numeric">{RANGE.inner}</td>'
+    assert cells[7:] == ['<td class="numeric">[z]</td>', '<td data-figure="b.low">[c]</td>']
+
+
+def test_a_number_among_words_keeps_to_their_side_and_its_value():
+    cells = shown(
+        ("One", "a word", "July", HALF),
+        ("Two", HALF, RANGE, Figure("d", "2014-03", "month", "March 2014")),
+    )
+    assert cells[1:4] == [f'<th scope="col">Column {place}</th>' for place in (1, 2, 3)]
+    assert cells[9:] == [
+        '<td><data value="0.513" data-figure="a.share">51%</data></td>',
+        f'<td class="whole">{RANGE.inner}</td>',
+        '<td><data value="2014-03" data-figure="d">March 2014</data></td>',
+    ]
+
+
+def test_a_table_without_rows_keeps_its_header():
+    assert Table("t", "A table", ("One", "Two"), ()).html.count("<th ") == 2
+
+
+@pytest.mark.parametrize("folded", [True, False])
+def test_the_numbers_behind_a_chart_are_folded_in_or_one_link_away(folded):
+    table = Table("numbers", "A table", ("One", "Two"), (("A", HALF),))
+    title, alt = Sentence.of("A finding"), Sentence.of("Bars that say what the chart says")
+    chart = Chart("c", title, "Of what", alt, "<svg></svg>", "a source", table, folded=folded)
+    assert ('<table id="numbers">' in chart.html) == folded
+    assert ('<a href="#numbers">The numbers behind this chart</a>' in chart.html) != folded
+    assert HALF in chart.figures()
