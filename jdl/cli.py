@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     version = f"jdl {importlib.metadata.version('jdl')}"
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(title="commands", metavar="")
-    adders = (_add_release, _add_run, _add_prepare, _add_review, _add_check)
+    adders = (_add_release, _add_run, _add_yearly, _add_prepare, _add_review, _add_check)
     for add in (*adders, _add_power, _add_synth, _add_template):
         add(commands)
     return parser
@@ -133,6 +133,23 @@ def _add_run(commands: _Commands[argparse.ArgumentParser]) -> None:
     _add_folders(parser)
     _add_running(parser, "run the request again though nothing has changed")
     parser.set_defaults(do=_run)
+
+
+def _add_yearly(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _described(
+        commands.add_parser("yearly", help="make the review of a year"),
+        "Make the review of a year from the log of requests and the finished releases: what\n"
+        "running the service has taught. It covers everything up to the last finished release\n"
+        "of the year. No record of a person is read. It goes to outputs/yearly-<year>, whole or\n"
+        "not at all.",
+        "example:\n  jdl yearly 2014",
+    )
+    parser.add_argument("year", metavar="YYYY", help="the year, such as 2014")
+    _add_folders(parser)
+    parser.add_argument(
+        "--replace", action="store_true", help="make the review again though it is finished"
+    )
+    parser.set_defaults(do=_yearly)
 
 
 def _add_prepare(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -352,6 +369,16 @@ def _run(given: argparse.Namespace) -> int:
             lambda: run_request(given.id, _places(given), again=given.replace, tell=display.tell)
         )
     return _conclude(summary, f"Request {given.id}", "is not finished")
+
+
+def _yearly(given: argparse.Namespace) -> int:
+    from jdl.release import run_yearly
+
+    with _display() as display:
+        summary = _or_refusal(
+            lambda: run_yearly(given.year, _places(given), again=given.replace, tell=display.tell)
+        )
+    return _conclude(summary, f"The yearly review {given.year}", "is not published")
 
 
 def _prepare(given: argparse.Namespace) -> int:

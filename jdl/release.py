@@ -28,7 +28,18 @@ from typing import Any
 import nbformat
 import pandas as pd
 
-from jdl import ledger, linkage, manifest, national, prepare, render, request, review, sentence
+from jdl import (
+    ledger,
+    linkage,
+    manifest,
+    national,
+    prepare,
+    render,
+    request,
+    review,
+    sentence,
+    yearly,
+)
 from jdl.execute import defaults_of, peak_memory
 from jdl.faults import Fault, Unusable
 from jdl.forms import ID
@@ -53,9 +64,11 @@ from jdl.workers import (
 
 REPORT = ROOT / "notebooks" / "tailored_report.ipynb"
 BULLETIN = ROOT / "notebooks" / "bulletin.ipynb"
+YEARLY = ROOT / "notebooks" / "yearly_review.ipynb"
 SCHEMA = 1
 _ID = "request_id"
 _MONTH = "release"
+_YEAR = "year"
 _ASSEMBLY = ".assembly"
 _REPLACED = ".replaced"
 
@@ -159,6 +172,41 @@ class Month:
     @property
     def work(self) -> Path:
         """Where its finished requests are."""
+        return self.places.work(self.name)
+
+
+@dataclass(frozen=True)
+class Year:
+    """All that goes into a yearly review, read and checked; no record of a person.
+
+    Parameters
+    ----------
+    places : Places
+    year : int
+    finished : tuple of str
+        The finished releases that it covers, in order.
+    vintage : Vintage
+        The national data of the last of them.
+    """
+
+    places: Places
+    year: int
+    finished: tuple[str, ...]
+    vintage: Vintage
+
+    @property
+    def name(self) -> str:
+        """The review's name, such as ``yearly-2014``."""
+        return f"yearly-{self.year}"
+
+    @property
+    def folder(self) -> Path:
+        """Where the finished review goes."""
+        return self.places.outputs / self.name
+
+    @property
+    def work(self) -> Path:
+        """Where it is put together."""
         return self.places.work(self.name)
 
 
@@ -363,6 +411,72 @@ def _same_kind(value: Any, default: Any) -> bool:
     return type(value) is type(default)
 
 
+def open_year(year: str, places: Places) -> Year:
+    """Read and check everything that a yearly review is made from; write nothing.
+
+    Parameters
+    ----------
+    year : str
+        Four digits.
+    places : Places
+
+    Returns
+    -------
+    Year
+
+    Raises
+    ------
+    Unusable
+        With every fault of the log, of the files of the releases, and of the vintage.
+    Refused
+        If no release of the year is finished.
+    """
+    if not (len(year) == 4 and year.isascii() and year.isdigit()):
+        raise _unusable("year", "a year has four digits", "Write it such as 2014")
+    finished = yearly.finished_releases(places.outputs, int(year))
+    if not finished:
+        raise Refused(
+            f"No release of {year} is finished in {places.outputs}, so there is nothing to look "
+            f"back on. Make one first, such as: jdl release {year}-03"
+        )
+    faults: list[Fault] = []
+    log = _gather(faults, request.read_log, places.requests)
+    if log is not None:
+        for facts in _gather(faults, yearly.releases_to, places.requests, log, finished[-1]) or ():
+            _gather(faults, request.counts_at, log, facts)
+    made = json.loads((places.outputs / finished[-1] / MANIFEST).read_text(encoding="utf-8"))
+    vintage = _gather(faults, national.open_vintage, places.data, made["vintage"]["name"])
+    if faults:
+        raise Unusable(dict.fromkeys(faults))
+    return Year(places, int(year), finished, vintage)
+
+
+def _year_inputs(year: Year) -> dict[str, Any]:
+    """Return the hashes of all that a yearly review is made from, for its manifest."""
+    folder = year.places.requests
+    files = {"log.csv": folder / "log.csv", "changelog": yearly.CHANGELOG}
+    told = {path.stem: path for path in sorted(folder.glob("releases/*.toml"))}
+    return {
+        "inputs": {
+            **{name: _digest_of(path) for name, path in files.items()},
+            "calendar": {
+                name: _digest_of(path) for name, path in told.items() if name <= year.finished[-1]
+            },
+            "releases": {
+                name: _digest_of(year.places.outputs / name / MANIFEST) for name in year.finished
+            },
+        },
+        "vintage": {"name": year.vintage.name, "synthetic": year.vintage.synthetic},
+        "code": manifest.code(),
+        "environment": manifest.environment(),
+        "parameters": {_YEAR: year.year},
+    }
+
+
+def _digest_of(path: Path) -> str | None:
+    return manifest.digest(path.read_bytes()) if path.exists() else None
+
+
 def inputs_of(month: Month) -> dict[str, Any]:
     """Return the hashes of all that a release is made from, for its manifest.
 
@@ -520,6 +634,92 @@ def run_request(name: str, places: Places, *, again: bool = False, tell: Tell) -
     if month.folder.exists():
         lines += (f"{month.folder} is finished and stays as it is; --replace makes it again.",)
     return Summary(month.work / name / "report.html", lines, _failures(outcomes))
+
+
+def run_yearly(year: str, places: Places, *, again: bool = False, tell: Tell) -> Summary:
+    """Make the review of a year under ``outputs/yearly-<year>``, whole or not at all.
+
+    Parameters
+    ----------
+    year : str
+        Four digits; the review covers everything up to the last finished release of that year.
+    places, tell
+        As for `run_release`.
+    again : bool
+        Whether to replace a finished review.
+
+    Returns
+    -------
+    Summary
+
+    Raises
+    ------
+    Unusable, Refused
+        As `open_year`; and if another command works in the outputs folder, or the review is
+        finished and its inputs have changed since.
+    """
+    asked = open_year(year, places)
+    page = asked.folder / "yearly.html"
+    with _private(), _outputs(places.outputs, exclusive=True):
+        _recover(asked)
+        made_from = _year_inputs(asked)
+        if asked.folder.exists() and not again:
+            return _year_already_there(asked, made_from, page)
+        with crew(1) as workers:
+            outcome = _assemble_year(asked, made_from, workers, tell)
+    months = f"{asked.finished[0]} to {asked.finished[-1]}"
+    if len(asked.finished) == 1:
+        months = asked.finished[0]
+    lines = (f"{asked.name}: made from the log and the releases {months}",)
+    return Summary(page, () if _failures([outcome]) else lines, _failures([outcome]))
+
+
+def _assemble_year(year: Year, made_from: dict[str, Any], workers: Crew, tell: Tell) -> Outcome:
+    """Run the review's notebook and put its folder into place."""
+    scratch = fresh(year.work / _ASSEMBLY)
+    made = scratch / "new"
+    results = year.places.outputs / year.finished[-1] / "reports"
+    job = Job(
+        name=year.name,
+        notebook=YEARLY,
+        parameters={_YEAR: year.year},
+        environment={
+            "JDL_VINTAGE": str(year.vintage.folder.resolve()),
+            "JDL_REQUESTS": str(year.places.requests.resolve()),
+            "JDL_RESULTS": str(results.resolve()),
+            "JDL_OUTPUTS": str(year.places.outputs.resolve()),
+        },
+        files=render.yearly_files,
+        folder=scratch / "made",
+        logs=year.places.logs(year.name, YEARLY.stem),
+        key="",
+    )
+    [told] = workers.run([job], tell)
+    if isinstance(told, Done):
+        _copy(job.folder, made)
+        content = {"schema": SCHEMA, "year": year.year, "covers": year.finished, **made_from}
+        content["files"] = manifest.file_hashes(made)
+        (made / MANIFEST).write_bytes(manifest.dump(content))
+        swap(made, year.folder, year.work / _REPLACED)
+    shutil.rmtree(year.work, ignore_errors=True)
+    return told
+
+
+def _year_already_there(year: Year, made_from: dict[str, Any], page: Path) -> Summary:
+    try:
+        made = json.loads((year.folder / MANIFEST).read_text(encoding="utf-8"))
+        now = json.loads(manifest.dump(made_from))
+        same = all(made[key] == now[key] for key in now if key != "code")
+        same = same and made["code"]["sha256"] == now["code"]["sha256"]
+    except (OSError, ValueError, KeyError):
+        same = False
+    if same:
+        line = f"{year.name} is already there, made from the same inputs by the same code."
+        return Summary(page, (line,))
+    raise Refused(
+        f"{year.folder} is finished and stays as it is, though inputs or code have changed since. "
+        "To make it again: --replace."
+    )
 
 
 def run_prepare(places: Places, *, tell: Tell) -> Summary:
@@ -814,11 +1014,11 @@ def _bulletin_job(month: Month, made: Path, folder: Path) -> Job:
 
 
 def _finish(month: Month, made: Path, made_from: dict[str, Any]) -> None:
-    """Add the log, the release page and the manifest."""
+    """Add the log, the release page, the quality statement and the manifest."""
     shutil.copyfile(month.places.requests / "log.csv", made / "bulletin" / "log.csv")
     record = nbformat.read(made / "bulletin" / "notebook.ipynb", as_version=4)
     results = read_results(made / "reports")
-    (made / "index.html").write_text(render.index(record, results), encoding="utf-8")
+    render.write(render.release_pages(record, results), made)
     content = {"schema": SCHEMA, "release": month.name, **made_from}
     content["files"] = manifest.file_hashes(made)
     (made / MANIFEST).write_bytes(manifest.dump(content))
@@ -937,7 +1137,7 @@ def _lock(file: Path, *, exclusive: bool, patient: bool = False) -> Iterator[Non
         yield
 
 
-def _recover(month: Month) -> None:
+def _recover(month: Month | Year) -> None:
     """Put right what a run that was killed has left behind."""
     replaced = month.work / _REPLACED
     if replaced.exists() and not month.folder.exists():

@@ -35,6 +35,7 @@ from nbconvert.filters import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 
+from jdl import yearly
 from jdl.execute import RecordBroken, figures_of, result_of
 from jdl.figures import MIME, Figure, Sentence
 from jdl.spreadsheet import Cell, Sheet, number, workbook
@@ -56,7 +57,7 @@ _CHART = re.compile(r'<svg role="img" aria-label="([^"]*)"([^>]*)>')
 _FONT = "JDL Sans"
 _LETTERS, _LINES = 110, 40
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_ENVELOPE = ("request-facts", "criteria")
+_ENVELOPE = ("request-facts", "criteria", "facts-table")
 
 
 class NotPublished(LookupError):  # noqa: N818
@@ -138,6 +139,16 @@ class Document:
             return Markup(self._sentence(content["title"]).inner)
         return Markup(escape(content.get("caption", name.replace("-", " "))))
 
+    def rows(self, name: str) -> list[tuple[Markup, ...]]:
+        """Return the cells of a table, row by row, for a page that lays them out itself.
+
+        Raises
+        ------
+        NotPublished
+            As for `show`.
+        """
+        return [tuple(map(self._inner, row)) for row in self._item(name).content["rows"]]
+
     def paragraphs(self, name: str) -> Markup:
         """Return sentences as paragraphs rather than as a list.
 
@@ -210,6 +221,10 @@ class Document:
         label = escape(f"Drawing: {self._sentence(item.content['title']).text}")
         region = f'<div class="drawing" role="region" aria-label="{label}" tabindex="0">'
         return _DRAWING.sub(lambda drawing: f"{region}{drawing[0]}</div>", item.html, count=1)
+
+    def _inner(self, cell: Any) -> Markup:
+        parts = cell if isinstance(cell, list) else [cell]
+        return Markup(self._sentence(parts).inner)
 
     def _sentence(self, parts: Sequence[Any]) -> Sentence:
         return Sentence(tuple(p if isinstance(p, str) else self._figure(p) for p in parts))
@@ -373,6 +388,16 @@ def data_quality(notebook: NotebookNode) -> str:
     return _page("data_quality", notebook)
 
 
+def facts(notebook: NotebookNode) -> str:
+    """Return the facts that the provider checks before the release, which hold no result."""
+    return _page("facts", notebook)
+
+
+def quality(notebook: NotebookNode) -> str:
+    """Return the quality statement of a release, from its executed bulletin."""
+    return _page("quality", notebook)
+
+
 def bulletin(notebook: NotebookNode) -> str:
     """Return the month's bulletin as a page."""
     return _page("bulletin", notebook)
@@ -403,6 +428,26 @@ def _conclusion(result: Mapping[str, Any]) -> str | None:
     headline = next(analysis for analysis in result["analyses"] if analysis["headline"])
     rate = next(row for row in headline["measures"] if row["measure"] == "rate")
     return str(rate["conclusion"])
+
+
+def release_pages(notebook: NotebookNode, results: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+    """Return the pages that stand at the top of a release folder, by name.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        The executed bulletin.
+    results : sequence of dict
+        As for `index`.
+
+    Returns
+    -------
+    dict of str to bytes
+    """
+    pages = {"index.html": index(notebook, results).encode()}
+    if Document(notebook).has("quality-lead"):
+        pages["quality.html"] = quality(notebook).encode()
+    return pages
 
 
 @functools.cache
@@ -565,6 +610,8 @@ def report_files(notebook: NotebookNode) -> dict[str, bytes]:
         files["annex.ods"] = annex(notebook)
     if reported or document.has("data-quality-table"):
         files["data_quality.html"] = data_quality(notebook).encode()
+    if document.has("facts-table"):
+        files["facts.html"] = facts(notebook).encode()
     return {**files, "audit.html": audit(notebook).encode(), **_record(notebook)}
 
 
@@ -589,6 +636,37 @@ def bulletin_files(notebook: NotebookNode) -> dict[str, bytes]:
         "tables.ods": bulletin_tables(notebook),
         "results.csv": comma_separated(result["results"]).encode(),
         "history.csv": comma_separated(result["history"]).encode(),
+        **record,
+    }
+
+
+def yearly_files(notebook: NotebookNode) -> dict[str, bytes]:
+    """Return the files of a yearly review's folder, by name, but for its manifest.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        The executed ``yearly_review.ipynb``.
+
+    Returns
+    -------
+    dict of str to bytes
+    """
+    page = _page("yearly_review", notebook)
+    record = _record(notebook)
+    result = json.loads(record.pop("result.json"))
+    title = f"Justice Data Lab: yearly review {result['year']}, tables"
+    cover = _cover(result, result["release"])
+    columns = ("file", "column", "meaning", "unit")
+    return {
+        "yearly.html": page.encode(),
+        **_pdf("yearly.pdf", page),
+        "tables.ods": workbook(title, cover, Document(notebook).sheets()),
+        "results.csv": comma_separated(result["results"]).encode(),
+        "losses.csv": comma_separated(result["losses"]).encode(),
+        "codebook.csv": comma_separated(
+            [dict(zip(columns, row, strict=True)) for row in yearly.CODEBOOK]
+        ).encode(),
         **record,
     }
 

@@ -11,6 +11,15 @@ from jdl.charts.funnel import funnel_chart
 from jdl.charts.headline import chart_frequency, chart_rate, chart_time, headline_charts
 from jdl.charts.linkage import waterfall_chart, weights_chart
 from jdl.charts.results import by_sector_chart, by_type_chart, results_chart
+from jdl.charts.yearly import (
+    losses_chart,
+    months_chart,
+    reach_chart,
+    sectors_chart,
+    sizes_chart,
+    types_chart,
+    waits_chart,
+)
 
 __all__ = [
     "BLUE",
@@ -27,9 +36,16 @@ __all__ = [
     "chart_time",
     "funnel_chart",
     "headline_charts",
+    "losses_chart",
+    "months_chart",
+    "reach_chart",
     "results_chart",
+    "sectors_chart",
+    "sizes_chart",
     "steps",
     "survival_chart",
+    "types_chart",
+    "waits_chart",
     "waterfall_chart",
     "weights_chart",
     "width_of",
