@@ -135,9 +135,26 @@ def start(told: Told, *, after: int, leads: bool, words: Words, limit: float) ->
     return _group(gap_statement=groups.gap_statement(told, leads=leads, words=words, limit=limit))
 
 
-def pool(drawn: Drawn, *, words: Words, repeated: bool) -> Group | None:
-    """Return with whom people could be compared; see ``groups.pool_statement``."""
-    return _group(pool_statement=groups.pool_statement(drawn, words=words, repeated=repeated))
+def pool(
+    drawn: Drawn, *, unrecorded: Sequence[str], needs: bool, words: Words, repeated: bool
+) -> Group | None:
+    """Return with whom people could be compared, and on what not; see ``groups``.
+
+    Parameters
+    ----------
+    drawn : Drawn
+        Cleared.
+    unrecorded : sequence of str
+        From ``covariates.unrecorded``.
+    needs : bool
+        Whether assessed needs are matched on.
+    words, repeated
+        See ``groups.pool_statement``.
+    """
+    return _group(
+        pool_statement=groups.pool_statement(drawn, words=words, repeated=repeated),
+        unmatched_statement=groups.unmatched_statement(unrecorded, needs=needs, labels=LABELS),
+    )
 
 
 def balance(

@@ -672,6 +672,30 @@ def _filled(fetched: pd.DataFrame, custody: pd.Series) -> dict[str, Any]:
     return numbers
 
 
+def unrecorded(candidates: pd.DataFrame) -> tuple[str, ...]:
+    """Name what the vintage holds for nobody who could be compared.
+
+    Parameters
+    ----------
+    candidates : DataFrame
+        From `candidates`.
+
+    Returns
+    -------
+    tuple of str
+        Names of `DEFINITIONS`; people cannot be alike in these but by chance.
+    """
+    custody = candidates.loc[candidates["disposal"] == "custody"]
+    text = ("ethnicity", "nationality", "region", "offence_group")
+    gaps = {name: candidates[name] == "not recorded" for name in text}
+    gaps |= {name: candidates[f"{name}_missing"] for name in ("age", "age_at_first")}
+    gaps |= {name: custody[f"{name}_missing"] for name in ("sentence_days", "days_served")}
+    gaps["employed"], gaps["on_benefit"] = (
+        candidates[f"{name}_missing"] for name in ("employment", "benefits")
+    )
+    return tuple(name for name, missing in gaps.items() if len(missing) and missing.all())
+
+
 def band(values: pd.Series, bands: dict[str, float]) -> pd.Series:
     """Return the band of each value.
 

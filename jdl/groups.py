@@ -20,6 +20,7 @@ from jdl.wording import (
     capital,
     counted,
     is_missing,
+    listed,
     number,
     percentage,
     plural,
@@ -309,6 +310,38 @@ TIMES = " by "
 """Between the two variables of a product, see ``balance.second_order``."""
 MOST_TERMS = 50
 """Squares and products in the table: those that differ most after matching."""
+
+
+_WORK = {"employed": "employment", "on_benefit": "benefits"}
+
+
+def unmatched_statement(
+    unrecorded: Sequence[str], *, needs: bool, labels: Mapping[str, str]
+) -> Sentences:
+    """Return what people could not be matched on for want of data; the rest nobody records.
+
+    Parameters
+    ----------
+    unrecorded : sequence of str
+        From ``covariates.unrecorded``.
+    needs : bool
+        Whether assessed needs were matched on.
+    labels : mapping of str to str
+        What each variable is called in print.
+    """
+    items = []
+    if unrecorded:
+        names = listed([_WORK.get(name, labels.get(name, name).casefold()) for name in unrecorded])
+        items.append(
+            f"The national data used hold nothing on {names} for anybody who could be compared, "
+            "so people could not be matched on that."
+        )
+    if not needs:
+        items.append(
+            "Assessed needs, such as those for housing, drugs, alcohol and ways of thinking, were "
+            "not matched on."
+        )
+    return Sentences(tuple(map(Sentence.of, items)))
 
 
 def second_order_statement(

@@ -98,8 +98,8 @@ def test_when_people_started_and_with_whom_they_were_compared():
     assert parts(chapters.start(TOLD, after=20, leads=True, words=PEOPLE, limit=0.1)) == [
         "gap-statement"
     ]
-    told = chapters.pool(DRAWN, words=PEOPLE, repeated=True)
-    assert parts(told) == ["pool-statement"]
+    told = chapters.pool(DRAWN, unrecorded=(), needs=False, words=PEOPLE, repeated=True)
+    assert parts(told) == ["pool-statement", "unmatched-statement"]
     assert "was repeated" in told.text
 
 

@@ -155,6 +155,19 @@ def test_what_is_not_recorded_is_seen():
     assert not plain[["sentence_days_missing", "days_served_missing", "incomplete"]].any()
 
 
+def test_what_is_recorded_for_nobody_is_named():
+    unborn = [{"offender_id": "A", "date_of_birth": None, "ethnicity": None}]
+    bare = SENTENCED | {"sentence_days": None, "custody_start": None}
+    alone = variables(disposals=[bare], offenders=unborn).to_frame().T.infer_objects()
+    none = covariates.unrecorded(alone)
+    assert {"ethnicity", "age", "sentence_days", "days_served"} <= set(none)
+    assert not {"sex", "offence_group", "index_year"} & set(none)
+    order_only = alone.assign(disposal="community order")
+    assert "sentence_days" not in covariates.unrecorded(order_only)
+    both = pd.concat([alone, alone.assign(ethnicity="white")])
+    assert "ethnicity" not in covariates.unrecorded(both)
+
+
 @pytest.mark.parametrize(
     ("edges", "missing"),
     [

@@ -259,3 +259,18 @@ def test_the_table_of_squares_holds_the_worst_and_no_average():
     assert many.notes[0] == "Those that differ most after matching."
     ids = [figure.id for figure in many.figures()]
     assert len(ids) == len(set(ids))
+
+
+# --- What could not be matched on -----------------------------------------------------------------
+
+
+def test_what_the_data_hold_for_nobody_is_named():
+    labels = {"region": "Region", "employed": "Employed before the sentence"}
+    told = groups.unmatched_statement(["region", "employed"], needs=False, labels=labels)
+    assert [item.text for item in told.items] == [
+        "The national data used hold nothing on region and employment for anybody who could be "
+        "compared, so people could not be matched on that.",
+        "Assessed needs, such as those for housing, drugs, alcohol and ways of thinking, were not "
+        "matched on.",
+    ]
+    assert not groups.unmatched_statement([], needs=True, labels=labels).items
