@@ -38,6 +38,7 @@ from nbformat import NotebookNode
 from jdl import yearly
 from jdl.execute import RecordBroken, figures_of, result_of
 from jdl.figures import MIME, Figure, Sentence
+from jdl.history import codebook
 from jdl.spreadsheet import Cell, Sheet, number, workbook
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
@@ -636,6 +637,7 @@ def bulletin_files(notebook: NotebookNode) -> dict[str, bytes]:
         "tables.ods": bulletin_tables(notebook),
         "results.csv": comma_separated(result["results"]).encode(),
         "history.csv": comma_separated(result["history"]).encode(),
+        "codebook.csv": comma_separated(codebook()).encode(),
         **record,
     }
 
