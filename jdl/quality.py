@@ -581,9 +581,10 @@ def _order(pool: _Pool) -> tuple[int, bool, int, bool, str]:
     )
 
 
-def _kind(name: str, pool: _Pool) -> Cell:
-    words = capital(proper(pool.level.replace("-", " ")))
-    return Sentence(quoted(f"{name}.level", words)) if re.search(r"\d", words) else words
+def _group(name: str, characteristic: str, pool: _Pool) -> Cell:
+    level = pool.level.replace("-", " ")
+    words = f"{characteristic}: {proper(level)}"
+    return Sentence(quoted(f"{name}.level", words)) if re.search(r"\d", level) else words
 
 
 def _to_the_nearest(name: str, people: float, *, hidden: bool) -> Figure:
@@ -596,8 +597,7 @@ def _analysed_table(pools: Sequence[_Pool], reports: int) -> Table:
         name = f"equality.analysed.{pool.characteristic}.{pool.level}"
         rows.append(
             (
-                _ANALYSED[pool.characteristic],
-                _kind(name, pool),
+                _group(name, _ANALYSED[pool.characteristic], pool),
                 _to_the_nearest(name, pool.whole, hidden=pool.hidden),
                 _telling(name, pool, reports),
             )
@@ -605,7 +605,7 @@ def _analysed_table(pools: Sequence[_Pool], reports: int) -> Table:
     return Table(
         "equality-analysed",
         "People analysed in this month's reports, by sex, age and ethnicity",
-        (*_KIND, "People analysed, to the nearest five", "Reports that tell of this group"),
+        ("Group", "People analysed, to the nearest five", "Reports that tell of this group"),
         tuple(rows),
         _notes(pools, "Age is at the index date. Ethnicity is as the national records have it."),
     )
@@ -618,8 +618,7 @@ def _found_table(pools: Sequence[_Pool], reports: int) -> Table:
         rate = None if pool.hidden else pool.part / pool.whole
         rows.append(
             (
-                _SOUGHT[pool.characteristic],
-                _kind(name, pool),
+                _group(name, _SOUGHT[pool.characteristic], pool),
                 _to_the_nearest(f"{name}.people", pool.whole, hidden=pool.hidden),
                 percentage(f"{name}.share", rate),
                 _telling(name, pool, reports),
@@ -629,7 +628,7 @@ def _found_table(pools: Sequence[_Pool], reports: int) -> Table:
         "equality-found",
         "People found in the national records, by sex and age as the upload has them",
         (
-            *_KIND,
+            "Group",
             "People looked for, to the nearest five",
             "Share found",
             "Reports that tell of this group",
@@ -637,9 +636,6 @@ def _found_table(pools: Sequence[_Pool], reports: int) -> Table:
         tuple(rows),
         _notes(pools, "Age is at the first date given of the intervention or the sentence."),
     )
-
-
-_KIND = ("Characteristic", "Group")
 
 
 def _telling(name: str, pool: _Pool, reports: int) -> Cell:

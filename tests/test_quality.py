@@ -22,6 +22,7 @@ from jdl.log import Release
 from jdl.national import Vintage
 from jdl.request import DataSharing, Request
 from jdl.upload import no_people
+from jdl.wording import proper
 
 MARCH = Release(
     "2014-03",
@@ -85,7 +86,7 @@ def stated(results: list[dict[str, Any]], registers: dict[str, Any] | None = Non
 
 def rows(part: Any) -> dict[str, str]:
     """Return the pooled numbers of a table by the group they tell of."""
-    return {(row[1] if isinstance(row[1], str) else row[1].text): row[2].text for row in part.rows}
+    return {(row[0] if isinstance(row[0], str) else row[0].text): row[1].text for row in part.rows}
 
 
 # The statement
@@ -188,8 +189,8 @@ def test_people_are_pooled_over_the_reports_to_the_nearest_five():
         "b": register(sex_male=0.51, sex_female=0.49),
     }
     told = quality.equality([result("a"), result("b")], registers).parts["equality-analysed"]
-    assert rows(told) == {"Male": "310", "Female": "290"}
-    assert [row[3].text for row in told.rows] == ["2 of 2", "2 of 2"]
+    assert rows(told) == {"Sex: male": "310", "Sex: female": "290"}
+    assert [row[2].text for row in told.rows] == ["2 of 2", "2 of 2"]
 
 
 def test_a_report_that_withholds_a_group_is_left_out_and_counted_so():
@@ -198,22 +199,30 @@ def test_a_report_that_withholds_a_group_is_left_out_and_counted_so():
         "b": register(ethnicity_white=0.9, ethnicity_black=None, ethnicity_asian=None),
     }
     told = quality.equality([result("a"), result("b")], registers).parts["equality-analysed"]
-    assert rows(told) == {"White": "480", "Black": "60", "Asian": "30"}
-    telling = {row[1]: row[3].text for row in told.rows}
-    assert telling == {"White": "2 of 2", "Black": "1 of 2", "Asian": "1 of 2"}
+    assert rows(told) == {
+        "Ethnicity: white": "480",
+        "Ethnicity: Black": "60",
+        "Ethnicity: Asian": "30",
+    }
+    telling = {row[0]: row[2].text for row in told.rows}
+    assert telling == {
+        "Ethnicity: white": "2 of 2",
+        "Ethnicity: Black": "1 of 2",
+        "Ethnicity: Asian": "1 of 2",
+    }
 
 
 def test_a_group_withheld_everywhere_is_withheld():
     registers = {"a": register(sex_male=0.96, sex_female=None, sex_not_recorded=None)}
     told = quality.equality([result("a")], registers).parts["equality-analysed"]
-    assert rows(told) == {"Male": "290", "Female": "[c]", "Not recorded": "[c]"}
+    assert rows(told) == {"Sex: male": "290", "Sex: female": "[c]", "Sex: not recorded": "[c]"}
     assert any(note.startswith("[c]") for note in told.notes)
 
 
 def test_a_report_whose_size_is_withheld_tells_of_no_group():
     registers = {"a": register(None, sex_male=0.5, sex_female=0.5)}
     told = quality.equality([result("a")], registers).parts["equality-analysed"]
-    assert rows(told) == {"Male": "[c]", "Female": "[c]"}
+    assert rows(told) == {"Sex: male": "[c]", "Sex: female": "[c]"}
 
 
 LEVELS = st.dictionaries(
@@ -236,7 +245,7 @@ def test_no_small_pool_can_be_worked_out_from_the_total(reports: list[dict[str, 
     assert len(hidden) != 1 or len(told.rows) == 1
     for name in {name for counts in reports for name in counts}:
         true = sum(counts.get(name, 0) for counts in reports)
-        number = rows(told)[name.replace("_", " ").capitalize()]
+        number = rows(told)[f"Ethnicity: {proper(name.replace('_', ' '))}"]
         assert true >= 10 or number == "[c]"
         assert number == "[c]" or abs(int(number) - true) <= 2.5
         assert number == "[c]" or int(number) % 5 == 0
@@ -246,7 +255,9 @@ def test_ages_stand_in_order_and_what_is_not_recorded_comes_last():
     levels = {"age_band_under_18": 0.1, "age_band_50_and_over": 0.2, "age_band_18_to_20": 0.3}
     registers = {"a": register(age_band_not_recorded=0.4, **levels)}
     told = quality.equality([result("a")], registers).parts["equality-analysed"]
-    assert list(rows(told)) == ["Under 18", "18 to 20", "50 and over", "Not recorded"]
+    assert list(rows(told)) == [
+        "Age: under 18", "Age: 18 to 20", "Age: 50 and over", "Age: not recorded",
+    ]  # fmt: skip
 
 
 def test_the_share_found_is_of_the_reports_that_tell_it():
@@ -255,17 +266,17 @@ def test_the_share_found_is_of_the_reports_that_tell_it():
     ranged = told | {"linkage.sex.male.low": 0.8, "linkage.sex.female.share": 0.6}
     registers = {"a": register() | known, "b": register() | ranged}
     found = quality.equality([result("a"), result("b")], registers).parts["equality-found"]
-    assert rows(found) == {"Male": "200", "Female": "400"}
-    assert [row[3].text for row in found.rows] == ["70%", "90%"]
-    assert [row[4].text for row in found.rows] == ["2 of 2", "1 of 2"]
+    assert rows(found) == {"Sex: male": "200", "Sex: female": "400"}
+    assert [row[2].text for row in found.rows] == ["70%", "90%"]
+    assert [row[3].text for row in found.rows] == ["2 of 2", "1 of 2"]
 
 
 def test_few_who_were_not_found_are_not_told():
     told = {"linkage.sex.male.people": 200, "linkage.sex.male.share": 0.97}
     told |= {"linkage.sex.female.people": 100, "linkage.sex.female.share": 0.8}
     found = quality.equality([result("a")], {"a": register() | told}).parts["equality-found"]
-    assert rows(found) == {"Male": "[c]", "Female": "[c]"}
-    assert [row[3].text for row in found.rows] == ["[c]", "[c]"]
+    assert rows(found) == {"Sex: male": "[c]", "Sex: female": "[c]"}
+    assert [row[2].text for row in found.rows] == ["[c]", "[c]"]
 
 
 @pytest.mark.parametrize(
