@@ -546,17 +546,17 @@ def _verb(value: int) -> str:
 def _clear_directions(clear: int, together: int, significance: float) -> Sentence:
     every = spelled("pooled.types", together, "types")
     told = spelled("pooled.clear", clear, "types", none="none")
+    subject: tuple[Part, ...] = ("clear for ", told, " of the ", every, " types")
+    if together == 1:
+        subject = (f"{'' if clear else 'not '}clear for the ", every, " type")
     expected = together * significance
     chance = "fewer than one" if expected < 1 else f"about {number(expected)}"
     return Sentence.of(
-        told,
-        " of the ",
-        every,
-        f" {plural(every, 'type', 'types')} put together {'has' if clear == 1 else 'have'} an "
-        "average difference whose direction is clear. If programmes of no type had any effect on "
-        "average, ",
+        "The direction of the average difference is ",
+        *subject,
+        " put together. If programmes had no effect on average in any type, ",
         Figure("pooled.by_chance", expected, "types", chance),
-        " would be expected to, by chance alone.",
+        " would be expected to look clear by chance alone.",
     )
 
 

@@ -877,6 +877,9 @@ def _to_date() -> list[NotebookNode]:
         cell("by-type-chart", chart("by-type-chart", "Mentoring is most common", spread)),
         cell("by-sector-table", _counts("by-sector-table", "Results by sector", sectors)),
         cell("by-sector-chart", chart("by-sector-chart", "Most are voluntary", {"Voluntary": 0.7})),
+        cell("pooled-findings", Sentence.of("The direction is clear for none of the types.")),
+        cell("pooled-chart", chart("pooled-chart", "No direction is clear", spread)),
+        cell("pooled-table", _counts("pooled-table", "Results put together", types)),
     ]
 
 
@@ -885,6 +888,7 @@ def bulletin(organisation: str = "Harbour Trust", *, synthetic: bool = True) -> 
     row = {
         "id": "harbour-mentoring",
         "organisation": organisation,
+        "programme": "Harbour Mentoring",
         "measure": "rate",
         "difference": -0.08,
         "p_value": None,

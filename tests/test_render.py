@@ -573,6 +573,7 @@ def test_a_request_stopped_after_linkage_keeps_what_was_found_in_its_data() -> N
 def test_the_bulletin_gets_all_files(bulletin: dict[str, bytes]) -> None:
     assert set(bulletin) == {
         *("bulletin.html", "bulletin.pdf", "tables.ods", "results.csv", "history.csv"),
+        "codebook.csv",
         *("notebook.ipynb", "figures.json"),
     }
     rows = list(csv.DictReader(io.StringIO(bulletin["results.csv"].decode())))

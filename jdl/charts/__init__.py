@@ -10,6 +10,7 @@ from jdl.charts.drawing import BLUE, ORANGE, PLOT, Canvas, Scale, steps, width_o
 from jdl.charts.funnel import funnel_chart
 from jdl.charts.headline import chart_frequency, chart_rate, chart_time, headline_charts
 from jdl.charts.linkage import waterfall_chart, weights_chart
+from jdl.charts.pooled import pooled_chart
 from jdl.charts.results import by_sector_chart, by_type_chart, results_chart
 from jdl.charts.yearly import (
     losses_chart,
@@ -38,6 +39,7 @@ __all__ = [
     "headline_charts",
     "losses_chart",
     "months_chart",
+    "pooled_chart",
     "reach_chart",
     "results_chart",
     "sectors_chart",
