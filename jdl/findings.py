@@ -634,7 +634,16 @@ def relative_claim(effects: Mapping[str, Effect], *, words: Words) -> Sentence:
     words : Words
     """
     return Sentence.of(
-        "A relative claim is not what the results show: from rates of ",
+        "A relative claim is not what the results show: ",
+        *relative_example(words, "from rates of "),
+        *_rightly(effects.get("rate"), words),
+    )
+
+
+def relative_example(words: Words, lead: str) -> tuple[Part, ...]:
+    """Return how rates of two made-up groups are told wrongly, and how rightly."""
+    return (
+        lead,
         _EXAMPLE["treatment"],
         " and ",
         _EXAMPLE["comparison"],
@@ -643,7 +652,6 @@ def relative_claim(effects: Mapping[str, Effect], *, words: Words) -> Sentence:
         " less likely to reoffend”, but “",
         _EXAMPLE["right"],
         f" fewer {words.people} out of 100”.",
-        *_rightly(effects.get("rate"), words),
     )
 
 
@@ -984,13 +992,13 @@ def _chance(power: float) -> Figure:
 
 def _needed(effect: Effect, words: Words, beside: Needed | None, chance: Figure) -> Sentence:
     noun = WORDING[effect.measure].noun
-    detectable = _detectable(effect, effect.detectable, "detectable")
+    least = detectable(effect, effect.detectable)
     return Sentence.of(
         f"{capital(noun)}: the smallest true difference that this analysis had a good chance (",
         chance,
         ") of detecting is ",
-        detectable,
-        f" {_detectable_unit(effect, detectable)}. ",
+        least,
+        f" {_detectable_unit(effect, least)}. ",
         *_people_needed(effect, words, beside),
         *(() if beside is None else _by_adjusted(effect, words, beside)),
     )
@@ -1024,11 +1032,11 @@ def _by_adjusted(effect: Effect, words: Words, beside: Needed) -> tuple[Part, ..
     """Tell the same of the adjusted check, for the difference that it gives."""
     if beside.adjusted is None or beside.detectable_adjusted is None:
         return ()
-    detectable = _detectable(effect, beside.detectable_adjusted, "detectable.adjusted")
+    least = detectable(effect, beside.detectable_adjusted, "detectable.adjusted")
     lead = (
         " By the adjusted check, that smallest difference is ",
-        detectable,
-        f" {_detectable_unit(effect, detectable)}, and ",
+        least,
+        f" {_detectable_unit(effect, least)}, and ",
     )
     end = " would be needed to detect the difference that the check gives."
     if math.isinf(beside.adjusted):
@@ -1037,7 +1045,8 @@ def _by_adjusted(effect: Effect, words: Words, beside: Needed) -> tuple[Part, ..
     return (*lead, needed, f" {words.count(needed)}{end}")
 
 
-def _detectable(effect: Effect, least: float | None, which: str) -> Figure:
+def detectable(effect: Effect, least: float | None, which: str = "detectable") -> Figure:
+    """Return the smallest true difference that could have been detected, as it is told."""
     kind, name = kind_of(effect), f"{name_of(effect)}.{which}"
     if is_missing(least):
         return Figure.withheld(name, _DETECTABLE_UNIT[kind])
