@@ -20,6 +20,10 @@ _FLAGS = (
     *("--remote-debugging-port=0", "--remote-allow-origins=*"),
 )
 _SECONDS = 30
+_KEYS = {
+    "Tab": {"windowsVirtualKeyCode": 9},
+    "Enter": {"windowsVirtualKeyCode": 13, "text": "\r"},
+}
 
 
 def chromium() -> str | None:
@@ -41,6 +45,8 @@ class Browser:
         [address] = [tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page"][:1]
         self._socket = websocket.create_connection(address, timeout=_SECONDS)
         self._asked = 0
+        self._requested: list[str] = []
+        self._ask("Network.enable")
         return self
 
     def __exit__(
@@ -69,13 +75,20 @@ class Browser:
         self._socket.send(json.dumps(message))
         while True:
             answer = json.loads(self._socket.recv())
+            if answer.get("method") == "Network.requestWillBeSent":
+                self._requested.append(answer["params"]["request"]["url"])
             if answer.get("id") == self._asked:
                 return dict(answer["result"])
 
-    def open(self, address: str, width: int) -> None:
-        """Load a page in a window of this width."""
+    def resize(self, width: int) -> None:
+        """Make the window as wide as this, in pixels of the page."""
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         self._ask("Emulation.setDeviceMetricsOverride", **size)
+
+    def open(self, address: str, width: int) -> None:
+        """Load a page in a window of this width."""
+        self.resize(width)
+        self._requested.clear()
         self._ask("Page.navigate", url=address)
         end = time.monotonic() + _SECONDS
         loaded = f"location.href === {json.dumps(address)} && document.readyState === 'complete'"
@@ -84,7 +97,20 @@ class Browser:
                 raise TimeoutError(f"{address} did not load")
             time.sleep(0.02)
 
+    def requested(self) -> list[str]:
+        """Return every address that the page opened last has asked for, itself but once."""
+        self.evaluate("new Promise(done => setTimeout(done, 50))")
+        return list(self._requested)
+
+    def press(self, key: str) -> None:
+        """Press and let go of a key, such as Tab."""
+        for kind in ("keyDown", "keyUp"):
+            self._ask("Input.dispatchKeyEvent", type=kind, key=key, code=key, **_KEYS[key])
+
     def evaluate(self, expression: str) -> Any:
-        """Return the value of a JavaScript expression."""
-        answer = self._ask("Runtime.evaluate", expression=expression, returnByValue=True)
-        return answer["result"]["value"]
+        """Return the value of a JavaScript expression, awaited where it is a promise."""
+        asked = {"expression": expression, "returnByValue": True, "awaitPromise": True}
+        answer = self._ask("Runtime.evaluate", **asked)
+        if "exceptionDetails" in answer:
+            raise RuntimeError(answer["exceptionDetails"]["exception"]["description"])
+        return answer["result"].get("value")
