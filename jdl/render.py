@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import datetime as dt
 import functools
 import io
 import itertools
@@ -39,7 +40,7 @@ from jdl import yearly
 from jdl.execute import RecordBroken, figures_of, result_of
 from jdl.figures import MIME, Figure, Sentence
 from jdl.history import codebook
-from jdl.spreadsheet import Cell, Sheet, number, workbook
+from jdl.spreadsheet import SHORTHAND, Cell, Sheet, number, workbook
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 SYNTHETIC = "Synthetic demonstration: made-up people. Not Official Statistics."
@@ -245,9 +246,9 @@ class Document:
         return Sheet(table["id"], table["caption"], tuple(table["notes"]), header, rows)
 
     def _columns(self, name: str, cells: Sequence[Any]) -> Iterator[tuple[str, list[Cell]]]:
-        """Yield a column, and its limits as numbers where it holds intervals."""
+        """Yield a column, and its limits as numbers where it holds intervals and no words."""
         yield name, [self._cell(cell) for cell in cells]
-        if any(map(_is_interval, cells)):
+        if any(map(_is_interval, cells)) and not any(map(_is_words, cells)):
             for end, which in ((0, "lower limit"), (-1, "upper limit")):
                 limits = [cell[end] if _is_interval(cell) else cell for cell in cells]
                 yield f"{name}, {which}", [self._cell(limit) for limit in limits]
@@ -264,6 +265,13 @@ class Document:
 def _is_interval(cell: Any) -> bool:
     """Whether a cell holds two figures with "to" between them."""
     return isinstance(cell, list) and len(cell) == 3 and cell[1] == " to "
+
+
+def _is_words(cell: Any) -> bool:
+    """Whether a cell holds neither a figure, an interval nor shorthand."""
+    if isinstance(cell, str):
+        return cell not in SHORTHAND
+    return isinstance(cell, list) and not _is_interval(cell)
 
 
 def _published(notebook: NotebookNode) -> Iterator[Published]:
@@ -532,24 +540,48 @@ def _base64(path: Path) -> str:
 def annex(notebook: NotebookNode) -> bytes:
     """Return every table of a report as an OpenDocument spreadsheet."""
     document = Document(notebook)
-    request = document.result["request"]
+    request, release = document.result["request"], document.result["release"]
     title = f"{request['organisation']}: {request['programme']}, annex tables"
-    return workbook(title, _cover(document.result, request["release"]), document.sheets())
+    about = (
+        f"Every table of the tailored report on {request['programme']}, and the numbers behind its "
+        "charts: one-year proven reoffending of people who took part, beside that of similar "
+        "people who did not.",
+        f"Published on {_moment(release['published_at'])}, in the Justice Data Lab's release of "
+        f"{month(request['release']).striptags()}.",
+        f"Contact: {release['contact']}.",
+    )
+    return workbook(title, _cover(document.result, about), document.sheets())
 
 
 def bulletin_tables(notebook: NotebookNode) -> bytes:
     """Return every table of a bulletin as an OpenDocument spreadsheet."""
     document = Document(notebook)
-    release = document.result["release"]
-    title = f"Justice Data Lab statistics: {month(release).striptags()}, tables"
-    return workbook(title, _cover(document.result, release), document.sheets())
+    release = month(document.result["release"]).striptags()
+    about = (
+        "Every table of the bulletin, and the numbers behind its charts: requests to the Justice "
+        "Data Lab, and what every analysis to date has found.",
+        *_told_of_release(document),
+    )
+    title = f"Justice Data Lab statistics: {release}, tables"
+    return workbook(title, _cover(document.result, about), document.sheets())
 
 
-def _cover(result: Mapping[str, Any], release: str) -> tuple[str, ...]:
+def _told_of_release(document: Document) -> tuple[str, str]:
+    """Return when the release comes out and whom to ask, as its table of facts tells it."""
+    facts = {row[0].striptags(): row[1].striptags() for row in document.rows("release-facts")}
+    return f"Published on {facts['Published']}.", f"Contact: {facts['Contact']}."
+
+
+def _moment(iso: str) -> str:
+    at = dt.datetime.fromisoformat(iso)
+    return f"{at.day} {_MONTHS[at.month - 1]} {at.year} at {at.hour}:{at.minute:02}"
+
+
+def _cover(result: Mapping[str, Any], about: Sequence[str]) -> tuple[str, ...]:
     vintage = result["vintage"]
     return (
         SYNTHETIC if vintage["synthetic"] else "Official Statistics",
-        f"Justice Data Lab, release of {month(release).striptags()}.",
+        *about,
         f"Made from the data vintage {vintage['name']}.",
         "Each of the other worksheets holds one table. A number alone in a cell is at full "
         "precision and shown as in the publication, and so are the limits of an interval, which "
@@ -658,12 +690,17 @@ def yearly_files(notebook: NotebookNode) -> dict[str, bytes]:
     record = _record(notebook)
     result = json.loads(record.pop("result.json"))
     title = f"Justice Data Lab: yearly review {result['year']}, tables"
-    cover = _cover(result, result["release"])
-    columns = ("file", "column", "meaning", "unit")
+    until, document = month(result["release"]).striptags(), Document(notebook)
+    about = (
+        "Every table of the yearly review, and the numbers behind its charts.",
+        f"Covers the releases of the Justice Data Lab up to that of {until}.",
+        *_told_of_release(document),
+    )
+    columns = ("file", "column", "meaning", "unit", "values")
     return {
         "yearly.html": page.encode(),
         **_pdf("yearly.pdf", page),
-        "tables.ods": workbook(title, cover, Document(notebook).sheets()),
+        "tables.ods": workbook(title, _cover(result, about), document.sheets()),
         "results.csv": comma_separated(result["results"]).encode(),
         "losses.csv": comma_separated(result["losses"]).encode(),
         "codebook.csv": comma_separated(

@@ -20,7 +20,7 @@ from scipy.special import ndtri
 
 from jdl.figures import SCHEMA, Cell, Figure, Part, Result, Sentence, Sentences, Table
 from jdl.log import Release, counts_at, read_release, status_at
-from jdl.national import Vintage
+from jdl.national import Vintage, code_list
 from jdl.power import reach
 from jdl.wording import (
     capital,
@@ -53,36 +53,35 @@ BANDS = (100, 200, 500, 1_000)
 SMALL = 10
 """Sums of people below this are put together, or told to the nearest five."""
 OTHER = "other reasons"
+_TEXT, _WHOLE = "Text", "Whole number"
 CODEBOOK = (
-    ("results.csv", "id", "The request", "text"),
-    ("results.csv", "organisation", "Who asked", "text"),
-    ("results.csv", "programme", "What was delivered", "text"),
-    ("results.csv", "sector", "Sector of the organisation", "code"),
-    ("results.csv", "intervention_type", "Type of intervention", "code"),
-    ("results.csv", "received", "Day on which the request was received", "date"),
-    ("results.csv", "release", "Month of the release that closed it; empty where none", "month"),
-    ("results.csv", "outcome", f"What became of it: {', '.join(OUTCOMES)}", "code"),
-    ("results.csv", "days", "Days from receipt to publication of its report", "days"),
-    ("results.csv", "treatment_n", "People in the treatment group of its headline", "people"),
+    ("results.csv", "id", "Name of the request", "none", _TEXT),
+    ("results.csv", "organisation", "Who asked", "none", _TEXT),
+    ("results.csv", "programme", "What was evaluated", "none", _TEXT),
+    ("results.csv", "sector", "Sector of the organisation", "none", "; ".join(code_list("sector"))),
     (
-        "results.csv",
-        "rate_result",
-        "Conclusion on the one-year reoffending rate: reduction, inconclusive or increase; "
-        "empty where no result is at hand",
-        "code",
+        *("results.csv", "intervention_type", "Type of intervention", "none"),
+        "; ".join(code_list("intervention_type")),
+    ),
+    ("results.csv", "received", "Day on which the request was received", "date", "YYYY-MM-DD"),
+    ("results.csv", "release", "Month of the release that closed it", "month", "YYYY-MM"),
+    ("results.csv", "outcome", "What became of it", "none", "; ".join(OUTCOMES)),
+    ("results.csv", "days", "From receipt to publication of its report", "days", _WHOLE),
+    ("results.csv", "treatment_n", "Treatment group of the headline analysis", "people", _WHOLE),
+    (
+        *("results.csv", "rate_result", "What the test of the one-year rate shows", "none"),
+        "reduction; inconclusive; increase",
     ),
     (
-        "results.csv",
-        "detectable",
-        "Smallest difference of the rate that a study so precise would find four times in five",
-        "proportion",
+        *("results.csv", "detectable", "Smallest difference found four times in five"),
+        *("proportion", "0 to 1"),
     ),
-    ("losses.csv", "step", "Place in the table; 0 is what was submitted", "number"),
-    ("losses.csv", "reason", "Why people left the analysis", "text"),
-    ("losses.csv", "removed", "People who left for this reason, summed over requests", "people"),
-    ("losses.csv", "remaining", "People who remain after it", "people"),
+    ("losses.csv", "step", "Place in the table; 0 is what was submitted", "none", _WHOLE),
+    ("losses.csv", "reason", "Why people left the analysis", "none", _TEXT),
+    ("losses.csv", "removed", "Who left for this reason, over all requests", "people", _WHOLE),
+    ("losses.csv", "remaining", "Who remain after it", "people", _WHOLE),
 )
-"""File, column, meaning and unit of every column of the data files."""
+"""File, column, meaning, unit and values of every column of the data files."""
 
 _LACKED = {"pnc-id-or-prison-number": "PNC ID or prison number"}
 _DONE = ("published", "ready")
@@ -803,20 +802,16 @@ def _seen(sized: pd.DataFrame) -> Sentence | None:
         return None
     first, last = int(used.index[0]), int(used.index[-1])
     return Sentence.of(
-        "The middle one of the ",
-        *_smaller(first),
-        " could find a true difference of ",
+        "Small groups can only show large differences: with ",
+        *band_label(first, lower=True),
+        " people, an analysis could typically find a true difference of ",
         _reached(first, used.loc[first, "detectable"]),
-        " percentage points or more four times in five; that of the largest, with ",
+        " percentage points or more, and with ",
         *band_label(last, lower=True),
-        " people, one of ",
+        ", one of ",
         _reached(last, used.loc[last, "detectable"]),
         ".",
     )
-
-
-def _smaller(band: int) -> tuple[Part, ...]:
-    return ("smallest analyses, with ", *band_label(band, lower=True), " people,")
 
 
 def _reached(band: int, value: Any) -> Figure:
@@ -925,10 +920,10 @@ def pooled(requests: pd.DataFrame, sized: pd.DataFrame) -> Sentences:
 def _narrowed(row: Mapping[Any, Any], after: float, before: float) -> Sentence:
     base = f"yearly.pooled.{slug(str(row['id']))}"
     return Sentence.of(
-        f"{row['programme']} puts earlier requests together. Alone, the most precise of them could "
-        "find a true difference of ",
+        f"{row['programme']} includes the people of earlier requests. The most precise of those "
+        "could find a true difference of ",
         scaled(f"{base}.before", before, "percentage points", 0, 100),
-        " percentage points or more four times in five; together they could find one of ",
+        " percentage points or more four times in five; the new analysis could find one of ",
         scaled(f"{base}.after", after, "percentage points", 0, 100),
         ".",
     )
@@ -1011,9 +1006,18 @@ def releases_table(log: pd.DataFrame, releases: Sequence[Release]) -> Table:
         ("Release", "Received", "Published before", "Ready", "Not processed", "Withdrawn",
          "Remaining"),
         tuple(rows),
-        ("Requests received are those published before, ready, not processed, withdrawn and "
-         "remaining, at every release.",),
+        (_IDENTITY,) if all(one.stated for one in releases) else (_IDENTITY, _DEFAULTS),
     )  # fmt: skip
+
+
+_IDENTITY = (
+    "Requests received are those published before, ready, not processed, withdrawn and remaining, "
+    "at every release."
+)
+_DEFAULTS = (
+    "A release without facts of its own is taken to be of the second Thursday of its month, with "
+    "requests up to the end of the month before."
+)
 
 
 def _month(name: str, release: str) -> Figure:
@@ -1183,7 +1187,8 @@ def sizes_table(bands: pd.DataFrame) -> Table:
         (
             "A conclusion is a statistically significant reduction or increase. The smallest "
             "difference is the one that an analysis so precise would find four times in five: as "
-            "published, or worked out from the width of the published interval.",
+            "published, or worked out from the width of the published interval. A re-analysis "
+            "counts people again.",
         ),
     )
 
@@ -1294,7 +1299,7 @@ def made_with_table(made: pd.DataFrame) -> Table:
             (
                 _month(f"{base}.release", str(row["release"])),
                 Sentence(quoted(f"{base}.vintage", str(row["vintage"]))),
-                Figure(f"{base}.version", row["version"], "version", row["version"]),
+                Figure(f"{base}.version", row["version"], "as stated", row["version"]),
                 Figure(f"{base}.code", row["code"], "hash", row["code"][:8]),
             )
         )
@@ -1340,7 +1345,10 @@ def record(
     known = requests.assign(release=closed)[[*_IN_FILE, "days"]].merge(
         sized[["id", "treatment_n", "rate_result", "detectable"]], on="id", how="left"
     )
-    rows = known.assign(received=known["received"].dt.strftime("%Y-%m-%d")).sort_values("id")
+    rows = known.assign(
+        received=known["received"].dt.strftime("%Y-%m-%d"),
+        treatment_n=known["treatment_n"].astype("Int64"),
+    ).sort_values("id")
     files = {"results": rows, "losses": lost.rows}
     return Result(
         {

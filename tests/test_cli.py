@@ -22,7 +22,9 @@ from jdl.faults import Fault, Unusable
 from jdl.release import Refused, Summary
 from jdl.workers import Failure, News
 
-COMMANDS = ("release", "run", "prepare", "review", "check", "power", "synth", "template")
+COMMANDS = (
+    *("release", "run", "yearly", "prepare", "review", "check", "power", "synth", "template"),
+)
 
 
 @pytest.fixture(autouse=True)

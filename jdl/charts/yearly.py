@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -134,7 +135,7 @@ def _most(counts: pd.DataFrame, name: str) -> Sentence:
     if name == "sectors":
         every = counted("yearly.received", totals.sum(), "requests")
         return Sentence.of(most, " of ", every, f" requests came from the {value} sector")
-    return Sentence.of(outcome_label(name, value), " had most, with ", most, f" {noun}")
+    return Sentence.of(outcome_label(name, value), f" had the most {noun}: ", most)
 
 
 _ALIKE = {
@@ -279,7 +280,8 @@ def losses_chart(lost: Losses, *, source: str) -> Chart | None:
     """
     if lost.rows.empty:
         return None
-    return funnel_chart(lost.rows, words=Words(), analysis="yearly", source=source)
+    drawn = funnel_chart(lost.rows, words=Words(), analysis="yearly", source=source)
+    return replace(drawn, table=replace(drawn.table, id="funnel-chart-data"), folded=True)
 
 
 def sizes_chart(sized: pd.DataFrame, *, source: str) -> Chart | None:
@@ -459,7 +461,8 @@ def _drawn_reach(drawn: pd.DataFrame) -> str:
         canvas.line([across(math.log(tick))] * 2, [top, bottom], PALE)
         canvas.text(across(math.log(tick)), bottom + 16, number(tick), size=11, align="center")
     canvas.text(across.left, bottom + 34, "People in the treatment group", size=11)
-    for reached, (shape, colour, hollow, _) in _REACHED.items():
+    for reached in (False, True):
+        shape, colour, hollow, _ = _REACHED[reached]
         rows = drawn.loc[drawn["conclusive"] == reached]
         xs = [across(math.log(size)) for size in rows["treatment_n"]]
         ys = [upward(100 * value) for value in rows["detectable"]]
