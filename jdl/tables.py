@@ -1158,14 +1158,14 @@ def results_table(completed: pd.DataFrame, *, history: pd.DataFrame | None = Non
     corrected = completed["id"].isin(revised).any()
     return Table(
         "results-table",
-        "Results to date of all completed analyses, most recent first",
+        "One-year proven re-offending, all completed analyses to date, most recent first",
         (
             "Programme",
             "Organisation",
             "Type of intervention",
             "Release",
             "Treatment group, people",
-            f"Estimated difference in the re-offending rate ({confidence()}), percentage points",
+            f"Estimated difference ({confidence()}), percentage points",
             "Re-offending rate",
             "Frequency of re-offending",
         ),
