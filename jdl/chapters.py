@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from jdl import charts, checks, figures, findings, groups, scope, tables
+from jdl import summary as first_page
 from jdl.analyses import Analysed, attempts
 from jdl.balance import Verdict
 from jdl.covariates import LABELS
@@ -53,6 +54,7 @@ def facts(asked: Request, earlier: Mapping[str, str]) -> Group | None:
     """
     return _group(
         request_facts=tables.request_facts(asked.public, earlier=earlier),
+        correction_statement=asked.correction and findings.correction_statement(asked.correction),
     )
 
 
@@ -216,6 +218,7 @@ def losses(
     return _group(
         funnel_table=tables.funnel_table(funnel),
         rules_table=tables.rules_table(placed),
+        lost_statement=findings.lost_statement(fates),
         lost_table=len(fates) and tables.lost_table(fates),
         funnel_chart=charts.funnel_chart(funnel, words=words, source=source),
         data_quality_note=findings.data_quality_note(upload.notes, rows=rows),
@@ -230,18 +233,36 @@ def summary(
     *,
     words: Words,
     programme: str,
+    organisation: str,
     submitted: int,
     index_from: dt.date,
     index_to: dt.date,
+    source: str,
 ) -> Group | None:
-    """Return the result in a paragraph, and who was analysed; see ``findings``."""
+    """Return the page that stands first, the result in a paragraph, and who was analysed.
+
+    Parameters
+    ----------
+    effects : mapping of str to Effect
+        The headline's, by measure, cleared.
+    words : Words
+    programme, organisation : str
+    submitted : int
+        People whose details were sent.
+    index_from, index_to : date
+        The first and the last index date of the treatment group.
+    source : str
+        Of the data.
+    """
+    named: dict[str, Any] = {"words": words, "programme": programme, "submitted": submitted}
+    page = first_page.page(effects, organisation=organisation, **named)
     return _group(
+        **{name.replace("-", "_"): part for name, part in page.items()},
         overall_result=findings.overall_result(effects, words=words, programme=programme),
         headline_sentence=findings.headline_sentence(
-            effects["rate"], words=words, programme=programme, submitted=submitted,
-            index_from=index_from, index_to=index_to,
+            effects["rate"], **named, index_from=index_from, index_to=index_to
         ),
-    )  # fmt: skip
+    )
 
 
 def blocks(effects: Mapping[str, Effect], *, words: Words, programme: str) -> Group | None:
@@ -250,6 +271,7 @@ def blocks(effects: Mapping[str, Effect], *, words: Words, programme: str) -> Gr
         measurements=tables.measurements(effects, words=words),
         estimates_lead=findings.estimates_lead(words),
         estimates=findings.estimates(effects, words=words),
+        estimand_statement=findings.estimand_statement(words=words, programme=programme),
         can_say=findings.can_say(effects, words=words, programme=programme),
         cannot_say=findings.cannot_say(effects, words=words, programme=programme),
     )
@@ -316,6 +338,7 @@ def checked(
             places, kind=kind, words=words, beside=beside, clustered=clustered
         ),
         unmeasured_statement=checks.unmeasured_statement(unmeasured, labels=LABELS),
+        court_delays_statement=findings.court_delays_statement(delays, words=words),
     )
 
 

@@ -152,14 +152,15 @@ class Document:
         return [tuple(map(self._inner, row)) for row in self._item(name).content["rows"]]
 
     def paragraphs(self, name: str) -> Markup:
-        """Return sentences as paragraphs rather than as a list.
+        """Return one sentence or several as paragraphs rather than as a list.
 
         Raises
         ------
         NotPublished
             As for `show`.
         """
-        items = self._item(name).content["items"]
+        content = self._item(name).content
+        items = content["items"] if content["kind"] == "sentences" else [content["parts"]]
         return Markup("".join(self._sentence(parts).html for parts in items))
 
     def cards(self, name: str) -> Markup:

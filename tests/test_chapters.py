@@ -123,7 +123,14 @@ def test_where_people_were_lost():
     upload = SimpleNamespace(people=range(1000), notes=[Note("A blank row was skipped", 1)])
     told = chapters.losses(FUNNEL, placed, gains, FATES, upload, words=PEOPLE, source="made up")
     assert parts(told) == [
-        *("funnel-table", "rules-table", "lost-table", "funnel-chart", "data-quality-note"),
+        *(
+            "funnel-table",
+            "rules-table",
+            "lost-statement",
+            "lost-table",
+            "funnel-chart",
+            "data-quality-note",
+        ),
         *("data-quality-table", "gains-statement", "linkage-gains-table"),
     ]
 
@@ -131,12 +138,15 @@ def test_where_people_were_lost():
 def test_the_result_in_words():
     span = {"index_from": dt.date(2005, 1, 3), "index_to": dt.date(2011, 12, 30)}
     told = {"words": PEOPLE, "programme": "Harbour Mentoring"}
-    assert parts(chapters.summary(EFFECTS, **told, submitted=1240, **span)) == [
-        "overall-result", "headline-sentence",
-    ]  # fmt: skip
+    more = {"organisation": "Tarnside Trust", "submitted": 1240, "source": "made up"}
+    assert parts(chapters.summary(EFFECTS, **told, **span, **more)) == [
+        *("summary-question", "summary-found", "summary-sure", "summary-meaning", "summary-next"),
+        *("overall-result", "headline-sentence"),
+    ]
     assert parts(chapters.blocks(EFFECTS, **told)) == [
-        "measurements", "estimates-lead", "estimates", "can-say", "cannot-say",
-    ]  # fmt: skip
+        *("measurements", "estimates-lead", "estimates", "estimand-statement", "can-say"),
+        "cannot-say",
+    ]
 
 
 def test_the_headline_charts_stand_before_the_curves():
@@ -159,10 +169,11 @@ def test_a_result_that_is_not_significant_needs_no_unmeasured_need():
     results = {"headline": cleared(), "same-prison": cleared("same-prison")}
     every = chapters.checked(cleared(), VALUE, results=results, **told)
     names = ["adjusted-statement", "adjusted-table", "places-statement", "unmeasured-statement"]
+    names.append("court-delays-statement")
     assert parts(every) == names
     assert "the analysis “within the same prisons”" in every.parts["places-statement"].text
     none = chapters.checked(cleared(), None, results={"headline": cleared()}, **told)
-    assert parts(none) == names[:3]
+    assert parts(none) == [*names[:3], names[-1]]
     assert "the analysis" not in none.parts["places-statement"].text
 
 
