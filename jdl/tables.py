@@ -133,7 +133,7 @@ def criteria_table(criteria: Sequence[Any]) -> Table:
     """
     rows = tuple(
         (
-            item.text,
+            Sentence(quoted(f"criteria.{slug(item.code)}.text", item.text)),
             _stated(f"criteria.{slug(item.code)}.required", item.required),
             _stated(f"criteria.{slug(item.code)}.actual", item.actual),
             Tag("Met", "green") if item.met else Tag("Not met", "red"),
