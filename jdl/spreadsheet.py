@@ -1,10 +1,11 @@
 """Tables -> an OpenDocument spreadsheet that reads well aloud: cover, notes, one table a sheet.
 
 Follows the Analysis Function's guidance on releasing statistics in spreadsheets: every sheet starts
-in A1 with its title, one marked-up table a sheet with one header row, no blank or merged cells,
-shorthand in square brackets explained on the notes sheet. Numbers are numbers, at full precision,
-shown as the page shows them; everything else is text, so that nothing is ever taken for a formula.
-Equal input gives equal bytes.
+in A1 with its title, one marked-up and named table a sheet with one header row, no blank or merged
+cells, nothing hidden or frozen; the cover leads to every sheet, and shorthand in square brackets is
+explained on the notes sheet, with every note and where it is used. Numbers are numbers, at full
+precision, shown as the page shows them; everything else is text, so that nothing is ever taken for
+a formula. Equal input gives equal bytes.
 """
 
 from __future__ import annotations
@@ -20,9 +21,12 @@ SHORTHAND = {
     "[c]": "Confidential: withheld so that nobody's outcome can be worked out.",
     "[x]": "Not available.",
     "[z]": "Not applicable.",
+    "[u]": "Low reliability: from too few people to rely on.",
+    "[r]": "Revised since it was first published.",
     "[low]": "Rounds to zero but is not zero.",
 }
 NAME_LIMIT = 30
+CREATOR = "Justice Data Lab"
 _MIME = "application/vnd.oasis.opendocument.spreadsheet"
 _DATE = (1980, 1, 1, 0, 0, 0)
 _PRINTED = re.compile(r"([-\u2212+]?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?(%?)")
@@ -156,14 +160,19 @@ def workbook(title: str, cover: Sequence[str], sheets: Sequence[Sheet]) -> bytes
         raise ValueError("worksheet names are unique, and cover and notes are taken")
     parts = {
         "content.xml": _content(title, cover, sheets),
-        "styles.xml": _document("styles", "<office:styles/>"),
-        "meta.xml": _document(
-            "meta",
-            f"<office:meta><meta:generator>jdl</meta:generator><dc:title>{_xml(title)}</dc:title>"
-            "<dc:language>en-GB</dc:language></office:meta>",
-        ),
+        "styles.xml": _document("styles", f"<office:styles>{_DEFAULT}</office:styles>"),
+        "meta.xml": _document("meta", _about(title, cover)),
     }
     return _zip({"mimetype": _MIME, **parts, "META-INF/manifest.xml": _manifest(parts)})
+
+
+def _about(title: str, cover: Sequence[str]) -> str:
+    return (
+        f"<office:meta><meta:generator>jdl</meta:generator><dc:title>{_xml(title)}</dc:title>"
+        f"<dc:description>{_xml(' '.join(cover))}</dc:description>"
+        f"<meta:initial-creator>{CREATOR}</meta:initial-creator><dc:creator>{CREATOR}</dc:creator>"
+        "<dc:language>en-GB</dc:language></office:meta>"
+    )
 
 
 def _zip(parts: Mapping[str, str]) -> bytes:
@@ -198,13 +207,11 @@ def _manifest(parts: Iterable[str]) -> str:
 
 
 def _content(title: str, cover: Sequence[str], sheets: Sequence[Sheet]) -> str:
-    body = _cover(title, cover, sheets) + _notes(sheets) + "".join(map(_sheet, sheets))
-    ranges = "".join(
-        f'<table:database-range table:name="{sheet.name.replace("-", "_")}" '
-        f"table:target-range-address={quoteattr(_address(sheet))} "
-        'table:contains-header="true" table:display-filter-buttons="false"/>'
-        for sheet in sheets
-    )
+    notes = _notes_sheet(sheets)
+    body = _cover(title, cover, (notes, *sheets)) + "".join(map(_sheet, (notes, *sheets)))
+    first = len(cover) + 2
+    ranges = _range("contents", f"'cover'.A{first}:'cover'.A{first + 1 + len(sheets)}")
+    ranges += "".join(_range(sheet.name, _address(sheet)) for sheet in (notes, *sheets))
     return _document(
         "content",
         f"<office:automatic-styles>{_styles(sheets)}</office:automatic-styles>"
@@ -214,25 +221,37 @@ def _content(title: str, cover: Sequence[str], sheets: Sequence[Sheet]) -> str:
     )
 
 
+def _range(name: str, address: str) -> str:
+    """Return the mark-up that names a table and says that its first row is the header."""
+    return (
+        f'<table:database-range table:name="{name.replace("-", "_")}" '
+        f"table:target-range-address={quoteattr(address)} "
+        'table:contains-header="true" table:display-filter-buttons="false"/>'
+    )
+
+
 _FONT = 'fo:font-family="Arial" style:font-family-generic="swiss"'
+_DEFAULT = (
+    f'<style:default-style style:family="table-cell"><style:text-properties {_FONT} '
+    'fo:font-size="12pt" fo:language="en" fo:country="GB"/></style:default-style>'
+)
 _TEXT_STYLES = "".join(
     f'<style:style style:name="{name}" style:family="table-cell">'
     f'<style:table-cell-properties fo:wrap-option="{wrap}" style:vertical-align="{align}"{edge}/>'
-    f'<style:paragraph-properties fo:text-align="{side}"/>'
+    '<style:paragraph-properties fo:text-align="start"/>'
     f'<style:text-properties {_FONT} fo:font-size="{size}pt" fo:font-weight="{weight}"/>'
     "</style:style>"
-    for name, size, weight, wrap, align, side, edge in [
-        ("title", 14, "bold", "no-wrap", "middle", "start", ""),
-        ("line", 11, "normal", "no-wrap", "top", "start", ""),
-        ("prose", 11, "normal", "wrap", "top", "start", ""),
-        ("cell", 11, "normal", "wrap", "top", "start", ""),
-        ("head", 11, "bold", "wrap", "bottom", "start", ' fo:border-bottom="1pt solid #0b0c0c"'),
+    for name, size, weight, wrap, align, edge in [
+        ("title", 16, "bold", "no-wrap", "middle", ""),
+        ("line", 12, "normal", "no-wrap", "top", ""),
+        ("prose", 12, "normal", "wrap", "top", ""),
+        ("head", 12, "bold", "wrap", "bottom", ' fo:border-bottom="1pt solid #0b0c0c"'),
     ]
 )
 _COLUMNS = "".join(
     f'<style:style style:name="{name}" style:family="table-column">'
     f'<style:table-column-properties style:column-width="{width}cm"/></style:style>'
-    for name, width in [("wide", 24), ("first", 9), ("other", 5)]
+    for name, width in [("wide", 24), ("first", 9), ("other", 5.5)]
 )
 
 
@@ -258,53 +277,49 @@ def _number_style(cell: Number) -> str:
         f'style:data-style-name="f-{cell.style}">'
         '<style:table-cell-properties style:vertical-align="top"/>'
         '<style:paragraph-properties fo:text-align="end"/>'
-        f'<style:text-properties {_FONT} fo:font-size="11pt"/></style:style>'
+        f'<style:text-properties {_FONT} fo:font-size="12pt"/></style:style>'
     )
 
 
 def _cover(title: str, lines: Sequence[str], sheets: Sequence[Sheet]) -> str:
-    contents = [("notes", "What the shorthand in the tables means")]
-    contents += [(sheet.name, sheet.title) for sheet in sheets]
     rows = [_row(_text(title, "title"))]
     rows += [_row(_text(line, "prose")) for line in lines]
-    rows.append(_row(_text("Contents", "title")))
-    rows += [_row(_link(name, text)) for name, text in contents]
+    rows.append(_head(_row(_text("Worksheets in this file", "head"))))
+    rows += [_row(_link(sheet.name, f"{sheet.name}: {sheet.title}")) for sheet in sheets]
     return _table("cover", ("wide",), "".join(rows))
 
 
-def _notes(sheets: Sequence[Sheet]) -> str:
-    printed = {
-        word
-        for sheet in sheets
-        for row in sheet.rows
-        for cell in row
-        if isinstance(cell, str)
-        for word in SHORTHAND
-        if word in cell
-    }
-    used = [(word, meaning) for word, meaning in SHORTHAND.items() if word in printed]
-    rows = [_row(_text("Notes", "title"))]
-    if used:
-        rows.append(_row(_text("This worksheet contains one table.", "line")))
-        head = _row(_text("Shorthand", "head") + _text("Meaning", "head"))
-        rows.append(f"<table:table-header-rows>{head}</table:table-header-rows>")
-        rows += [_row(_text(word, "cell") + _text(meaning, "line")) for word, meaning in used]
-    else:
-        rows.append(_row(_text("No shorthand is used in these tables.", "line")))
-    return _table("notes", ("first", "wide"), "".join(rows))
+def _notes_sheet(sheets: Sequence[Sheet]) -> Sheet:
+    """Return what every shorthand and note means, and on which worksheets it is used."""
+    used: dict[str, list[str]] = {}
+    for sheet in sheets:
+        printed = " ".join(cell for row in sheet.rows for cell in row if isinstance(cell, str))
+        for word in (*(word for word in SHORTHAND if word in printed), *sheet.notes):
+            used.setdefault(word, []).append(sheet.name)
+    shorthand = [word for word in SHORTHAND if word in used]
+    texts = [text for text in used if text not in SHORTHAND]
+    meanings = [(word, SHORTHAND[word], word) for word in shorthand]
+    meanings += [(f"note {place}", text, text) for place, text in enumerate(texts, start=1)]
+    rows = tuple((name, meaning, ", ".join(used[key])) for name, meaning, key in meanings)
+    none = ("No shorthand", "No shorthand or note is used in these tables.", "None")
+    return Sheet(
+        "notes",
+        "Notes: what the shorthand and the notes of the tables mean",
+        (),
+        ("Shorthand or note", "Meaning", "Worksheets"),
+        rows or (none,),
+    )
 
 
 def _sheet(sheet: Sheet) -> str:
     above = [_row(_text(sheet.title, "title"))]
     above += [_row(_text(line, "line")) for line in _above(sheet)]
-    head = _row("".join(_text(name, "head") for name in sheet.header))
+    head = _head(_row("".join(_text(name, "head") for name in sheet.header)))
     body = "".join(_row("".join(map(_cell, row))) for row in sheet.rows)
     columns = ("first", *("other" for _ in sheet.header[1:]))
-    return _table(
-        sheet.name,
-        columns,
-        f"{''.join(above)}<table:table-header-rows>{head}</table:table-header-rows>{body}",
-    )
+    if sheet.name == "notes":
+        columns = ("other", "wide", "first")
+    return _table(sheet.name, columns, f"{''.join(above)}{head}{body}")
 
 
 def _above(sheet: Sheet) -> list[str]:
@@ -330,13 +345,17 @@ def _table(name: str, columns: Iterable[str], rows: str) -> str:
     return f'<table:table table:name="{name}">{widths}{rows}</table:table>'
 
 
+def _head(row: str) -> str:
+    return f"<table:table-header-rows>{row}</table:table-header-rows>"
+
+
 def _row(cells: str) -> str:
     return f"<table:table-row>{cells}</table:table-row>"
 
 
 def _cell(cell: Cell) -> str:
     if isinstance(cell, str):
-        return _text(cell, "cell")
+        return _text(cell, "prose")
     kind = "percentage" if cell.percent else "float"
     return (
         f'<table:table-cell table:style-name="{cell.style}" office:value-type="{kind}" '

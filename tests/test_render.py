@@ -712,6 +712,15 @@ def test_limits_of_an_interval_are_numbers_of_their_own(files: dict[str, bytes])
     )
 
 
+def test_a_range_that_names_a_group_has_no_limits() -> None:
+    low, high = sample.number("low", 25), sample.number("high", 34)
+    told = ((Sentence.of(low, " to ", high), "Some"), ("Not known", "None"))
+    ages = Table("ages", "Ages", ("Age", "Share"), told)
+    executed = sample.report()
+    executed.cells.append(sample.cell("ages", ages))
+    assert Workbook(render.annex(executed)).header("ages") == ["Age", "Share"]
+
+
 # In a browser
 
 
