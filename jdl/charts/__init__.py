@@ -6,7 +6,7 @@ can be read back from its coordinates.
 
 from jdl.charts.balance import MOST_VARIABLES, balance_chart
 from jdl.charts.curves import survival_chart
-from jdl.charts.drawing import BLUE, ORANGE, PLOT, Canvas, Scale, steps, width_of, wrapped
+from jdl.charts.drawing import BLUE, COLUMN, ORANGE, Canvas, Scale, steps, width_of, wrapped
 from jdl.charts.funnel import funnel_chart
 from jdl.charts.headline import chart_frequency, chart_rate, chart_time, headline_charts
 from jdl.charts.linkage import waterfall_chart, weights_chart
@@ -24,9 +24,9 @@ from jdl.charts.yearly import (
 
 __all__ = [
     "BLUE",
+    "COLUMN",
     "MOST_VARIABLES",
     "ORANGE",
-    "PLOT",
     "Canvas",
     "Scale",
     "balance_chart",

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from jdl.balance import AMBER, GREEN
-from jdl.charts.drawing import BLUE, GREY, ORANGE, WIDTH, Canvas, Scale, axis, grid, legend, wrapped
+from jdl.charts.drawing import (
+    BLUE,
+    COLUMN,
+    GREY,
+    LINE,
+    ORANGE,
+    PALE,
+    TEXT,
+    Canvas,
+    Scale,
+    axis,
+    below,
+    legend,
+    wrapped,
+)
 from jdl.figures import Chart, Sentence
 from jdl.tables import balance_table
 from jdl.wording import capital, counted, percentage, plural, proper, slug, spelled
 
-MOST_VARIABLES = 25
-_LABELS = 200
+MOST_VARIABLES = 20
 
 
 def balance_chart(
@@ -41,7 +55,7 @@ def balance_chart(
     Notes
     -----
     At most `MOST_VARIABLES` rows are drawn, those that differed most before matching, and the title
-    counts those; the table behind the chart holds all.
+    counts those, which are the table behind the chart; ``tables.balance_table`` holds all.
     """
     base = f"{slug(analysis)}.balance"
     known = balance.dropna(subset=["smd_before", "smd_after"])
@@ -79,7 +93,7 @@ def balance_chart(
         alt,
         _drawn_balance(drawn, labels, base),
         source,
-        replace(balance_table(balance, labels=labels, analysis=analysis), id="balance-chart-data"),
+        replace(balance_table(drawn, labels=labels, analysis=analysis), id="balance-chart-data"),
     )
 
 
@@ -92,32 +106,35 @@ def _balance_subtitle(every: int, known: int, drawn: int) -> str:
 
 def _drawn_balance(drawn: pd.DataFrame, labels: Mapping[str, str], base: str) -> str:
     names = [
-        wrapped(_characteristic(row, labels), _LABELS - 8, 10) for row in drawn.to_dict("records")
+        wrapped(_characteristic(row, labels), COLUMN, TEXT) for row in drawn.to_dict("records")
     ]
-    bottom = 48 + sum(12 * len(lines) + 5 for lines in names)
-    canvas = Canvas(bottom + 42)
     before, after = (100 * drawn[f"smd_{when}"].abs() for when in ("before", "after"))
     high = max([20.0, *before, *after])
-    scale = Scale(0, 20 if high <= 20 else 30 if high <= 30 else 50, _LABELS, WIDTH - 14)
-    ticks = [0, 5, *range(10, int(scale.high) + 1, 10)]
-    grid(canvas, scale, ticks, 40, bottom)
-    _bands(canvas, scale, bottom, base)
-    top, ys = 48.0, []
-    for lines in names:
-        for place, line in enumerate(lines):
-            canvas.text(0, top + 9 + 12 * place, line, size=10)
-        ys.append(top + 6 * len(lines))
-        top += 12 * len(lines) + 5
-    canvas.marks([scale(v) for v in before], ys, "D", ORANGE, hollow=True, size=5.5)
-    canvas.marks([scale(v) for v in after], ys, "o", BLUE, size=8)
+    scale = Scale(0, 20 if high <= 20 else 30 if high <= 30 else 50, 4, COLUMN - 8)
+    beyond = "; larger ones are drawn at the edge" if high > scale.high else ""
+    label = f"Standardised difference, per cent{beyond}"
+    bottom = 62.0 + sum(LINE * len(lines) + 20 for lines in names)
+    canvas = Canvas(bottom + below(label), COLUMN)
+    _bands_key(canvas, base)
     legend(
         canvas,
         [("D", ORANGE, True, "Before matching"), ("o", BLUE, False, "After matching")],
-        _LABELS,
-        13,
+        0,
+        14,
     )
-    beyond = "; larger ones are drawn at the edge" if high > scale.high else ""
-    axis(canvas, scale, ticks, bottom, f"Standardised difference, per cent{beyond}")
+    top, ys = 58.0, []
+    for lines in names:
+        for line in lines:
+            top += LINE
+            canvas.text(0, top, line)
+        ys.append(top + 9)
+        top += 20
+    ticks = [0, 5, *range(10, int(scale.high) + 1, 10)]
+    for y in ys:
+        _track(canvas, scale, ticks, y)
+    canvas.marks([scale(v) for v in before], ys, "D", ORANGE, hollow=True, size=5.5)
+    canvas.marks([scale(v) for v in after], ys, "o", BLUE, size=8)
+    axis(canvas, scale, ticks, bottom, label)
     return canvas.svg("balance-chart")
 
 
@@ -126,17 +143,15 @@ def _characteristic(row: Mapping[Any, Any], labels: Mapping[str, str]) -> str:
     return f"{name}: {proper(str(row['level']))}" if row["level"] not in ("", "yes") else name
 
 
-def _bands(canvas: Canvas, scale: Scale, bottom: float, base: str) -> None:
-    for edge in (GREEN, AMBER):
-        x = scale(100 * edge)
-        canvas.line([x, x], [40, bottom], GREY, dashed=True)
-    canvas.text(
-        0,
-        33,
-        "Well matched up to ",
-        percentage(f"{base}.green_to", GREEN),
-        ", reasonably matched up to ",
-        percentage(f"{base}.amber_to", AMBER),
-        ", poorly matched beyond (dashed lines)",
-        size=10,
-    )
+def _bands_key(canvas: Canvas, base: str) -> None:
+    green, amber = percentage(f"{base}.green_to", GREEN), percentage(f"{base}.amber_to", AMBER)
+    canvas.text(0, 33, "Dark marks: well matched up to ", green, ",")
+    canvas.text(0, 50, "reasonably up to ", amber, ", poorly beyond")
+
+
+def _track(canvas: Canvas, scale: Scale, ticks: Sequence[float], y: float) -> None:
+    """Draw the line that a characteristic's marks lie on, the ends of the bands upon it."""
+    nan = math.nan
+    canvas.line([scale.left, scale.right], [y, y], PALE)
+    xs = [x for edge in (GREEN, AMBER) for x in (scale(100 * edge), scale(100 * edge), nan)]
+    canvas.line(xs, [y - 5, y + 5, nan] * 2, GREY, thick=1.5)

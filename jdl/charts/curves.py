@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from jdl.charts.drawing import GROUPS, PALE, PLOT, Canvas, Scale, axis, value_of, withheld
+from jdl.charts.drawing import COLUMN, GROUPS, PALE, Canvas, Scale, axis, below, value_of, withheld
 from jdl.figures import Chart, Figure, Part, Sentence, Table
 from jdl.survival import Survival
 from jdl.wording import Words, counted, percentage, slug
@@ -90,23 +90,27 @@ def _survival_alt(days: Sequence[Figure], shown: Mapping[str, Sequence[Figure]])
     return Sentence.of(*parts, ".")
 
 
+_ENDS = 80
+
+
 def _drawn_survival(
     days: Sequence[Figure], shown: Mapping[str, Sequence[Figure]], words: Words
 ) -> str:
-    top, bottom = 30.0, 250.0
-    canvas = Canvas(bottom + 42)
-    across, upward = Scale(0, 365, 42, PLOT - 6), Scale(0, 1, bottom, top)
+    label = "Day of the follow-up year"
+    top, bottom = 30.0, 240.0
+    canvas = Canvas(bottom + below(label), COLUMN)
+    across, upward = Scale(0, 365, 44, COLUMN - _ENDS - 6), Scale(0, 1, bottom, top)
     for tick in (0, 0.25, 0.5, 0.75, 1):
         canvas.line([across.left, across.right], [upward(tick)] * 2, PALE)
-        canvas.text(36, upward(tick) + 4, f"{tick:.0%}", size=11, align="right")
-    canvas.text(0, 13, f"Share of {words.people} not yet reoffended", size=11)
+        canvas.text(38, upward(tick) + 5, f"{tick:.0%}", align="right")
+    canvas.text(0, 14, f"Share of {words.people} not yet reoffended")
     xs = [across(value_of(day)) for day in days]
     for (name, _, colour), dashed in zip(GROUPS, (False, True), strict=True):
         ys = [upward(value_of(value)) for value in shown[name]]
         canvas.line(xs, ys, colour, thick=2.5, dashed=dashed)
         canvas.marks(xs[1:], ys[1:], "o" if not dashed else "s", colour, size=6)
     _survival_ends(canvas, upward, shown)
-    axis(canvas, across, [0, 90, 180, 270, 365], bottom, "Day of the follow-up year")
+    axis(canvas, across, [0, 90, 180, 270, 365], bottom, label)
     return canvas.svg("survival-chart")
 
 
@@ -115,9 +119,8 @@ def _survival_ends(canvas: Canvas, upward: Scale, shown: Mapping[str, Sequence[F
     ends = sorted(
         ((upward(value_of(shown[name][-1])), name, label) for name, label, _ in GROUPS),
     )
-    first = min(max(ends[0][0], 40.0), 180.0)
-    ys = (first, max(min(ends[1][0], 226.0), first + 46))
+    first = min(max(ends[0][0], 46.0), 180.0)
+    ys = (first, max(min(ends[1][0], 222.0), first + 40))
     for y, (_, name, label) in zip(ys, ends, strict=True):
-        canvas.text(PLOT + 6, y, shown[name][-1], size=16, bold=True)
-        canvas.text(PLOT + 6, y + 14, label.split()[0], size=11, bold=True)
-        canvas.text(PLOT + 6, y + 26, "group", size=11, bold=True)
+        canvas.text(COLUMN - _ENDS, y, shown[name][-1], size=17, bold=True)
+        canvas.text(COLUMN - _ENDS, y + 16, label.split()[0])

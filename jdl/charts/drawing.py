@@ -24,8 +24,12 @@ from matplotlib.textpath import text_to_path
 from jdl.figures import Figure, Part, Sentence
 
 WIDTH = 480
-GUTTER = 100
-PLOT = WIDTH - GUTTER
+COLUMN = 336
+"""The width of a drawing that is legible without scrolling where a window is 320 pixels wide."""
+TEXT = 13
+"""The size of its text: there is none smaller."""
+LINE = 17
+"""From one line of its text to the next."""
 MARGIN = 1
 BLUE, ORANGE, GREY, PALE, INK = "#12436d", "#f46a25", "#6b7276", "#e8e8e8", "#0b0c0c"
 FONT = "Arial,Helvetica,sans-serif"
@@ -39,18 +43,20 @@ _STYLE: Any = {
 
 
 class Canvas:
-    """A drawing of `WIDTH` by `height` pixels, its origin at the top left.
+    """A drawing of `width` by `height` pixels, its origin at the top left.
 
     Parameters
     ----------
-    height : float
+    height, width : float
     """
 
-    def __init__(self, height: float) -> None:
-        self._drawing = Drawing(figsize=(WIDTH / 72, height / 72), dpi=72)
+    def __init__(self, height: float, width: float = WIDTH) -> None:
+        self.width = width
+        self.size = 12 if width == WIDTH else TEXT
+        self._drawing = Drawing(figsize=(width / 72, height / 72), dpi=72)
         FigureCanvasSVG(self._drawing)
         self._axes = self._drawing.add_axes((0, 0, 1, 1))
-        self._axes.set(xlim=(0, WIDTH), ylim=(height, 0))
+        self._axes.set(xlim=(0, width), ylim=(height, 0))
         self._axes.set_axis_off()
         self._written: list[tuple[Part, ...]] = []
         self.texts: list[tuple[float, float, float, float]] = []
@@ -60,11 +66,12 @@ class Canvas:
         x: float,
         y: float,
         *parts: Part,
-        size: float = 12,
+        size: float | None = None,
         bold: bool = False,
         align: str = "left",
     ) -> None:
         """Write one line, its baseline at y; each figure in it carries its name in the register."""
+        size = size or self.size
         words = Sentence(parts).text
         wide = width_of(words, size, bold)
         left = x - {"left": 0.0, "center": wide / 2, "right": wide}[align]
@@ -136,6 +143,26 @@ class Canvas:
             zorder=self._next(),
         )
 
+    def dots(
+        self,
+        rows: Sequence[tuple[float, float, int]],
+        apart: float,
+        thick: float,
+        colour: str,
+    ) -> None:
+        """Draw rows of round dots, each (left, middle, how many), as one dotted line."""
+        nan = math.nan
+        self._axes.plot(
+            [x for left, _, many in rows for x in (left, left + apart * (many - 1) + 0.1, nan)],
+            [y for _, middle, _ in rows for y in (middle, middle, nan)],
+            color=colour,
+            lw=thick,
+            ls=(0, (0, apart / thick)),
+            dash_capstyle="round",
+            clip_on=False,
+            zorder=self._next(),
+        )
+
     def _next(self) -> int:
         """Return the layer above all that was drawn before."""
         return len(self._axes.patches) + len(self._axes.lines) + 1
@@ -145,7 +172,7 @@ class Canvas:
         buffer = io.StringIO()
         with mpl.rc_context(_STYLE):
             self._drawing.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
-        return _tidied(buffer.getvalue(), prefix, self._written)
+        return _tidied(buffer.getvalue(), prefix, self._written, self.width)
 
 
 @functools.cache
@@ -158,9 +185,10 @@ def width_of(text: str, size: float, bold: bool = False) -> float:
 
 
 def wrapped(text: str, room: float, size: float) -> list[str]:
-    """Break a text into lines that are at most `room` pixels wide; a longer word stands alone."""
+    """Break a text into lines that are at most `room` pixels wide, and a longer word within."""
     lines = [""]
-    for word in text.split():
+    words = (part for word in text.split() for part in _broken(word, room, size))
+    for word in words:
         longer = f"{lines[-1]} {word}".strip()
         if width_of(longer, size) <= room or not lines[-1]:
             lines[-1] = longer
@@ -169,7 +197,14 @@ def wrapped(text: str, room: float, size: float) -> list[str]:
     return lines
 
 
-def _tidied(svg: str, prefix: str, written: Sequence[tuple[Part, ...]]) -> str:
+def _broken(word: str, room: float, size: float) -> list[str]:
+    if width_of(word, size) <= room:
+        return [word]
+    end = next(n for n in range(len(word), 0, -1) if n == 1 or width_of(word[:n], size) <= room)
+    return [word[:end], *_broken(word[end:], room, size)] if word[end:] else [word]
+
+
+def _tidied(svg: str, prefix: str, written: Sequence[tuple[Part, ...]], width: float) -> str:
     """Strip what no reader needs, name figures and ids, shorten numbers, and let the rest scale."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.S)
@@ -182,15 +217,17 @@ def _tidied(svg: str, prefix: str, written: Sequence[tuple[Part, ...]]) -> str:
     )
     svg = re.sub(r"<[^>]+>", lambda tag: _shortened(tag[0]), _renamed(svg, prefix))
     svg = re.sub(r"<defs></defs>|<g></g>", "", svg)
-    root = f'<svg width="100%" viewBox="{_view_box(svg)}" xmlns="http://www.w3.org/2000/svg" '
+    root = (
+        f'<svg width="100%" viewBox="{_view_box(svg, width)}" xmlns="http://www.w3.org/2000/svg" '
+    )
     svg = f'{root}font-family="{FONT}" fill="{INK}">{svg[svg.index(">") + 1 :]}'
     return _flattened(svg)
 
 
-def _view_box(svg: str) -> str:
+def _view_box(svg: str, width: float) -> str:
     """Return the drawing's box with a margin at both sides, for marks that lie on an edge."""
     height = svg.split('viewBox="', 1)[1].split('"', 1)[0].split()[3]
-    return f"{-MARGIN} 0 {WIDTH + 2 * MARGIN} {height}"
+    return f"{-MARGIN} 0 {width + 2 * MARGIN:g} {height}"
 
 
 def _spans(parts: tuple[Part, ...]) -> str:
@@ -272,7 +309,7 @@ class Scale:
     low: float
     high: float
     left: float = 0
-    right: float = PLOT
+    right: float = COLUMN
 
     def __call__(self, value: float) -> float:
         """Return the pixel of a value; one beyond an end lies on it."""
@@ -289,11 +326,20 @@ def steps(high: float, most: int = 6) -> list[float]:
 
 def axis(canvas: Canvas, scale: Scale, ticks: Sequence[float], y: float, label: str) -> None:
     """Write the scale below a plot; its grid is drawn first, by `grid`."""
+    size = canvas.size if canvas.width == COLUMN else 11
     for tick in ticks:
-        align = "left" if scale(tick) < 8 else "center"
-        canvas.text(scale(tick), y + 16, f"{tick:,g}", size=11, align=align)
-    left = min(scale.left, WIDTH - width_of(label, 11) - 2)
-    canvas.text(left, y + 34, label, size=11)
+        words = f"{tick:,g}"
+        half = width_of(words, size) / 2
+        x = min(max(scale(tick), half), canvas.width - half)
+        canvas.text(x, y + 16, words, size=size, align="center")
+    for place, line in enumerate(wrapped(label, canvas.width - 4, size)):
+        left = min(scale.left, canvas.width - width_of(line, size) - 2)
+        canvas.text(max(left, 0), y + 34 + LINE * place, line, size=size)
+
+
+def below(label: str) -> float:
+    """Return how much room the scale and this label take below a plot."""
+    return 24 + LINE * len(wrapped(label, COLUMN - 4, TEXT))
 
 
 def grid(canvas: Canvas, scale: Scale, ticks: Sequence[float], top: float, bottom: float) -> None:
@@ -310,11 +356,15 @@ def legend(
     *,
     size: float = 8,
 ) -> None:
-    """Write a mark and its name, one after the other."""
+    """Write a mark and its name, one after the other, on as many lines as that takes."""
+    text = canvas.size if canvas.width == COLUMN else 11
+    start = x
     for shape, colour, hollow, label in entries:
+        if x > start and x + 16 + width_of(label, text) > canvas.width:
+            x, y = start, y + LINE
         canvas.marks([x + 6], [y - 4], shape, colour, hollow=hollow, size=size)
-        canvas.text(x + 16, y, label, size=11)
-        x += 16 + width_of(label, 11) + 16
+        canvas.text(x + 16, y, label, size=text)
+        x += 16 + width_of(label, text) + 16
 
 
 GROUPS = (("treatment", "Treatment group", BLUE), ("comparison", "Comparison group", ORANGE))
@@ -327,6 +377,6 @@ def value_of(figure: Figure) -> float:
 
 def withheld(name: str) -> str:
     """Return a drawing that says a result is withheld."""
-    canvas = Canvas(40)
+    canvas = Canvas(40, COLUMN)
     canvas.text(0, 24, "[c] This result is withheld.")
     return canvas.svg(name)

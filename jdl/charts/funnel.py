@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
-from jdl.charts.drawing import BLUE, ORANGE, PALE, PLOT, WIDTH, Canvas, Scale, value_of, wrapped
+from jdl.charts.drawing import (
+    BLUE,
+    COLUMN,
+    LINE,
+    ORANGE,
+    PALE,
+    TEXT,
+    Canvas,
+    Scale,
+    value_of,
+    wrapped,
+)
 from jdl.figures import Chart, Sentence
 from jdl.tables import funnel_table
 from jdl.wording import Words, capital, counted, share, slug
@@ -56,20 +66,24 @@ def funnel_chart(
         alt,
         _drawn_funnel(base, rows, start),
         source,
-        replace(funnel_table(funnel, analysis=analysis), id="funnel-chart-data"),
+        funnel_table(funnel, analysis=analysis),
+        folded=False,
     )
 
 
+_BARS, _LEAVING = 168, 232
+
+
 def _drawn_funnel(base: str, rows: Sequence[Mapping[Any, Any]], start: int) -> str:
-    labels = [wrapped(capital(str(row["reason"])), PLOT - 90, 12) for row in rows]
-    canvas = Canvas(sum(15 * len(lines) + 28 for lines in labels) + 22)
-    scale = Scale(0, max(start, 1))
-    canvas.text(PLOT - 6, 13, "Leaving", size=11, align="right")
-    canvas.text(WIDTH, 13, "Remaining", size=11, align="right")
+    labels = [wrapped(capital(str(row["reason"])), COLUMN, TEXT) for row in rows]
+    canvas = Canvas(sum(LINE * len(lines) + 30 for lines in labels) + 20, COLUMN)
+    scale = Scale(0, max(start, 1), 0, _BARS)
+    canvas.text(_LEAVING, 14, "Leaving", align="right")
+    canvas.text(COLUMN, 14, "Remaining", align="right")
     top = 20.0
     for place, (row, lines) in enumerate(zip(rows, labels, strict=True)):
         _funnel_step(canvas, scale, f"{base}.{place}", row, lines, top, start)
-        top += 15 * len(lines) + 28
+        top += LINE * len(lines) + 30
     return canvas.svg("funnel-chart")
 
 
@@ -83,20 +97,14 @@ def _funnel_step(
     start: int,
 ) -> None:
     for line in lines:
-        top += 15
+        top += LINE
         canvas.text(0, top, line)
     remaining = counted(f"{name}.remaining", row["remaining"])
     left = counted(f"{name}.removed", row["removed"])
-    canvas.box(0, top + 5, scale(start), 16, PALE)
-    canvas.box(0, top + 5, scale(value_of(remaining)), 16, BLUE)
-    canvas.box(scale(value_of(remaining)), top + 5, scale(value_of(left)), 16, ORANGE)
+    canvas.box(0, top + 6, scale(start), 14, PALE)
+    canvas.box(0, top + 6, scale(value_of(remaining)), 14, BLUE)
+    canvas.box(scale(value_of(remaining)), top + 6, scale(value_of(left)), 14, ORANGE)
     if row["step"]:
-        canvas.text(PLOT - 6, top, left, align="right")
-    canvas.text(WIDTH, top + 4, remaining, size=14, bold=True, align="right")
-    canvas.text(
-        WIDTH,
-        top + 19,
-        share(f"{name}.remaining.share", row["remaining"], start),
-        size=11,
-        align="right",
-    )
+        canvas.text(_LEAVING, top + 18, left, align="right")
+    part = share(f"{name}.remaining.share", row["remaining"], start)
+    canvas.text(COLUMN, top + 18, remaining, " (", part, ")", align="right")

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 from jdl.charts.drawing import (
+    BLUE,
+    COLUMN,
+    GREY,
     GROUPS,
     INK,
     PALE,
-    WIDTH,
     Canvas,
     Scale,
     axis,
+    below,
     grid,
     steps,
     value_of,
@@ -133,7 +137,7 @@ def chart_frequency(
         Where the data come from.
     """
     high = max(100 * (value or 0) for value in _drawn(effect))
-    return _two_groups(effect, words, steps(max(high, 1)), source, significance)
+    return _two_groups(effect, words, steps(max(high, 1), 4), source, significance)
 
 
 def chart_time(effect: Effect, *, words: Words, source: str, significance: float = 0.05) -> Chart:
@@ -147,7 +151,7 @@ def chart_time(effect: Effect, *, words: Words, source: str, significance: float
     source : str
         Where the data come from.
     """
-    return _two_groups(effect, words, [0, 100, 200, 300, 365], source, significance)
+    return _two_groups(effect, words, [0, 90, 180, 270, 365], source, significance)
 
 
 def _drawn(effect: Effect) -> list[float | None]:
@@ -189,16 +193,23 @@ def _two_groups(
     table = _group_table(effect, told, shown, interval)
     if not is_reported(effect):
         svg = withheld(told.id)
-        title = f"{ALL[effect.measure].label}: no result to show"
         alt: tuple[Part, ...] = ("No chart is drawn, because the result is withheld.",)
     else:
         svg = _drawn_groups(effect, told, shown, ticks, words, interval)
-        side = direction(effect)
-        title = {"lower": told.fewer, "higher": told.more}.get(side or "", told.unclear)
-        if side is None and not has_range(effect):
-            title = f"{ALL[effect.measure].label}: no conclusion can be drawn"
         alt = _group_alt(effect, told, shown, interval)
-    return Chart(told.id, Sentence.of(title), told.subtitle, Sentence(alt), svg, source, table)
+    title = _title(effect, told)
+    return Chart(told.id, title, told.subtitle, Sentence(alt), svg, source, table)
+
+
+def _title(effect: Effect, told: _Told) -> Sentence:
+    """Return the finding."""
+    side = direction(effect)
+    title = {"lower": told.fewer, "higher": told.more}.get(side or "", told.unclear)
+    if not is_reported(effect):
+        title = f"{ALL[effect.measure].label}: no result to show"
+    elif side is None and not has_range(effect):
+        title = f"{ALL[effect.measure].label}: no conclusion can be drawn"
+    return Sentence.of(title)
 
 
 def _group_figures(effect: Effect, name: str, told: _Told) -> tuple[Figure, Figure, Figure]:
@@ -255,7 +266,7 @@ def _group_alt(
     )
 
 
-_ROW = 62
+_ROW = 76
 
 
 def _drawn_groups(
@@ -266,35 +277,37 @@ def _drawn_groups(
     words: Words,
     interval: str,
 ) -> str:
-    bottom = _ROW + 52
-    canvas = Canvas(bottom + 42)
-    scale = Scale(ticks[0], ticks[-1])
-    for place, (name, label, colour) in enumerate(GROUPS):
-        top = place * _ROW + 2
-        grid(canvas, scale, ticks, top + 22, top + 48)
+    top, bottom = 22.0, 22.0 + 2 * _ROW - 10
+    canvas = Canvas(bottom + below(told.axis), COLUMN)
+    scale = Scale(ticks[0], ticks[-1], 0, COLUMN)
+    _key(canvas, interval)
+    for name, label, colour in GROUPS:
         size = group_size(effect, name)
-        canvas.text(
-            0, top + 13, f"{label} (", size, f" {_sized(effect, name, size, words)})", bold=True
-        )
-        if kind_of(effect) == "days":
-            _time_line(canvas, scale, shown[name], top + 22, colour)
-        else:
-            _bar(canvas, scale, shown[name], top + 22, colour)
-        _value(canvas, shown[name], top + 22)
+        grid(canvas, scale, ticks, top + 38, top + 66)
+        canvas.text(0, top + 15, label, bold=True)
+        canvas.text(0, top + 32, size, f" {_sized(effect, name, size, words)}")
+        _value(canvas, shown[name], top)
+        draw = _time_line if kind_of(effect) == "days" else _bar
+        draw(canvas, scale, shown[name], top + 52, colour)
+        top += _ROW
     axis(canvas, scale, ticks, bottom, told.axis)
-    canvas.text(WIDTH, 15, interval, size=11, align="right")
     return canvas.svg(told.id)
 
 
-def _bar(canvas: Canvas, scale: Scale, shown: Sequence[Figure], top: float, colour: str) -> None:
-    canvas.box(scale(0), top, scale(value_of(shown[0])) - scale(0), 26, colour)
-    _whisker(canvas, scale, shown, top + 13)
+def _key(canvas: Canvas, interval: str) -> None:
+    """Say what the line with two ends is."""
+    _ended(canvas, 1, 23, 9)
+    canvas.text(30, 14, interval)
+
+
+def _bar(canvas: Canvas, scale: Scale, shown: Sequence[Figure], middle: float, colour: str) -> None:
+    canvas.box(scale(0), middle - 11, scale(value_of(shown[0])) - scale(0), 22, colour)
+    _whisker(canvas, scale, shown, middle)
 
 
 def _time_line(
-    canvas: Canvas, scale: Scale, shown: Sequence[Figure], top: float, colour: str
+    canvas: Canvas, scale: Scale, shown: Sequence[Figure], middle: float, colour: str
 ) -> None:
-    middle = top + 13
     canvas.line([scale(scale.low), scale(scale.high)], [middle] * 2, PALE, thick=8)
     canvas.line([scale(scale.low), scale(value_of(shown[0]))], [middle] * 2, colour, thick=8)
     canvas.marks([scale(value_of(shown[0]))], [middle], "o", colour, size=16)
@@ -302,9 +315,12 @@ def _time_line(
 
 
 def _whisker(canvas: Canvas, scale: Scale, shown: Sequence[Figure], y: float) -> None:
-    if shown[1].suppressed or shown[2].suppressed:
-        return
-    low, high = scale(value_of(shown[1])), scale(value_of(shown[2]))
+    if not (shown[1].suppressed or shown[2].suppressed):
+        _ended(canvas, scale(value_of(shown[1])), scale(value_of(shown[2])), y)
+
+
+def _ended(canvas: Canvas, low: float, high: float, y: float) -> None:
+    """Draw a line with an end to either side, legible on any colour."""
     nan = math.nan
     xs = [low, high, nan, low, low, nan, high, high]
     ys = [y, y, nan, y - 5, y + 5, nan, y - 5, y + 5]
@@ -313,7 +329,78 @@ def _whisker(canvas: Canvas, scale: Scale, shown: Sequence[Figure], y: float) ->
 
 
 def _value(canvas: Canvas, shown: Sequence[Figure], top: float) -> None:
-    """Write the value and its interval in the column to the right of the plot."""
-    canvas.text(WIDTH, top + 12, shown[0], size=16, bold=True, align="right")
+    """Write the value and its interval above the right end of the plot."""
+    canvas.text(COLUMN, top + 15, shown[0], size=17, bold=True, align="right")
     if not shown[1].suppressed:
-        canvas.text(WIDTH, top + 27, shown[1], " to ", shown[2], size=11, align="right")
+        canvas.text(COLUMN, top + 32, shown[1], " to ", shown[2], align="right")
+
+
+# --- A hundred people ----------------------------------------------------------------------------
+
+_TENS, _ACROSS, _DOWN = 10, 15.5, 21.0
+
+
+def hundred_chart(effects: Mapping[str, Effect], *, words: Words, source: str) -> Chart:
+    """Draw a hundred typical people of each group, and how many of them reoffended.
+
+    Parameters
+    ----------
+    effects : mapping of str to Effect
+        Cleared, by measure; the rate is drawn.
+    words : Words
+    source : str
+        Where the data come from.
+    """
+    effect = effects["rate"]
+    told = _told(effect, words)
+    shown = {name: _group_figures(effect, name, told) for name, _, _ in GROUPS}
+    subtitle = f"Of 100 typical {words.people} in each group, those who reoffended within one year"
+    table = Table(
+        "hundred-chart-data",
+        subtitle,
+        ("Group", f"{capital(words.people)} out of 100 who reoffended"),
+        tuple((label, shown[name][0]) for name, label, _ in GROUPS),
+    )
+    title, svg = _title(effect, told), withheld("hundred-chart")
+    alt = Sentence.of("No picture is drawn, because the result is withheld.")
+    if is_reported(effect):
+        svg = _drawn_hundred(shown)
+        alt = Sentence.of(
+            f"Two blocks of 100 {words.people}: ",
+            shown["treatment"][0],
+            " of 100 in the treatment group reoffended, and ",
+            shown["comparison"][0],
+            " of 100 in the comparison group.",
+        )
+    return Chart("hundred-chart", title, subtitle, alt, svg, source, table)
+
+
+def _drawn_hundred(shown: Mapping[str, Sequence[Figure]]) -> str:
+    bottom = 46.0 + _DOWN * _TENS
+    canvas = Canvas(bottom + 30, COLUMN)
+    right = COLUMN - _ACROSS * _TENS + 2
+    for left, (name, label, _) in zip((0, right), GROUPS, strict=True):
+        canvas.text(left, 13, label, bold=True)
+        canvas.text(left, 36, shown[name][0], " of 100", size=17, bold=True)
+        filled = round(value_of(shown[name][0]))
+        many = [min(max(filled - _TENS * row, 0), _TENS) for row in range(_TENS)]
+        tops = [46 + _DOWN * row for row in range(_TENS)]
+        _people(canvas, zip(repeat(left), tops, many), filled=True)
+        rest = ((left + _ACROSS * n, y, _TENS - n) for y, n in zip(tops, many, strict=True))
+        _people(canvas, rest, filled=False)
+    for left, filled, label in ((0, True, "Reoffended"), (right, False, "Did not reoffend")):
+        _people(canvas, [(left, bottom + 8, 1)], filled=filled)
+        canvas.text(left + 20, bottom + 22, label)
+    return canvas.svg("hundred-chart")
+
+
+def _people(canvas: Canvas, rows: Iterable[tuple[float, float, int]], *, filled: bool) -> None:
+    """Draw rows of people, each (left, top, how many): a head and shoulders, filled or hollow."""
+    kept = [(left + 7, top, many) for left, top, many in rows if many]
+    if not kept:
+        return
+    for down, thick in ((3.5, 6.5), (12.0, 10.0)):
+        placed = [(x, top + down, many) for x, top, many in kept]
+        canvas.dots(placed, _ACROSS, thick, BLUE if filled else GREY)
+        if not filled:
+            canvas.dots(placed, _ACROSS, thick - 2.5, "white")

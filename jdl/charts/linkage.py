@@ -12,15 +12,19 @@ import pandas as pd
 from jdl import disclosure
 from jdl.charts.drawing import (
     BLUE,
+    COLUMN,
     GREY,
     INK,
+    LINE,
     ORANGE,
-    WIDTH,
+    TEXT,
     Canvas,
     Scale,
     axis,
+    below,
     grid,
     value_of,
+    width_of,
     wrapped,
 )
 from jdl.figures import Chart, Figure, Sentence, Table
@@ -38,7 +42,8 @@ from jdl.wording import (
     slug,
 )
 
-_TOLD = 196
+_TOLD = 150
+_BITS = "Match weight, bits"
 
 
 def weights_chart(weights: pd.DataFrame, *, source: str) -> Chart:
@@ -135,12 +140,12 @@ def _weight_row(row: Mapping[Any, Any]) -> _Weight:
 
 
 def _drawn_weights(rows: Sequence[_Weight]) -> str:
-    lines = [wrapped(row.level, _TOLD - 14, 10) for row in rows]
+    lines = [wrapped(row.level, _TOLD - 8, TEXT) for row in rows]
     firsts = [
         place for place, row in enumerate(rows) if row.field != rows[place - 1].field or not place
     ]
-    bottom = 26 + 22 * len(firsts) + sum(12 * len(line) + 4 for line in lines)
-    canvas = Canvas(bottom + 42)
+    bottom = 26 + 26 * len(firsts) + sum(LINE * len(line) + 4 for line in lines)
+    canvas = Canvas(bottom + below(_BITS), COLUMN)
     scale = _scale_of_bits([value_of(row.weight) for row in rows])
     ticks = _ticks_of_bits(scale)
     grid(canvas, scale, ticks, 22, bottom)
@@ -148,19 +153,19 @@ def _drawn_weights(rows: Sequence[_Weight]) -> str:
     top = 26.0
     for place, (row, words) in enumerate(zip(rows, lines, strict=True)):
         if place in firsts:
-            canvas.text(0, top + 15, row.field, bold=True)
-            top += 22
+            canvas.text(0, top + 19, row.field, bold=True)
+            top += 26
         _bits(canvas, scale, row.weight, words, top)
-        top += 12 * len(words) + 4
+        top += LINE * len(words) + 4
     canvas.line([scale(0)] * 2, [22, bottom], INK)
-    axis(canvas, scale, ticks, bottom, "Match weight, bits")
+    axis(canvas, scale, ticks, bottom, _BITS)
     return canvas.svg("weights-chart")
 
 
 def _scale_of_bits(values: Sequence[float]) -> Scale:
     low = 10 * math.floor(min([*values, -1]) / 10)
     high = 10 * math.ceil(max([*values, 1]) / 10)
-    return Scale(low, high, _TOLD, WIDTH - 62)
+    return Scale(low, high, _TOLD, COLUMN - 46)
 
 
 def _ticks_of_bits(scale: Scale) -> list[float]:
@@ -169,8 +174,9 @@ def _ticks_of_bits(scale: Scale) -> list[float]:
 
 
 def _sides_of_nought(canvas: Canvas, scale: Scale) -> None:
-    canvas.text(scale(0) - 6, 13, "Speaks against", size=11, bold=True, align="right")
-    canvas.text(scale(0) + 6, 13, "Speaks for", size=11, bold=True)
+    canvas.text(scale(0) - 6, 14, "Speaks against", align="right")
+    right = min(scale(0) + 6, COLUMN - width_of("Speaks for", TEXT))
+    canvas.text(right, 14, "Speaks for")
 
 
 def _bits(
@@ -182,12 +188,12 @@ def _bits(
 ) -> None:
     """Draw one bar from nought, its words to the left and its number to the right."""
     for place, line in enumerate(words):
-        canvas.text(10, top + 10 + 12 * place, line, size=10)
+        canvas.text(0, top + 13 + LINE * place, line)
     value = value_of(weight)
     left, right = sorted((scale(0), scale(value)))
-    middle = top + 6 * len(words)
+    middle = top + LINE * len(words) / 2
     canvas.box(left, middle - 4, right - left, 10, BLUE if value > 0 else ORANGE)
-    canvas.text(WIDTH, middle + 5, weight, size=11, align="right")
+    canvas.text(COLUMN, middle + 5, weight, align="right")
 
 
 def waterfall_chart(levels: pd.DataFrame, prior: float, posterior: float, *, source: str) -> Chart:
@@ -299,10 +305,11 @@ def _verdict(posterior: float) -> str:
 
 
 def _drawn_waterfall(rows: Sequence[_Evidence], told: Figure) -> str:
-    lines = [wrapped(row.level, _TOLD - 14, 10) for row in rows]
-    heights = [30 + 12 * (len(words) - 1) + 4 for words in lines]
+    lines = [wrapped(row.level, _TOLD - 8, TEXT) for row in rows]
+    heights = [22 + LINE * len(words) for words in lines]
     bottom = 26 + sum(heights)
-    canvas = Canvas(bottom + 66)
+    label = "Evidence added up, bits"
+    canvas = Canvas(bottom + below(label) + 28 + LINE, COLUMN)
     scale = _scale_of_bits([row.end for row in rows])
     ticks = _ticks_of_bits(scale)
     grid(canvas, scale, ticks, 22, bottom)
@@ -310,18 +317,19 @@ def _drawn_waterfall(rows: Sequence[_Evidence], told: Figure) -> str:
     canvas.line([scale(0)] * 2, [22, bottom], INK)
     top = 26.0
     for place, (row, words, high) in enumerate(zip(rows, lines, heights, strict=True)):
-        canvas.text(0, top + 13, row.field, size=11, bold=True)
+        canvas.text(0, top + 14, row.field, bold=True)
         for line, word in enumerate(words):
-            canvas.text(0, top + 25 + 12 * line, word, size=10)
+            canvas.text(0, top + 31 + LINE * line, word)
         left, right = sorted((scale(row.start), scale(row.end)))
         colour = BLUE if value_of(row.weight) > 0 else ORANGE
         ends = place in (0, len(rows) - 1)
-        canvas.box(left, top + 4, right - left, 16, GREY if ends else colour)
+        canvas.box(left, top + 20, right - left, 16, GREY if ends else colour)
         if place < len(rows) - 1:
-            below = top + (20 if right > left else 4)
-            canvas.line([scale(row.end)] * 2, [below, top + high + 4], INK, dashed=True)
-        canvas.text(WIDTH, top + 17, row.weight, size=12, bold=ends, align="right")
+            start = top + (36 if right > left else 20)
+            canvas.line([scale(row.end)] * 2, [start, top + high + 20], INK, dashed=True)
+        canvas.text(COLUMN, top + 33, row.weight, bold=ends, align="right")
         top += high
-    axis(canvas, scale, ticks, bottom, "Evidence added up, bits")
-    canvas.text(0, bottom + 58, "Probability that the two are one person: ", told, size=12)
+    axis(canvas, scale, ticks, bottom, label)
+    canvas.text(0, bottom + 64, "Probability that the two are one person:")
+    canvas.text(0, bottom + 64 + LINE, told)
     return canvas.svg("waterfall-chart")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -12,19 +12,23 @@ import pandas as pd
 from jdl.bulletin import CONCLUSIONS
 from jdl.charts.drawing import (
     BLUE,
+    COLUMN,
     GREY,
     INK,
+    LINE,
     ORANGE,
     PALE,
-    WIDTH,
+    TEXT,
     Canvas,
     Scale,
     axis,
+    below,
     grid,
     legend,
     steps,
     value_of,
     width_of,
+    wrapped,
 )
 from jdl.figures import Chart, Figure, Part, Sentence, Table
 from jdl.tables import by_figure, by_sector_table, by_type_table, outcomes_by, results_table
@@ -77,7 +81,8 @@ def results_chart(every: pd.DataFrame, *, source: str) -> Chart:
         alt,
         _drawn_results(drawn),
         source,
-        _results_data(drawn),
+        results_table(every),
+        folded=False,
     )
 
 
@@ -93,48 +98,36 @@ def _conclusions(shown: Mapping[str, Figure]) -> list[Part]:
     return parts[1:]
 
 
-def _results_data(drawn: pd.DataFrame) -> Table:
-    whole = results_table(drawn)
-    keep = [0, 4, 5, 6]
-    return Table(
-        "results-chart-data",
-        "Results drawn, most recent first",
-        tuple(whole.header[place] for place in keep),
-        tuple(tuple(row[place] for place in keep) for row in whole.rows),
-        whole.notes,
-    )
-
-
 _SIZES = (10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
 
 
 def _drawn_results(drawn: pd.DataFrame) -> str:
-    top, bottom = 58.0, 410.0
-    canvas = Canvas(bottom + 42)
+    label = "Difference in the reoffending rate, percentage points"
+    top, bottom = 98.0, 420.0
+    canvas = Canvas(bottom + 24 + 2 * LINE, COLUMN)
     if drawn.empty:
         canvas.text(0, top, "No result can be drawn yet.")
         return canvas.svg("results-chart")
     longest = 100 * max(drawn[["ci_low", "ci_high"]].abs().max())
     reach = min(max(10, 10 * math.ceil(longest / 10)), 60)
     sizes = _size_ticks(drawn["treatment_n"])
-    across = Scale(-reach, reach, 10 + width_of(number(sizes[-1]), 11), WIDTH - 12)
-    upward = Scale(math.log(sizes[0]), math.log(sizes[-1]), bottom, top)
+    across = Scale(-reach, reach, 10 + width_of(number(sizes[-1]), TEXT), COLUMN - 10)
+    upward = Scale(math.log(sizes[0]), math.log(sizes[-1]), bottom - 8, top)
     ticks = _ticks_across(reach)
     grid(canvas, across, ticks, top, bottom)
     for size in sizes:
         y = upward(math.log(size))
         canvas.line([across.left, across.right], [y, y], PALE)
-        canvas.text(across.left - 6, y + 4, number(size), size=11, align="right")
+        canvas.text(across.left - 6, y + 5, number(size), align="right")
     canvas.line([across(0)] * 2, [top, bottom], INK)
-    legend(canvas, list(_MARKS.values()), 0, 13, size=6)
-    canvas.text(0, 34, "People in the treatment group", size=11)
-    canvas.text(across(0) - 6, 51, "Fewer reoffended", size=11, bold=True, align="right")
-    canvas.text(across(0) + 6, 51, "More reoffended", size=11, bold=True)
+    legend(canvas, list(_MARKS.values()), 0, 14, size=6)
+    canvas.text(0, 66, "People in the treatment group")
+    canvas.text(across(0) - 6, 88, "Fewer reoffended", align="right")
+    canvas.text(across(0) + 6, 88, "More reoffended")
     for name in ("inconclusive", "reduction", "increase"):
         _points(canvas, drawn.loc[drawn["rate_result"] == name], name, across, upward)
     ends = "; longer intervals are cut off" if longest > reach else ", with intervals"
-    label = f"Difference in the reoffending rate, percentage points{ends}"
-    axis(canvas, across, ticks, bottom, label)
+    axis(canvas, across, ticks, bottom, f"{label}{ends}")
     return canvas.svg("results-chart")
 
 
@@ -208,7 +201,8 @@ def _by_chart(every: pd.DataFrame, column: str, name: str, table: Table, source:
         Sentence(tuple(alt)),
         _drawn_counts(counts, column, name),
         source,
-        replace(table, id=f"{name}-data"),
+        table,
+        folded=False,
     )
 
 
@@ -237,40 +231,75 @@ _COLOURS = {"reduction": BLUE, "inconclusive": "#bfbfbf", "increase": ORANGE}
 def _drawn_counts(counts: pd.DataFrame, column: str, name: str) -> str:
     high = max(1, int(counts.sum(axis=1).max())) if len(counts) else 1
     ticks = [tick for tick in steps(high, 5) if tick == int(tick)]
-    scale = Scale(0, ticks[-1], 0, WIDTH - 20)
-    bottom = 30 + 44 * len(counts)
-    canvas = Canvas(bottom + 42)
-    x = 0.0
-    for which in CONCLUSIONS:
-        canvas.box(x, 4, 11, 11, _COLOURS[which])
-        canvas.text(x + 16, 14, _MARKS[which][3], size=11)
-        x += 32 + width_of(_MARKS[which][3], 11)
-    for place, (value, row) in enumerate(counts.iterrows()):
-        grid(canvas, scale, ticks, 50 + 44 * place, 68 + 44 * place)
-        figures = _row_figures(column, str(value), row)
-        _counted_row(canvas, scale, capital(proper(str(value))), figures, 30 + 44 * place)
+    scale = Scale(0, ticks[-1], 0, COLUMN - 10)
+    rows = [
+        _Counted(capital(proper(str(value))), _row_figures(column, str(value), row))
+        for value, row in counts.iterrows()
+    ]
+    top = 8.0 + LINE * len(_KEY)
+    bottom = top + sum(row.height for row in rows)
+    canvas = Canvas(bottom + below("Number of analyses"), COLUMN)
+    for line, entries in enumerate(_KEY):
+        x = 0.0
+        for which in entries:
+            canvas.box(x, 4 + LINE * line, 11, 11, _COLOURS[which])
+            canvas.text(x + 16, 14 + LINE * line, _MARKS[which][3])
+            x += 32 + width_of(_MARKS[which][3], TEXT)
+    for row in rows:
+        grid(canvas, scale, ticks, top + row.height - 24, top + row.height - 4)
+        row.draw(canvas, scale, top)
+        top += row.height
     axis(canvas, scale, ticks, bottom, "Number of analyses")
     return canvas.svg(name)
 
 
-def _counted_row(
-    canvas: Canvas, scale: Scale, label: str, figures: Mapping[str, Figure], top: float
-) -> None:
-    canvas.text(0, top + 15, label, bold=True)
-    canvas.text(
-        WIDTH,
-        top + 15,
-        figures["reduction"],
-        f" {plural(figures['reduction'], 'reduction', 'reductions')}, ",
-        figures["inconclusive"],
-        " inconclusive, ",
-        figures["increase"],
-        f" {plural(figures['increase'], 'increase', 'increases')}",
-        size=11,
-        align="right",
-    )
-    start = 0.0
-    for which in CONCLUSIONS:
-        wide = scale(value_of(figures[which]))
-        canvas.box(start, top + 20, max(wide - 1.5, 0), 18, _COLOURS[which])
-        start += wide
+_KEY = (("reduction", "inconclusive"), ("increase",))
+"""The conclusions as they stand in the lines of the key."""
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """One row of counts: its name, the counts in words, and a bar."""
+
+    label: str
+    figures: Mapping[str, Figure]
+
+    @property
+    def names(self) -> list[str]:
+        """The lines of the name."""
+        return wrapped(self.label, 0.9 * COLUMN, TEXT)
+
+    @property
+    def told(self) -> list[tuple[Part, ...]]:
+        """The lines of the counts."""
+        reduction, increase = self.figures["reduction"], self.figures["increase"]
+        parts: tuple[Part, ...] = (
+            reduction,
+            f" {plural(reduction, 'reduction', 'reductions')}, ",
+            self.figures["inconclusive"],
+            " inconclusive, ",
+            increase,
+            f" {plural(increase, 'increase', 'increases')}",
+        )
+        if width_of(Sentence(parts).text, TEXT) <= COLUMN:
+            return [parts]
+        return [(*parts[:3], " inconclusive,"), parts[4:]]
+
+    @property
+    def height(self) -> float:
+        """How much room it takes."""
+        return LINE * (len(self.names) + len(self.told)) + 32
+
+    def draw(self, canvas: Canvas, scale: Scale, top: float) -> None:
+        """Draw it."""
+        for line in self.names:
+            top += LINE
+            canvas.text(0, top, line, bold=True)
+        for parts in self.told:
+            top += LINE
+            canvas.text(0, top, *parts)
+        start = 0.0
+        for which in CONCLUSIONS:
+            wide = scale(value_of(self.figures[which]))
+            canvas.box(start, top + 7, max(wide - 1.5, 0), 16, _COLOURS[which])
+            start += wide
