@@ -11,13 +11,16 @@ import pandas as pd
 
 from jdl.charts.drawing import (
     BLUE,
+    COLUMN,
     GREY,
+    LINE,
     ORANGE,
     PALE,
-    WIDTH,
+    TEXT,
     Canvas,
     Scale,
     axis,
+    below,
     grid,
     legend,
     steps,
@@ -148,28 +151,48 @@ _ALIKE = {
 def _drawn_bars(
     rows: Sequence[tuple[Figure | str, Mapping[str, Figure], Figure]], name: str, label: str
 ) -> str:
-    """Draw a stacked bar a row, its label before it and its sum behind it."""
-    canvas = Canvas(34 + _ROW * len(rows) + 42)
-    x = 0.0
-    for which, colour in _COLOURS.items():
-        canvas.box(x, 4, 11, 11, colour)
-        canvas.text(x + 16, 14, OUTCOMES[which], size=11)
-        x += 30 + width_of(OUTCOMES[which], 11)
-    left = max(width_of(Sentence((said,)).text, 12) for said, _, _ in rows) + 8
-    scale = _count_scale([value_of(total) for _, _, total in rows], left)
-    bottom = 30 + _ROW * len(rows)
-    grid(canvas, scale, _whole(scale), 26, bottom)
-    for place, (said, parts, total) in enumerate(rows):
-        top = 30 + _ROW * place
-        canvas.text(0, top + 14, said)
+    """Draw a stacked bar a row, its sum behind it and its label before it, or above a long one."""
+    wide = max(width_of(Sentence((said,)).text, TEXT) for said, _, _ in rows)
+    above = LINE + 3 if wide > _BESIDE else 0
+    top = 10.0 + 2 * LINE
+    bottom = top + (_ROW + above) * len(rows)
+    canvas = Canvas(bottom + below(label), COLUMN)
+    _key(canvas, _KEY)
+    scale = _count_scale([value_of(total) for _, _, total in rows], 0 if above else wide + 8, 30)
+    if not above:
+        grid(canvas, scale, _whole(scale), top - 4, bottom)
+    for said, parts, total in rows:
+        canvas.text(0, top + 15, said)
+        top += above
+        if above:
+            grid(canvas, scale, _whole(scale), top, top + 20)
         _stacked(canvas, scale, [(parts[one], _COLOURS[one]) for one in OUTCOMES], top)
-        canvas.text(scale(value_of(total)) + 5, top + 14, total, size=11)
+        canvas.text(scale(value_of(total)) + 5, top + 15, total)
+        top += _ROW
     axis(canvas, scale, _whole(scale), bottom, label)
     return canvas.svg(name)
 
 
-def _count_scale(totals: Sequence[float], left: float) -> Scale:
-    return Scale(0, steps(max(1.0, *totals), 5)[-1], left, WIDTH - 30)
+_BESIDE = 0.4 * COLUMN
+"""The longest label that stands before its bar."""
+_KEY = tuple(
+    tuple((_COLOURS[which], OUTCOMES[which]) for which in line)
+    for line in (("reported", "not processed"), ("withdrawn", "remaining"))
+)
+
+
+def _key(canvas: Canvas, lines: Sequence[Sequence[tuple[str, str]]]) -> None:
+    """Say what each colour stands for, in lines."""
+    for place, entries in enumerate(lines):
+        x = 0.0
+        for colour, label in entries:
+            canvas.box(x, 4 + LINE * place, 11, 11, colour)
+            canvas.text(x + 16, 14 + LINE * place, label)
+            x += 32 + width_of(label, TEXT)
+
+
+def _count_scale(totals: Sequence[float], left: float, behind: float) -> Scale:
+    return Scale(0, steps(max(1.0, *totals), 5)[-1], left, COLUMN - behind)
 
 
 def _whole(scale: Scale) -> list[float]:
@@ -241,18 +264,19 @@ def _slowest(waits: pd.DataFrame) -> Sentence:
 
 
 def _drawn_waits(rows: Sequence[tuple[Any, Mapping[str, Figure]]]) -> str:
-    canvas = Canvas(34 + _ROW * len(rows) + 42)
-    legend(canvas, [("o", BLUE, False, "Median")], 0, 13)
-    canvas.line([78, 98], [9, 9], BLUE, thick=3)
-    canvas.text(104, 13, "From the shortest to the longest", size=11)
-    left = max(width_of(said.text, 12) for said, _ in rows) + 14
-    most = steps(max(1.0, *(value_of(days["longest"]) for _, days in rows)), 6)
-    scale = Scale(0, most[-1], left, WIDTH - 12)
-    bottom = 30 + _ROW * len(rows)
-    grid(canvas, scale, most, 26, bottom)
+    top = 10.0 + 2 * LINE
+    bottom = top + _ROW * len(rows)
+    canvas = Canvas(bottom + below("Days"), COLUMN)
+    legend(canvas, [("o", BLUE, False, "Median")], 0, 14)
+    canvas.line([0, 12], [10 + LINE, 10 + LINE], BLUE, thick=3)
+    canvas.text(16, 14 + LINE, "From the shortest to the longest")
+    left = max(width_of(said.text, TEXT) for said, _ in rows) + 14
+    most = steps(max(1.0, *(value_of(days["longest"]) for _, days in rows)), 5)
+    scale = Scale(0, most[-1], left, COLUMN - 14)
+    grid(canvas, scale, most, top - 4, bottom)
     for place, (said, days) in enumerate(rows):
-        y = 30 + _ROW * place + 10
-        canvas.text(0, y + 4, said)
+        y = top + _ROW * place + 10
+        canvas.text(0, y + 5, said)
         ends = [scale(value_of(days[name])) for name in ("shortest", "longest")]
         canvas.line(ends, [y, y], BLUE, thick=3)
         canvas.marks([scale(value_of(days["median"]))], [y], "o", BLUE, size=9)
@@ -302,7 +326,6 @@ def sizes_chart(sized: pd.DataFrame, *, source: str) -> Chart | None:
     if sized.empty:
         return None
     bands = by_size(sized)
-    table = sizes_table(bands)
     used = bands.loc[bands["analyses"] > 0]
     rows = [
         (
@@ -323,9 +346,9 @@ def sizes_chart(sized: pd.DataFrame, *, source: str) -> Chart | None:
         Sentence(tuple(alt)),
         _drawn_sizes(rows),
         source,
-        Table("sizes-chart-data", table.caption, table.header[:4],
-              tuple(row[:4] for row in table.rows)),
-    )  # fmt: skip
+        sizes_table(bands),
+        folded=False,
+    )
 
 
 def _by_size(sized: pd.DataFrame) -> Sentence:
@@ -344,24 +367,21 @@ def _by_size(sized: pd.DataFrame) -> Sentence:
 
 
 def _drawn_sizes(rows: Sequence[tuple[tuple[Part, ...], Figure, Figure]]) -> str:
-    canvas = Canvas(52 + _ROW * len(rows) + 42)
-    x = 0.0
-    for colour, label in ((BLUE, "Reached a conclusion"), ("#bfbfbf", "Inconclusive")):
-        canvas.box(x, 4, 11, 11, colour)
-        canvas.text(x + 16, 14, label, size=11)
-        x += 32 + width_of(label, 11)
-    canvas.text(0, 38, "People in the treatment group", size=11)
-    left = max(width_of(Sentence(said).text, 12) for said, _, _ in rows) + 10
-    scale = _count_scale([value_of(every) for _, _, every in rows], left)
-    scale = Scale(0, scale.high, left, WIDTH - 90)
-    bottom = 48 + _ROW * len(rows)
-    grid(canvas, scale, _whole(scale), 44, bottom)
-    for place, (said, reached, every) in enumerate(rows):
-        top = 48 + _ROW * place
-        canvas.text(0, top + 14, *said)
+    top = 14.0 + 2 * LINE
+    bottom = top + _ROW * len(rows)
+    canvas = Canvas(bottom + below("Number of analyses"), COLUMN)
+    _key(canvas, [[(BLUE, "Reached a conclusion"), ("#bfbfbf", "Inconclusive")]])
+    canvas.text(0, 18 + LINE, "People in the treatment group")
+    left = max(width_of(Sentence(said).text, TEXT) for said, _, _ in rows) + 10
+    told = max(width_of(f"{one.text} of {every.text}", TEXT) for _, one, every in rows)
+    scale = _count_scale([value_of(every) for _, _, every in rows], left, told + 8)
+    grid(canvas, scale, _whole(scale), top - 4, bottom)
+    for said, reached, every in rows:
+        canvas.text(0, top + 15, *said)
         canvas.box(scale(0), top + 1, scale(value_of(every)) - scale(0), 18, "#bfbfbf")
         canvas.box(scale(0), top + 1, scale(value_of(reached)) - scale(0), 18, BLUE)
-        canvas.text(scale(value_of(every)) + 5, top + 14, reached, " of ", every, size=11)
+        canvas.text(scale(value_of(every)) + 5, top + 15, reached, " of ", every)
+        top += _ROW
     axis(canvas, scale, _whole(scale), bottom, "Number of analyses")
     return canvas.svg("sizes-chart")
 
@@ -444,27 +464,27 @@ _TICKS = (10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
 
 
 def _drawn_reach(drawn: pd.DataFrame) -> str:
-    top, bottom = 50.0, 330.0
-    canvas = Canvas(bottom + 42)
-    legend(canvas, list(_REACHED.values()), 0, 13, size=6)
-    canvas.text(0, 36, "Smallest difference, percentage points", size=11)
+    top, bottom = 54.0, 310.0
+    canvas = Canvas(bottom + 6 + below("People in the treatment group"), COLUMN)
+    legend(canvas, list(_REACHED.values()), 0, 14, size=6)
+    canvas.text(0, 20 + LINE, "Smallest difference, percentage points")
     points = steps(100 * drawn["detectable"].max(), 6)
     low = max((tick for tick in _TICKS if tick <= drawn["treatment_n"].min()), default=1)
-    high = min((t for t in _TICKS if t >= drawn["treatment_n"].max()), default=1_000_000)
+    high = min((t for t in _TICKS if t >= drawn["treatment_n"].max()), default=10_000_000)
     sizes = [tick for tick in _TICKS if low <= tick <= high] or [low]
-    across = Scale(math.log(low), math.log(max(high, 3 * low)), 26, WIDTH - 16)
+    across = Scale(math.log(low), math.log(max(high, 3 * low)), 30, COLUMN - 20)
     upward = Scale(points[0], points[-1], bottom, top)
     for tick in points:
         canvas.line([across.left, across.right], [upward(tick)] * 2, PALE)
-        canvas.text(across.left - 6, upward(tick) + 4, f"{tick:g}", size=11, align="right")
+        canvas.text(across.left - 6, upward(tick) + 5, f"{tick:g}", align="right")
     for tick in sizes:
         canvas.line([across(math.log(tick))] * 2, [top, bottom], PALE)
-        canvas.text(across(math.log(tick)), bottom + 16, number(tick), size=11, align="center")
-    canvas.text(across.left, bottom + 34, "People in the treatment group", size=11)
+        canvas.text(across(math.log(tick)), bottom + 22, number(tick), align="center")
+    canvas.text(across.left, bottom + 40, "People in the treatment group")
     for reached in (False, True):
         shape, colour, hollow, _ = _REACHED[reached]
         rows = drawn.loc[drawn["conclusive"] == reached]
         xs = [across(math.log(size)) for size in rows["treatment_n"]]
         ys = [upward(100 * value) for value in rows["detectable"]]
-        canvas.marks(xs, ys, shape, colour, hollow=hollow, size=6)
+        canvas.marks(xs, ys, shape, colour, hollow=hollow, size=7 - hollow)
     return canvas.svg("reach-chart")
