@@ -1325,7 +1325,6 @@ def pooled_table(types: Sequence[Pooled], *, significance: float = 0.05) -> Tabl
     significance : float
         One minus the level of the intervals.
     """
-    level = f"{100 * (1 - significance):g}%"
     return Table(
         "pooled-table",
         "One-year proven re-offending rate, results put together by type of intervention, "
@@ -1337,7 +1336,7 @@ def pooled_table(types: Sequence[Pooled], *, significance: float = 0.05) -> Tabl
             "Without an interval",
             "Average difference",
             f"Its {confidence(significance)}",
-            f"{level} prediction interval for another programme",
+            "Prediction interval for another programme",
             "Spread between programmes (tau)",
             "Variance that is not chance (I squared)",
         ),

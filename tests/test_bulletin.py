@@ -7,9 +7,12 @@ from itertools import pairwise
 import pandas as pd
 import pytest
 import sample_notebooks as sample
+from test_charts import hold_chart
 
 from jdl import bulletin, history, log, render, tables
+from jdl.charts import pooled_chart
 from jdl.effects import MEASURES
+from jdl.national import code_list
 from jdl.pooled import Pooled, Synthesis
 
 # --- The published history -----------------------------------------------------------------------
@@ -315,6 +318,41 @@ def test_the_pooled_view_never_claims_for_a_programme_nor_a_share_that_worked(ty
     told = f"{bulletin.pooled_findings(types).text} {tables.pooled_table(types).text}"
     assert not re.search(r"\bwork(s|ed)\b|\bcaused?\b|\bsuccess|\bno effect\b(?! on average)", told)
     assert "not evidence about any one of them" in told
+
+
+@pytest.mark.parametrize(
+    "types",
+    [
+        [],
+        [few()],
+        [pooled()],
+        [pooled(low=-0.001, high=0.0004)],
+        [pooled(low=-1.0, high=1.0, studies=999)],
+        [pooled(low=0.0001, high=0.02), few()],
+        [pooled(kind) for kind in code_list("intervention_type")],
+    ],
+    ids=["no type", "too few", "one", "tiny", "widest", "near nought", "every type"],
+)
+def test_the_pooled_chart_is_legible_at_extremes(types):
+    chart = pooled_chart(types, source="synthetic")
+    hold_chart(chart)
+    assert len(chart.title.text.split()) <= 10
+    assert "percentage points" in chart.alt.text or not any(each.synthesis for each in types)
+
+
+def test_the_pooled_chart_says_what_it_shows():
+    chart = pooled_chart([pooled(), pooled("education", -0.1, 0.07, 6), few()], source="synthetic")
+    assert chart.title.text == "The direction is clear for 1 of 2 types"
+    assert chart.alt.text == (
+        "Forest plot of the average difference of each type of intervention, in percentage points. "
+        "Arts, 5 results: average -7, interval from -9 to -4, prediction interval from -19 to 6. "
+        "Education, 6 results: average -2, interval from -10 to 7, prediction interval from -20 "
+        "to 17."
+    )
+    texts: dict[str, str] = {}
+    for part in (chart, bulletin.pooled_findings([pooled()])):
+        for figure in part.figures():
+            assert texts.setdefault(figure.id, figure.text) == figure.text
 
 
 def test_every_report_is_in_one_column_of_the_pooled_table():

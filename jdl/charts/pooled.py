@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 from jdl.charts.drawing import (
     BLUE,
+    COLUMN,
     GREY,
     INK,
+    LINE,
     ORANGE,
-    WIDTH,
+    TEXT,
     Canvas,
     Scale,
     axis,
+    below,
     grid,
     legend,
     steps,
@@ -24,7 +27,7 @@ from jdl.pooled import Pooled, Synthesis
 from jdl.tables import pooled_figure, pooled_table
 from jdl.wording import capital, confidence, counted, plural, proper, slug
 
-_ROW, _TOP = 44.0, 66.0
+_ROW, _TOP = 70.0, 68.0
 _MARKS = {
     "lower": ("o", BLUE, False, "Clearly lower"),
     "not clear": ("D", GREY, True, "Not clear"),
@@ -45,7 +48,9 @@ def pooled_chart(types: Sequence[Pooled], *, source: str, significance: float = 
         One minus the level of the intervals.
     """
     drawn = [(each, each.synthesis) for each in types if each.synthesis]
-    alt: list[Part] = ["Forest plot of the average difference of each type of intervention."]
+    alt: list[Part] = [
+        "Forest plot of the average difference of each type of intervention, in percentage points."
+    ]
     for each, told in drawn:
         alt += _described(each, told)
     return Chart(
@@ -105,48 +110,49 @@ def _written(each: Pooled, told: Synthesis) -> tuple[Figure, Figure, Figure]:
 
 def _drawn(drawn: Sequence[tuple[Pooled, Synthesis]]) -> str:
     bottom = _TOP + _ROW * len(drawn)
-    canvas = Canvas(bottom + 42)
     if not drawn:
-        canvas.text(0, _TOP, "No type has enough results yet.")
+        canvas = Canvas(2 * LINE, COLUMN)
+        canvas.text(0, LINE, "No type has enough results yet.")
         return canvas.svg("pooled-chart")
     longest = 100 * max(
         abs(end) for _, told in drawn for end in (told.prediction_low, told.prediction_high)
     )
     ticks = steps(min(longest, 100), 4)
-    scale = Scale(-ticks[-1], ticks[-1], 8, WIDTH - 12)
+    ends = "; longer intervals are cut off" if longest > ticks[-1] else ""
+    label = f"Average difference, percentage points{ends}"
+    canvas = Canvas(bottom + below(label), COLUMN)
+    scale = Scale(-ticks[-1], ticks[-1], 10, COLUMN - 10)
     both = [*(-tick for tick in reversed(ticks[1:])), *ticks]
     _key(canvas, scale)
-    grid(canvas, scale, both, _TOP - 8, bottom)
-    canvas.line([scale(0)] * 2, [_TOP - 8, bottom], INK)
     for place, (each, told) in enumerate(drawn):
-        _row(canvas, scale, each, told, _TOP + _ROW * place)
-    ends = "; longer intervals are cut off" if longest > ticks[-1] else ""
-    axis(canvas, scale, both, bottom, f"Average difference, percentage points{ends}")
+        y = _TOP + _ROW * place + 2 * LINE + 14
+        grid(canvas, scale, both, y - 9, y + 9)
+        canvas.line([scale(0)] * 2, [y - 9, y + 9], INK)
+        _row(canvas, scale, each, told, y)
+    axis(canvas, scale, both, bottom, label)
     return canvas.svg("pooled-chart")
 
 
 def _key(canvas: Canvas, scale: Scale) -> None:
     """Write what marks and lines mean, and which side is which."""
-    legend(canvas, list(_MARKS.values()), 0, 13, size=6)
-    x = 0.0
+    legend(canvas, list(_MARKS.values()), 0, 14, size=6)
+    x, y = 0.0, 14 + LINE
     for thick, dashed, label in (
         (4.0, False, "Confidence interval"),
         (1.5, True, "Prediction interval"),
     ):
-        canvas.line([x, x + 24], [27, 27], GREY, thick=thick, dashed=dashed)
-        canvas.text(x + 30, 31, label, size=11)
-        x += 46 + width_of(label, 11)
-    canvas.text(scale(0) - 6, 52, "Fewer re-offended", size=11, bold=True, align="right")
-    canvas.text(scale(0) + 6, 52, "More re-offended", size=11, bold=True)
+        canvas.line([x, x + 24], [y - 4, y - 4], GREY, thick=thick, dashed=dashed)
+        canvas.text(x + 30, y, label)
+        x += 46 + width_of(label, TEXT)
+    canvas.text(scale(0) - 6, 62, "Fewer re-offended", align="right")
+    canvas.text(scale(0) + 6, 62, "More re-offended")
 
 
-def _row(canvas: Canvas, scale: Scale, each: Pooled, told: Synthesis, top: float) -> None:
+def _row(canvas: Canvas, scale: Scale, each: Pooled, told: Synthesis, y: float) -> None:
     results, low, high = _written(each, told)
-    noun = f" {plural(results, 'result', 'results')}: "
-    canvas.box(0, top, WIDTH, 18, "#ffffff")
-    canvas.text(0, top + 13, capital(proper(each.type)), bold=True)
-    canvas.text(WIDTH, top + 13, results, noun, low, " to ", high, size=11, align="right")
-    y = top + 29
+    canvas.text(0, y - 17 - LINE, capital(proper(each.type)), bold=True)
+    noun = f" {plural(results, 'result', 'results')}: average between "
+    canvas.text(0, y - 17, results, noun, low, " and ", high)
     ends = [scale(100 * end) for end in (told.prediction_low, told.prediction_high)]
     canvas.line(ends, [y, y], GREY, thick=1.5, dashed=True)
     shape, colour, hollow, _ = _MARKS[_direction(each, told)]
