@@ -13,7 +13,7 @@ import math
 import re
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -46,7 +46,7 @@ def pdf_findings(file: Path | BinaryIO) -> list[str]:
     are only followed where `file` is a path.
     """
     with pikepdf.open(file) as document:
-        tags = list(_structure(document.Root.get("/StructTreeRoot", {})))
+        tags = list(structure(document.Root.get("/StructTreeRoot", {})))
         return [
             *_pdf_facts(document),
             *_pdf_headings(document, tags),
@@ -57,12 +57,13 @@ def pdf_findings(file: Path | BinaryIO) -> list[str]:
         ]
 
 
-def _structure(node: Any) -> Iterator[pikepdf.Dictionary]:
+def structure(node: Any) -> Iterator[pikepdf.Dictionary]:
+    """Yield the tags below a node, in reading order."""
     children = node.get("/K", [])
     for child in children if isinstance(children, pikepdf.Array) else [children]:
         if isinstance(child, pikepdf.Dictionary) and "/S" in child:
             yield child
-            yield from _structure(child)
+            yield from structure(child)
 
 
 def _pdf_facts(document: pikepdf.Pdf) -> Iterator[str]:
@@ -115,7 +116,7 @@ def _pdf_tables(document: pikepdf.Pdf, tags: list[pikepdf.Dictionary]) -> Iterat
     pages = [page.objgen for page in document.pages]
     before = (-1, 0)
     for table in (tag for tag in tags if tag.S == "/Table"):
-        inside = list(_structure(table))
+        inside = list(structure(table))
         heads = [str(tag.get("/ID", "")) for tag in inside if tag.S == "/TH"]
         columns = sum(tag.S == "/TH" for tag in inside if tag.P.P.S == "/THead")
         page = pages.index(table.Pg.objgen)
@@ -159,6 +160,8 @@ def _references(tag: pikepdf.Dictionary) -> Iterator[pikepdf.Dictionary]:
 def _led_out(address: str, folder: Path | None) -> Iterator[str]:
     """Say what is wrong with a link to another file of the release."""
     path = address.partition("#")[0]
+    if address.startswith("mailto:") or address in OUTSIDE:
+        return
     if re.match(r"[a-z]+:|/", address):
         yield f"a link leads out of the release: {address}"
     elif folder is not None and not (folder / path).is_file():
@@ -302,13 +305,9 @@ class Page:
         return cls(file, release, file.read_text(encoding="utf-8"))
 
     @property
-    def kind(self) -> str:
-        """Such as report, audit or bulletin."""
-        return "notice" if self.file.stem == "report" and self._is_notice else self.file.stem
-
-    @property
-    def _is_notice(self) -> bool:
-        return bool(self.record) and self.record.get("status", "reported") != "reported"
+    def name(self) -> str:
+        """Where in its release it lies."""
+        return str(self.file.relative_to(self.release))
 
     @functools.cached_property
     def _read(self) -> _Reader:
@@ -410,7 +409,7 @@ def _requests(page: Page) -> Iterator[str]:
 
 
 def link_findings(page: Page) -> list[str]:
-    """Return links that lead nowhere or out of the release, and ids given twice."""
+    """Return links that lead nowhere or out of the releases, and ids given twice."""
     return [
         *(f"the id {name} is given {count} times" for name, count in page.ids.items() if count > 1),
         *_pointers(page),
@@ -438,10 +437,16 @@ def _links(page: Page) -> Iterator[str]:
             continue
         if re.match(r"[a-z]+:|/", address) or not address:
             yield f"a link leads out of the release: {words} ({address})"
-        elif not target.is_file() or not target.is_relative_to(page.release.resolve()):
+        elif not target.is_file() or not _is_published(target, page.release.parent):
             yield f"a link leads to a file that is not there: {words} ({address})"
         elif anchor and anchor not in (page.ids if not path else ids_of(target)):
             yield f"a link leads to a place that is not there: {words} ({address})"
+
+
+def _is_published(file: Path, outputs: Path) -> bool:
+    """Whether a file lies in this or another release."""
+    outside = not file.is_relative_to(outputs.resolve())
+    return not outside and not file.relative_to(outputs.resolve()).parts[0].startswith(".")
 
 
 @functools.cache
@@ -466,14 +471,14 @@ def unreached(release: Path) -> list[str]:
 # Numbers
 
 FIXED = (
-    r"95% confidence intervals?",
+    r"95% (confidence|prediction) intervals?",
     r"\b100 (typical |similar )?(people|men|women|reoffenders)\b",
     r"\b(People|Men|Women) out of 100\b",
     r"\b1:1 match\b",
     r"\bbest near 1\b",
     r"\bYear of index date: (19|20)\d\d\b",
 )
-NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 CODE = ("pre", "code")
 BANDS = (*AGE_BANDS, *SENTENCE_BANDS)
 
@@ -484,7 +489,8 @@ def numeral_findings(page: Page) -> list[str]:
     A number on a page stands in the text of a figure, which must be the register's, or in wording
     that is fixed: marked so, a phrase of `FIXED`, a name of the request, a band of a code list, or
     the scale of a drawing. A number where nothing can be marked, such as a title or a description
-    of a drawing, must be that of a figure or of fixed wording of the page.
+    of a drawing, must be that of a figure or of fixed wording of the page, or of a figure of the
+    cell that made the drawing.
     """
     return [*_marked(page), *_unmarked(page), *_scales(page), *_in_attributes(page)]
 
@@ -577,7 +583,7 @@ def _is_axis(ticks: Sequence[tuple[float, float]]) -> bool:
 
 def _in_attributes(page: Page) -> Iterator[str]:
     marked = (e.text for e in page.root.walk() if _is_marked(e) and e.tag not in ("style", *CODE))
-    known = {number for text in marked for number in NUMBER.findall(text)}
+    known = _numbers(marked)
     for element in page.root.walk():
         told = {name: element.attributes.get(name, "") for name in SPOKEN}
         if element.tag == "title":
@@ -585,10 +591,22 @@ def _in_attributes(page: Page) -> Iterator[str]:
         if element.attributes.get("name") == "description":
             told["content"] = element.attributes["content"]
         for name, text in told.items():
-            for number in NUMBER.findall(page.fixed.sub("", text)):
-                if number not in known:
-                    where = f"{name} of <{element.tag}>"
-                    yield f"a number from nowhere in {where}: {number} in {text[:90]}"
+            left = _numbers([page.fixed.sub("", text)]) - known
+            for number in sorted(left - _numbers(_of_its_cell(page, element) if left else ())):
+                where = f"{name} of <{element.tag}>"
+                yield f"a number from nowhere in {where}: {number} in {text[:90]}"
+
+
+def _numbers(texts: Iterable[str]) -> set[str]:
+    return {number for text in texts for number in NUMBER.findall(text)}
+
+
+def _of_its_cell(page: Page, element: Element) -> Iterator[str]:
+    """Yield the texts of the figures that the cell of this chart put into the register."""
+    chart = next((one for one in element.lineage() if one.tag == "figure"), element)
+    shown = {one.attributes.get("data-figure", "") for one in chart.walk()}
+    cells = {page.register[name]["cell"] for name in shown if name in page.register}
+    yield from (figure["text"] for figure in page.register.values() if figure["cell"] in cells)
 
 
 # Charts
@@ -848,9 +866,9 @@ def browser_findings(browser: Browser, address: str, width: int) -> list[str]:
 def _skipped(browser: Browser) -> list[str]:
     """Press Tab and Enter: the first link shows itself and leads into the content."""
     browser.press("Tab")
-    seen = browser.evaluate("looking.seen(document.activeElement)")
+    if not browser.evaluate("looking.skips(document.activeElement)"):
+        return ["the link to the content does not show itself"]
     browser.press("Enter")
     browser.press("Tab")
-    inside = browser.evaluate("looking.inMain()")
-    return [*([] if seen else ["the link to the content does not show itself"]),
-            *([] if inside else ["the link to the content does not lead there"])]  # fmt: skip
+    reached = browser.evaluate("looking.inContent(document.activeElement)")
+    return [] if reached else ["the link to the content does not lead there"]

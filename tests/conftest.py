@@ -1,4 +1,4 @@
-"""What the tests share: synthetic data, made once a session."""
+"""What the tests share: synthetic data and the releases made of them, once a session."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from months import MONTHS, folders, jdl
 
 from jdl.synthetic import synthesise
 
@@ -35,3 +36,18 @@ def small_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("synthetic-small") / "out"
     synthesise(out, offenders=20_000)
     return out
+
+
+@pytest.fixture(scope="session")
+def outputs(synthetic_out: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the outputs folder after the three months were released, one after the other.
+
+    JDL_TEST_OUTPUTS names one made earlier, to save time while developing.
+    """
+    if made := os.environ.get("JDL_TEST_OUTPUTS"):
+        return Path(made)
+    folder = tmp_path_factory.mktemp("outputs")
+    for month in MONTHS:
+        done = jdl("release", month, *folders(synthetic_out, folder))
+        assert done.returncode == 0, done.stdout + done.stderr
+    return folder

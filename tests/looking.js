@@ -133,9 +133,10 @@ window.looking = (() => {
     ];
   };
 
-  const seen = (element) => element !== document.body && shown(element) && box(element).left >= 0 && box(element).top >= 0;
-  const inMain = () => location.hash === "#main" && document.activeElement.closest("main, footer") !== null;
+  /* The link to the content, seen while it has the focus; and where it leads. */
+  const skips = (element) => element.getAttribute("href") === "#main" && shown(element) && box(element).left >= 0 && box(element).top >= 0;
+  const inContent = (element) => location.hash === "#main" && element.closest("main, footer") !== null;
 
-  return { seen, inMain, unfold, reflow, spacing, regions, focus, order, drawings, axed };
+  return { skips, inContent, unfold, reflow, spacing, regions, focus, order, drawings, axed };
 })();
 0;

@@ -4,16 +4,14 @@ import hashlib
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from months import MONTHS, folders, jdl
 
 from jdl import sentence
 
-MONTHS = ("2014-01", "2014-02", "2014-03")
 REPORT_FILES = {
     "report.html", "report.pdf", "annex.ods", "audit.html", "data_quality.html", "notebook.ipynb",
     "figures.json", "result.json",
@@ -29,32 +27,6 @@ CONCLUSIONS = {
     "family-matters-pooled": "inconclusive",
 }
 STOPPED = {"small-steps": "60", "open-door": "signed off", "north-star": "withdrawn"}
-
-
-def _jdl(*arguments):
-    return subprocess.run(
-        [Path(sys.executable).with_name("jdl"), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=1500,
-    )
-
-
-def _folders(synthetic_out, outputs):
-    return [
-        "--data", synthetic_out, "--requests", synthetic_out / "requests", "--outputs", outputs,
-    ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def outputs(synthetic_out, tmp_path_factory):
-    """The outputs folder after the three months were released, one after the other."""
-    folder = tmp_path_factory.mktemp("outputs")
-    for month in MONTHS:
-        done = _jdl("release", month, *_folders(synthetic_out, folder))
-        assert done.returncode == 0, done.stdout + done.stderr
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +181,7 @@ def changed(synthetic_out, tmp_path):
 
 
 def _run(request_id, synthetic_out, requests, tmp_path):
-    done = _jdl(
+    done = jdl(
         "run", request_id, "--data", synthetic_out, "--requests", requests, "--outputs", tmp_path
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -295,7 +267,7 @@ def test_the_same_inputs_give_the_same_bytes(outputs, synthetic_out, tmp_path):
     earlier = Path("2014-01", "bulletin", "results.csv")
     (tmp_path / earlier).parent.mkdir(parents=True)
     shutil.copy(outputs / earlier, tmp_path / earlier)
-    done = _jdl("run", "family-matters-pooled", *_folders(synthetic_out, tmp_path), "--jobs", 1)
+    done = jdl("run", "family-matters-pooled", *folders(synthetic_out, tmp_path), "--jobs", 1)
     assert done.returncode == 0, done.stdout + done.stderr
     again = tmp_path / ".work" / "2014-03" / "family-matters-pooled"
     published = outputs / "2014-03" / "reports" / "family-matters-pooled"
@@ -305,7 +277,7 @@ def test_the_same_inputs_give_the_same_bytes(outputs, synthetic_out, tmp_path):
 
 def test_a_second_release_leaves_the_first_alone(outputs, synthetic_out):
     before = (outputs / "2014-03" / "manifest.json").stat().st_mtime_ns
-    done = _jdl("release", "2014-03", *_folders(synthetic_out, outputs))
+    done = jdl("release", "2014-03", *folders(synthetic_out, outputs))
     assert done.returncode == 0
     assert "already there" in done.stdout
     assert (outputs / "2014-03" / "manifest.json").stat().st_mtime_ns == before
