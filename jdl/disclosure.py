@@ -758,6 +758,63 @@ def _tens(many: int, rules: Rules) -> Bounds:
     return Bounds(near, near)
 
 
+BANDS = (
+    *(0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
+    *(0.8, 0.9, 0.95, 0.98, 0.99),
+)
+"""Where bands of the score may end; fixed, so that an end is nobody's score."""
+
+
+def clear_overlap(matched: Matched, rules: Rules = RULES) -> pd.DataFrame:
+    """Tell how far the scores of the two groups overlap, before matching and after it.
+
+    Parameters
+    ----------
+    matched : Matched
+        With `score` and `weight`.
+    rules : Rules
+
+    Returns
+    -------
+    DataFrame
+        A row a band of the score: low, high, and the shares of the treatment group, of all
+        candidates (before) and of the weighted comparison group (after), to the nearest hundredth.
+        Neighbouring bands are one until each of the three has enough people in it; the first and
+        the last have no outer end. No row where a single band would be left.
+    """
+    scored = matched.frame.dropna(subset=["score"])
+    treated = scored[matched.specification.treated].astype(bool)
+    kept = scored["weight"] > 0
+    groups = {
+        "treatment": scored.loc[treated & kept],
+        "before": scored.loc[~treated],
+        "after": scored.loc[~treated & kept],
+    }
+    ends = _bands([group["score"] for group in groups.values()], rules)
+    if len(ends) < 3:
+        return pd.DataFrame(columns=["low", "high", *groups], dtype=float)
+    told = {"low": [math.nan, *ends[1:-1]], "high": [*ends[1:-1], math.nan]}
+    for name, group in groups.items():
+        weight = group["weight"] if name == "after" else pd.Series(1.0, group.index)
+        band = pd.cut(group["score"], ends, right=False, labels=False)
+        told[name] = list((weight.groupby(band).sum() / weight.sum()).round(2))
+    return pd.DataFrame(told)
+
+
+def _bands(scores: Sequence[pd.Series[float]], rules: Rules) -> list[float]:
+    """Return the ends of bands in which every group has enough people."""
+    ends = [-math.inf]
+    for end in (*BANDS, math.inf):
+        if all(_in_band(score, ends[-1], end) >= rules.cell for score in scores):
+            ends.append(end)
+    ends[-1] = math.inf
+    return ends
+
+
+def _in_band(score: pd.Series[float], low: float, high: float) -> int:
+    return int(score.between(low, high, inclusive="left").sum())
+
+
 def clear_participation(
     people: pd.DataFrame,
     analysed: Iterable[Any],

@@ -856,3 +856,55 @@ def test_new_people_are_withheld_beside_a_report_whose_figures_are_not_held():
     told = disclosure.clear_looks(results, earlier)
     assert told["new-people"].effects["rate"].conclusion == "suppressed"
     assert disclosure.clear_looks(results, [])["new-people"] == results["new-people"]
+
+
+# --- The overlap of the scores --------------------------------------------------------------------
+
+
+def scored(treated, others, weights=None):
+    """A match of people with these scores."""
+    ours = pd.DataFrame({"score": treated, "weight": 1.0, "treated": True})
+    theirs = pd.DataFrame({"score": others, "weight": weights or 1.0, "treated": False})
+    frame = pd.concat([ours, theirs], ignore_index=True)
+    return SimpleNamespace(frame=frame, specification=SimpleNamespace(treated="treated"))
+
+
+def test_overlap_is_told_in_fixed_bands_whose_outer_ends_are_open():
+    others = [0.001] * 60 + [0.03] * 40 + [0.3] * 20
+    weights = [0.0] * 30 + [0.1] * 30 + [1.0] * 40 + [3.0] * 20
+    told = disclosure.clear_overlap(
+        scored([0.0015] * 10 + [0.03] * 30 + [0.4] * 60, others, weights)
+    )
+    assert told["low"].dropna().tolist() == [0.002, 0.05]
+    assert told["high"].dropna().tolist() == [0.002, 0.05]
+    assert told["treatment"].tolist() == [0.1, 0.3, 0.6]
+    assert told["before"].tolist() == [0.5, 0.33, 0.17]
+    assert told["after"].tolist() == [0.03, 0.39, 0.58]
+
+
+@settings(deadline=None, derandomize=True)
+@given(
+    st.lists(st.floats(0, 1), min_size=0, max_size=80),
+    st.lists(st.floats(0, 1), min_size=0, max_size=200),
+)
+def test_no_band_of_the_overlap_holds_few_people(treated, others):
+    matched = scored(treated, others)
+    told = disclosure.clear_overlap(matched)
+    assert len(told) != 1
+    if told.empty:
+        return
+    assert set(told["high"].dropna()) <= set(disclosure.BANDS)
+    assert told["high"].tolist()[:-1] == told["low"].tolist()[1:]
+    assert told[["low", "high"]].isna().sum().tolist() == [1, 1]
+    for row in told.fillna({"low": -1, "high": 2}).itertuples():
+        for scores in (treated, others):
+            assert sum(row.low <= score < row.high for score in scores) >= disclosure.RULES.cell
+    shares = told[["treatment", "before", "after"]]
+    assert (100 * shares % 1).round(9).isin([0, 1]).all(axis=None)
+
+
+def test_people_without_a_score_or_a_match_tell_nothing_of_the_overlap():
+    matched = scored([0.01] * 20 + [0.3] * 20 + [None] * 9, [0.01] * 20 + [0.3] * 20)
+    assert disclosure.clear_overlap(matched)["treatment"].tolist() == [0.5, 0.5]
+    matched.frame.loc[:19, "weight"] = 0.0
+    assert disclosure.clear_overlap(matched).empty
