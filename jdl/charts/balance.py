@@ -114,7 +114,7 @@ def _drawn_balance(drawn: pd.DataFrame, labels: Mapping[str, str], base: str) ->
     beyond = "; larger ones are drawn at the edge" if high > scale.high else ""
     label = f"Standardised difference, per cent{beyond}"
     bottom = 62.0 + sum(LINE * len(lines) + 20 for lines in names)
-    canvas = Canvas(bottom + below(label), COLUMN)
+    canvas = Canvas(bottom + below(label))
     _bands_key(canvas, base)
     legend(
         canvas,

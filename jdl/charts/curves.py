@@ -98,7 +98,7 @@ def _drawn_survival(
 ) -> str:
     label = "Day of the follow-up year"
     top, bottom = 30.0, 240.0
-    canvas = Canvas(bottom + below(label), COLUMN)
+    canvas = Canvas(bottom + below(label))
     across, upward = Scale(0, 365, 44, COLUMN - _ENDS - 6), Scale(0, 1, bottom, top)
     for tick in (0, 0.25, 0.5, 0.75, 1):
         canvas.line([across.left, across.right], [upward(tick)] * 2, PALE)

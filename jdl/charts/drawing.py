@@ -23,7 +23,6 @@ from matplotlib.textpath import text_to_path
 
 from jdl.figures import Figure, Part, Sentence
 
-WIDTH = 480
 COLUMN = 336
 """The width of a drawing that is legible without scrolling where a window is 320 pixels wide."""
 TEXT = 13
@@ -50,9 +49,8 @@ class Canvas:
     height, width : float
     """
 
-    def __init__(self, height: float, width: float = WIDTH) -> None:
+    def __init__(self, height: float, width: float = COLUMN) -> None:
         self.width = width
-        self.size = 12 if width == WIDTH else TEXT
         self._drawing = Drawing(figsize=(width / 72, height / 72), dpi=72)
         FigureCanvasSVG(self._drawing)
         self._axes = self._drawing.add_axes((0, 0, 1, 1))
@@ -66,12 +64,11 @@ class Canvas:
         x: float,
         y: float,
         *parts: Part,
-        size: float | None = None,
+        size: float = TEXT,
         bold: bool = False,
         align: str = "left",
     ) -> None:
         """Write one line, its baseline at y; each figure in it carries its name in the register."""
-        size = size or self.size
         words = Sentence(parts).text
         wide = width_of(words, size, bold)
         left = x - {"left": 0.0, "center": wide / 2, "right": wide}[align]
@@ -326,15 +323,14 @@ def steps(high: float, most: int = 6) -> list[float]:
 
 def axis(canvas: Canvas, scale: Scale, ticks: Sequence[float], y: float, label: str) -> None:
     """Write the scale below a plot; its grid is drawn first, by `grid`."""
-    size = canvas.size if canvas.width == COLUMN else 11
     for tick in ticks:
         words = f"{tick:,g}"
-        half = width_of(words, size) / 2
+        half = width_of(words, TEXT) / 2
         x = min(max(scale(tick), half), canvas.width - half)
-        canvas.text(x, y + 16, words, size=size, align="center")
-    for place, line in enumerate(wrapped(label, canvas.width - 4, size)):
-        left = min(scale.left, canvas.width - width_of(line, size) - 2)
-        canvas.text(max(left, 0), y + 34 + LINE * place, line, size=size)
+        canvas.text(x, y + 16, words, align="center")
+    for place, line in enumerate(wrapped(label, canvas.width - 4, TEXT)):
+        left = min(scale.left, canvas.width - width_of(line, TEXT) - 2)
+        canvas.text(max(left, 0), y + 34 + LINE * place, line)
 
 
 def below(label: str) -> float:
@@ -357,14 +353,13 @@ def legend(
     size: float = 8,
 ) -> None:
     """Write a mark and its name, one after the other, on as many lines as that takes."""
-    text = canvas.size if canvas.width == COLUMN else 11
     start = x
     for shape, colour, hollow, label in entries:
-        if x > start and x + 16 + width_of(label, text) > canvas.width:
+        if x > start and x + 16 + width_of(label, TEXT) > canvas.width:
             x, y = start, y + LINE
         canvas.marks([x + 6], [y - 4], shape, colour, hollow=hollow, size=size)
-        canvas.text(x + 16, y, label, size=text)
-        x += 16 + width_of(label, text) + 16
+        canvas.text(x + 16, y, label)
+        x += 16 + width_of(label, TEXT) + 16
 
 
 GROUPS = (("treatment", "Treatment group", BLUE), ("comparison", "Comparison group", ORANGE))
@@ -377,6 +372,6 @@ def value_of(figure: Figure) -> float:
 
 def withheld(name: str) -> str:
     """Return a drawing that says a result is withheld."""
-    canvas = Canvas(40, COLUMN)
+    canvas = Canvas(40)
     canvas.text(0, 24, "[c] This result is withheld.")
     return canvas.svg(name)

@@ -76,7 +76,7 @@ _BARS, _LEAVING = 168, 232
 
 def _drawn_funnel(base: str, rows: Sequence[Mapping[Any, Any]], start: int) -> str:
     labels = [wrapped(capital(str(row["reason"])), COLUMN, TEXT) for row in rows]
-    canvas = Canvas(sum(LINE * len(lines) + 30 for lines in labels) + 20, COLUMN)
+    canvas = Canvas(sum(LINE * len(lines) + 30 for lines in labels) + 20)
     scale = Scale(0, max(start, 1), 0, _BARS)
     canvas.text(_LEAVING, 14, "Leaving", align="right")
     canvas.text(COLUMN, 14, "Remaining", align="right")

@@ -278,7 +278,7 @@ def _drawn_groups(
     interval: str,
 ) -> str:
     top, bottom = 22.0, 22.0 + 2 * _ROW - 10
-    canvas = Canvas(bottom + below(told.axis), COLUMN)
+    canvas = Canvas(bottom + below(told.axis))
     scale = Scale(ticks[0], ticks[-1], 0, COLUMN)
     _key(canvas, interval)
     for name, label, colour in GROUPS:
@@ -356,12 +356,12 @@ def hundred_chart(effects: Mapping[str, Effect], *, words: Words, source: str) -
     shown = {name: _group_figures(effect, name, told) for name, _, _ in GROUPS}
     subtitle = f"Of 100 typical {words.people} in each group, those who reoffended within one year"
     table = Table(
-        "hundred-chart-data",
+        "summary-chart-data",
         subtitle,
         ("Group", f"{capital(words.people)} out of 100 who reoffended"),
         tuple((label, shown[name][0]) for name, label, _ in GROUPS),
     )
-    title, svg = _title(effect, told), withheld("hundred-chart")
+    title, svg = _title(effect, told), withheld("summary-chart")
     alt = Sentence.of("No picture is drawn, because the result is withheld.")
     if is_reported(effect):
         svg = _drawn_hundred(shown)
@@ -372,12 +372,12 @@ def hundred_chart(effects: Mapping[str, Effect], *, words: Words, source: str) -
             shown["comparison"][0],
             " of 100 in the comparison group.",
         )
-    return Chart("hundred-chart", title, subtitle, alt, svg, source, table)
+    return Chart("summary-chart", title, subtitle, alt, svg, source, table)
 
 
 def _drawn_hundred(shown: Mapping[str, Sequence[Figure]]) -> str:
     bottom = 46.0 + _DOWN * _TENS
-    canvas = Canvas(bottom + 30, COLUMN)
+    canvas = Canvas(bottom + 30)
     right = COLUMN - _ACROSS * _TENS + 2
     for left, (name, label, _) in zip((0, right), GROUPS, strict=True):
         canvas.text(left, 13, label, bold=True)
@@ -391,7 +391,7 @@ def _drawn_hundred(shown: Mapping[str, Sequence[Figure]]) -> str:
     for left, filled, label in ((0, True, "Reoffended"), (right, False, "Did not reoffend")):
         _people(canvas, [(left, bottom + 8, 1)], filled=filled)
         canvas.text(left + 20, bottom + 22, label)
-    return canvas.svg("hundred-chart")
+    return canvas.svg("summary-chart")
 
 
 def _people(canvas: Canvas, rows: Iterable[tuple[float, float, int]], *, filled: bool) -> None:

@@ -145,7 +145,7 @@ def _drawn_weights(rows: Sequence[_Weight]) -> str:
         place for place, row in enumerate(rows) if row.field != rows[place - 1].field or not place
     ]
     bottom = 26 + 26 * len(firsts) + sum(LINE * len(line) + 4 for line in lines)
-    canvas = Canvas(bottom + below(_BITS), COLUMN)
+    canvas = Canvas(bottom + below(_BITS))
     scale = _scale_of_bits([value_of(row.weight) for row in rows])
     ticks = _ticks_of_bits(scale)
     grid(canvas, scale, ticks, 22, bottom)
@@ -174,8 +174,8 @@ def _ticks_of_bits(scale: Scale) -> list[float]:
 
 
 def _sides_of_nought(canvas: Canvas, scale: Scale) -> None:
-    canvas.text(scale(0) - 6, 14, "Speaks against", align="right")
     right = min(scale(0) + 6, COLUMN - width_of("Speaks for", TEXT))
+    canvas.text(right - 12, 14, "Speaks against", align="right")
     canvas.text(right, 14, "Speaks for")
 
 
@@ -309,7 +309,7 @@ def _drawn_waterfall(rows: Sequence[_Evidence], told: Figure) -> str:
     heights = [22 + LINE * len(words) for words in lines]
     bottom = 26 + sum(heights)
     label = "Evidence added up, bits"
-    canvas = Canvas(bottom + below(label) + 28 + LINE, COLUMN)
+    canvas = Canvas(bottom + below(label) + 28 + LINE)
     scale = _scale_of_bits([row.end for row in rows])
     ticks = _ticks_of_bits(scale)
     grid(canvas, scale, ticks, 22, bottom)

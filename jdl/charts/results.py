@@ -104,7 +104,7 @@ _SIZES = (10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_00
 def _drawn_results(drawn: pd.DataFrame) -> str:
     label = "Difference in the reoffending rate, percentage points"
     top, bottom = 98.0, 420.0
-    canvas = Canvas(bottom + 24 + 2 * LINE, COLUMN)
+    canvas = Canvas(bottom + 24 + 2 * LINE)
     if drawn.empty:
         canvas.text(0, top, "No result can be drawn yet.")
         return canvas.svg("results-chart")
@@ -238,7 +238,7 @@ def _drawn_counts(counts: pd.DataFrame, column: str, name: str) -> str:
     ]
     top = 8.0 + LINE * len(_KEY)
     bottom = top + sum(row.height for row in rows)
-    canvas = Canvas(bottom + below("Number of analyses"), COLUMN)
+    canvas = Canvas(bottom + below("Number of analyses"))
     for line, entries in enumerate(_KEY):
         x = 0.0
         for which in entries:
