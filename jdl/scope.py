@@ -231,7 +231,7 @@ def look_statement(
         return Sentences(())
     return Sentences(
         (
-            _number_of_look(len(earlier)),
+            _number_of_look(len(earlier), words),
             _new_people(new, words),
             Sentence.of(
                 f"With the {words.people} of the earlier requests pooled, nobody counted twice, ",
@@ -249,7 +249,7 @@ def look_statement(
 _ORDINALS = ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
 
-def _number_of_look(earlier: int) -> Sentence:
+def _number_of_look(earlier: int, words: Words) -> Sentence:
     many = spelled("looks.earlier", earlier, "requests")
     ordinal: Figure = counted("looks.number", earlier + 1, "looks")
     if earlier <= len(_ORDINALS):
@@ -259,7 +259,7 @@ def _number_of_look(earlier: int) -> Sentence:
         parts = ("This is analysis number ", ordinal, " of this programme")
     return Sentence.of(
         *parts,
-        ": it includes the people of ",
+        f": it includes the {words.people} of ",
         many,
         f" earlier {plural(many, 'request', 'requests')}.",
     )

@@ -100,14 +100,13 @@ def _question(
 def _covered(first: Effect, words: Words, submitted: int) -> tuple[Part, ...]:
     """Tell how many of those whose details were sent are followed."""
     n = replace(group_size(first, "treatment"), id=f"{slug(first.analysis)}.treatment_n")
-    left = not_analysed(first, submitted)
-    end = f" {words.people} whose details were sent, each followed for one year."
+    sent = counted("request.submitted", submitted)
+    end = " whose details were sent, each followed for one year."
     if n.suppressed:
-        lead = f"It covers some of the {words.people} whose details were sent, each followed for "
-        return (f"{lead}one year.",)
-    if left.value == 0:
-        return ("It covers all ", n, end)
-    return ("It covers ", n, " of the ", counted("request.submitted", submitted), end)
+        return (f"It covers some of the {words.people}{end}",)
+    if not_analysed(first, submitted).value == 0:
+        return ("It covers all ", n, f" {words.count(n)}{end}")
+    return ("It covers ", n, " of the ", sent, f" {words.count(sent)}{end}")
 
 
 # --- What was found ------------------------------------------------------------------------------

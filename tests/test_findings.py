@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jdl import bulletin, findings, tables
@@ -21,7 +20,6 @@ from jdl.request import Correction
 from jdl.sensitivity import NO_HEADLINE, TOO_FEW, Choice
 from jdl.upload import Note
 from jdl.wording import (
-    ALLOWED_DIGITS,
     Words,
     bound,
     counted,
@@ -37,7 +35,6 @@ PEOPLE = Words()
 PROGRAMME = "Harbour Mentoring"
 HEADLINE = ("rate", "frequency", "days_to_first")
 MEANS = {"rate": 0.45, "frequency": 1.43, "days_to_first": 148.0}
-CAUSAL = re.compile(r"\b(caused?|because of|led to|thanks to|proves?|worked|experienced)\b")
 CLAIMS = re.compile(
     r"reoffended (less|more)|is a statistically significant|(?<!not a )lower by|fewer"
 )
@@ -1628,7 +1625,7 @@ def test_direction_refuses_a_conclusion_against_its_interval():
             direction(wrong)
 
 
-# --- Properties -----------------------------------------------------------------------------------
+# --- Results for tests of properties: test_grammar, test_tables, test_charts ----------------------
 
 widths = {"rate": 1.0, "frequency": 30.0, "days_to_first": 365.0}
 
@@ -1655,96 +1652,3 @@ def any_effect(draw, measure):
 
 
 any_words = st.sampled_from([Words.of(sex) for sex in ("all", "male", "female")])
-
-
-def every_sentence(effects, words):
-    choices = {"words": words, "programme": PROGRAMME}
-    published = [
-        findings.overall_result(effects, **choices),
-        findings.can_say(effects, **choices),
-        findings.cannot_say(effects, **choices),
-        findings.estimates_lead(words),
-        findings.estimates(effects, words=words),
-        findings.numbers_needed(effects, words=words),
-        findings.significant_results(effects.values(), labels={"headline": "National"}),
-    ]
-    return [sentence for one in published for sentence in sentences_of(one)]
-
-
-@settings(deadline=None, derandomize=True, max_examples=60)
-@given(effects_by_measure(), any_words)
-def test_no_sentence_doubles_a_word_prints_minus_nought_or_a_stray_number(effects, words):
-    for sentence in every_sentence(effects, words):
-        assert not re.search(r"\b(\w+) \1\b", re.sub(r"\d[\d,.]*", "#", sentence.text))
-        assert not re.search(r"-0(\.0*)?(?![\d.])", sentence.text)
-        assert "  " not in sentence.text
-        outside = words_outside_figures(sentence)
-        for allowed in ALLOWED_DIGITS:
-            outside = outside.replace(allowed, "")
-        assert not re.search(r"\d", outside)
-
-
-@settings(deadline=None, derandomize=True, max_examples=60)
-@given(effects_by_measure(), any_words)
-def test_no_sentence_claims_a_cause_or_calls_people_otherwise(effects, words):
-    for sentence in every_sentence(effects, words):
-        assert not CAUSAL.search(sentence.text)
-        if words.people == "women":
-            assert "people" not in sentence.text.replace("people were counted", "")
-            assert not re.search(r"\bmen\b", sentence.text)
-
-
-@settings(deadline=None, derandomize=True, max_examples=60)
-@given(effects_by_measure(), any_words)
-def test_no_direction_contradicts_its_interval(effects, words):
-    told = findings.estimates(effects, words=words).items[: len(effects)]
-    for one, sentence in zip(effects.values(), told, strict=True):
-        low, high = one.ci_low, one.ci_high
-        lower = "shorter by" if one.measure == "days_to_first" else "lower by"
-        higher = "longer by" if one.measure == "days_to_first" else "higher by"
-        has_range = low is not None and one.reason is None
-        assert (lower in sentence.text) == (has_range and low < 0)
-        assert (higher in sentence.text) == (has_range and high > 0)
-        assert ("is a statistically significant" in sentence.text) == one.significant
-
-
-@settings(deadline=None, derandomize=True, max_examples=60)
-@given(st.sampled_from(HEADLINE), any_words)
-def test_no_claim_is_made_for_a_withheld_figure(measure, words):
-    for sentence in every_sentence({measure: suppressed(measure)}, words):
-        assert not CLAIMS.search(sentence.text.replace("fewer than 30", ""))
-        values = [figure.value for figure in sentence.figures()]
-        assert all(value in (41, None, "30") for value in values)
-
-
-@settings(deadline=None, derandomize=True, max_examples=60)
-@given(effects_by_measure(), any_words)
-def test_one_name_has_one_text_and_value(effects, words):
-    seen = {}
-    for sentence in every_sentence(effects, words):
-        for figure in sentence.figures():
-            assert seen.setdefault(figure.id, figure) == figure
-
-
-@settings(deadline=None, derandomize=True, max_examples=60)
-@given(effects_by_measure(), any_words)
-def test_printed_numbers_round_their_values(effects, words):
-    for sentence in every_sentence(effects, words):
-        for figure in sentence.figures():
-            printed = figure.text.replace(",", "")
-            if isinstance(figure.value, str) or not re.fullmatch(r"-?\d+(\.\d+)?", printed):
-                continue
-            decimals = len(printed.partition(".")[2])
-            slack = 0.5 * 10**-decimals * (1 + 1e-9) + 1e-12
-            assert abs(float(printed) - figure.value) <= slack
-
-
-@settings(deadline=None, derandomize=True, max_examples=60)
-@given(st.tuples(*[st.integers(0, 90)] * 5))
-def test_main_findings_add_up_and_read_well(parts):
-    names = ("published", "ready", "not_processed", "withdrawn", "remaining")
-    counts = dict(zip(names, parts, strict=True)) | {"received": sum(parts)}
-    for item in bulletin.main_findings(counts).items:
-        assert not re.search(r"\b(\w+) \1\b", item.text)
-        assert not re.search(r"\b(one|1) (requests|reports|are)\b", item.text)
-        assert not re.search(r"\d", words_outside_figures(item))

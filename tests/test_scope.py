@@ -113,7 +113,7 @@ def looks(*earlier, new=None, pooled=None, words=MEN):
 
 def test_the_second_look():
     assert looks(CLINK, new=effect("rate", -0.1, 0.02, analysis="new-people", n=169)) == [
-        "This is the second analysis of this programme: it includes the people of one earlier "
+        "This is the second analysis of this programme: it includes the men of one earlier "
         "request.",
         "For the new men alone, the result on the one-year proven reoffending rate is "
         "inconclusive: a difference of -10 to 2 percentage points (95% confidence interval), for "
@@ -156,7 +156,6 @@ def test_looks_without_results():
 
 def test_a_look_beyond_the_tenth_is_counted_in_figures():
     assert looks(*[CLINK | {"programme": "A"}] * 10)[0] == (
-        "This is analysis number 11 of this programme: it includes the people of ten earlier "
-        "requests."
+        "This is analysis number 11 of this programme: it includes the men of ten earlier requests."
     )
     assert looks(*[CLINK] * 9)[0].startswith("This is the tenth analysis")
