@@ -207,7 +207,7 @@ class Document:
         tables = [item.content for item in self._items() if item.content["kind"] == "table"]
         seen = [table["rows"] for table in tables]
         for item in self._items():
-            if item.content["kind"] == "chart" and item.content["table"]["rows"] not in seen:
+            if item.content["kind"] == "chart" and not _stand_in(item.content["table"], seen):
                 tables.append(item.content["table"])
         return tuple(self._sheet(table) for table in tables)
 
@@ -261,6 +261,11 @@ class Document:
             return self._sentence(content).text
         figure = self._figures[content["figure"]]
         return number(figure["value"], figure["text"], figure["unit"])
+
+
+def _stand_in(table: Mapping[str, Any], others: Sequence[Sequence[Any]]) -> bool:
+    """Whether every row of a table stands in one other table."""
+    return any(all(row in rows for row in table["rows"]) for rows in others)
 
 
 def _is_interval(cell: Any) -> bool:

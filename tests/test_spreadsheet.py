@@ -310,16 +310,17 @@ def _language(book: Workbook) -> Findings:
 
 def _numbers_are_numbers(book: Workbook) -> Findings:
     styles = _styles(book)
+    kind = named("office:value-type")
     for name in book.names[2:]:
-        for row in book.cells(name)[book.place(name)[0] :]:
-            for cell in row[1:]:
-                text, kind = "".join(cell.itertext()), cell.attrib[named("office:value-type")]
-                if kind == "string" and re.fullmatch(r"-?\d[\d,.]*%?", text):
-                    yield f"{name}: {text} is kept as text"
-                if kind != "string":
-                    style = styles[cell.attrib[named("table:style-name")]]
-                    if named("style:data-style-name") not in style.attrib:
-                        yield f"{name}: {text} has no number format"
+        for column in list(zip(*book.cells(name)[book.place(name)[0] :], strict=True))[1:]:
+            numbers = [cell for cell in column if cell.attrib[kind] != "string"]
+            texts = ["".join(cell.itertext()) for cell in column if cell not in numbers]
+            if numbers and any(re.fullmatch(r"-?\d[\d,.]*%?", text) for text in texts):
+                yield f"{name}: some numbers of a column are kept as text"
+            for cell in numbers:
+                style = styles[cell.attrib[named("table:style-name")]]
+                if named("style:data-style-name") not in style.attrib:
+                    yield f"{name}: a number has no format"
 
 
 UNITS = re.compile(
