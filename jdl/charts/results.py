@@ -76,7 +76,7 @@ def results_chart(every: pd.DataFrame, *, source: str) -> Chart:
             f" {plural(total, 'result', 'results')} {plural(shown['inconclusive'], 'is', 'are')} "
             "inconclusive",
         ),
-        f"Effect on the one-year proven reoffending rate ({confidence()}), by size of the "
+        f"Effect on the one-year proven re-offending rate ({confidence()}), by size of the "
         "treatment group",
         alt,
         _drawn_results(drawn),
@@ -102,7 +102,7 @@ _SIZES = (10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_00
 
 
 def _drawn_results(drawn: pd.DataFrame) -> str:
-    label = "Difference in the reoffending rate, percentage points"
+    label = "Difference in the re-offending rate, percentage points"
     top, bottom = 98.0, 420.0
     canvas = Canvas(bottom + 24 + 2 * LINE)
     if drawn.empty:
@@ -122,8 +122,8 @@ def _drawn_results(drawn: pd.DataFrame) -> str:
     canvas.line([across(0)] * 2, [top, bottom], INK)
     legend(canvas, list(_MARKS.values()), 0, 14, size=6)
     canvas.text(0, 66, "People in the treatment group")
-    canvas.text(across(0) - 6, 88, "Fewer reoffended", align="right")
-    canvas.text(across(0) + 6, 88, "More reoffended")
+    canvas.text(across(0) - 6, 88, "Fewer re-offended", align="right")
+    canvas.text(across(0) + 6, 88, "More re-offended")
     for name in ("inconclusive", "reduction", "increase"):
         _points(canvas, drawn.loc[drawn["rate_result"] == name], name, across, upward)
     ends = "; longer intervals are cut off" if longest > reach else ", with intervals"
@@ -197,7 +197,7 @@ def _by_chart(every: pd.DataFrame, column: str, name: str, table: Table, source:
     return Chart(
         name,
         _mostly(counts, column, kind),
-        f"Number of analyses by effect on the one-year proven reoffending rate and {kind}",
+        f"Number of analyses by effect on the one-year proven re-offending rate and {kind}",
         Sentence(tuple(alt)),
         _drawn_counts(counts, column, name),
         source,
