@@ -370,7 +370,7 @@ def losses(everyone: pd.DataFrame, frame: pd.DataFrame, *, oasys: bool) -> dict[
     dict of str to int
         By reason.
     """
-    lacking = (everyone["treated"] == 1) & ~everyone["assessed"]
+    lacking = (everyone["treated"] == 1) & ~everyone["assessed"].astype(bool)
     unmatched = (frame["treated"] == 1) & (frame["weight"] == 0)
     return {NO_ASSESSMENT: int(lacking.sum()) if oasys else 0, NO_MATCH: int(unmatched.sum())}
 

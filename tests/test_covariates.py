@@ -411,9 +411,11 @@ def test_no_row_is_made_of_a_penalty_notice_or_a_breach():
     assert counts.tolist() == [1, 1, 0]
 
 
+@pytest.mark.parametrize("kind", [bool, object])
 @pytest.mark.parametrize(("oasys", "unassessed"), [(False, 0), (True, 1)])
-def test_losses_are_those_without_an_assessment_or_a_match(oasys, unassessed):
+def test_losses_are_those_without_an_assessment_or_a_match(oasys, unassessed, kind):
     everyone = pd.DataFrame({"treated": [1, 1, 1, 0], "assessed": [True, True, False, False]})
+    everyone = everyone.astype({"assessed": kind})
     frame = pd.DataFrame({"treated": [1, 1, 0, 0], "weight": [1.0, 0.0, 0.0, 1.0]})
     assert covariates.losses(everyone, frame, oasys=oasys) == {
         sentence.NO_ASSESSMENT: unassessed,
