@@ -748,3 +748,92 @@ def test_wrapping_keeps_every_word_within_its_room():
     lines = charts.wrapped(text, 120, 12)
     assert " ".join(lines) == text
     assert all(width_of(line, 12) <= 120 for line in lines)
+
+
+# --- A hundred people and the overlap -------------------------------------------------------------
+
+
+def people_drawn(chart):
+    """How many people are filled and hollow on either side, counted from the dotted lines."""
+    found = {}
+    for path in root(chart).iter(f"{SVG}path"):
+        if path.get("stroke-linecap") == "round" and path.get("stroke-width") == "6.5":
+            for left, right in re.findall(r"M (\S+) \S+ L (\S+) ", f"{path.get('d')} "):
+                many = round((float(right) - float(left)) / 15.5) + 1
+                key = path.get("stroke") == charts.BLUE, float(left) + 15.5 * many > 170
+                found[key] = found.get(key, 0) + many
+    return found
+
+
+@pytest.mark.parametrize(("rate", "other"), [(0.51, 0.6), (0.0, 1.0), (0.004, 0.996), (0.1, 0.09)])
+def test_a_hundred_people_are_drawn_and_those_who_reoffended_filled(rate, other):
+    effects = headline(around(effect(), rate, rate, rate, (other, other, other)))
+    chart = charts.hundred_chart(effects, words=PEOPLE, source=SOURCE)
+    hold_chart(chart)
+    assert len(chart.svg.encode()) < 8_000
+    ours, theirs = round(100 * rate), round(100 * other)
+    # One of each more: the key below.
+    drawn = people_drawn(chart)
+    assert drawn.get((True, False), 0) == ours + 1
+    assert drawn.get((False, False), 0) == 100 - ours
+    assert drawn.get((True, True), 0) == theirs
+    assert drawn.get((False, True), 0) == 100 - theirs + 1
+    assert f"{ours} of 100 in the treatment group reoffended" in chart.alt.text
+    assert {f"{ours} of 100", f"{theirs} of 100"} <= {box[4] for box in boxes(chart)}
+
+
+def test_a_withheld_rate_draws_nobody():
+    effects = {"rate": suppressed()}
+    chart = charts.hundred_chart(effects, words=PEOPLE, source=SOURCE)
+    hold_chart(chart)
+    assert [box[4] for box in boxes(chart)] == ["[c] This result is withheld."]
+    assert all(figure.suppressed for figure in chart.figures())
+
+
+def overlap(*rows):
+    return pd.DataFrame(rows, columns=["low", "high", "treatment", "before", "after"])
+
+
+OVERLAP = overlap(
+    (math.nan, 0.0005, 0.1, 0.5, 0.11),
+    (0.0005, 0.01, 0.3, 0.33, 0.29),
+    (0.01, 0.5, 0.59, 0.16, 0.59),
+    (0.5, math.nan, 0.01, 0.01, 0.01),
+)
+
+
+def test_overlap_chart_says_how_much_the_groups_share():
+    chart = charts.overlap_chart(OVERLAP, source=SOURCE)
+    hold_chart(chart)
+    assert chart.title.text == "After matching, both groups had similar chances of taking part"
+    assert chart.alt.text == (
+        "Bars by estimated chance of taking part. The band with most of the treatment group "
+        "(1% to 50%) holds 59% of it, 16% of all candidates and 59% of the comparison group. The "
+        "treatment group has 57% of its distribution in common with all candidates, and 99% with "
+        "the comparison group."
+    )
+    assert [row[0].text for row in chart.table.rows] == [
+        "Below 0.05%",
+        "0.05% to 1%",
+        "1% to 50%",
+        "50% or more",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bins", "title"),
+    [
+        (OVERLAP.assign(after=OVERLAP["before"]), "still differ"),
+        (overlap(), "no result to show"),
+        (overlap((math.nan, 0.0001, 0, 1, 0), (0.0001, math.nan, 1, 0, 1)), "similar chances"),
+        (
+            overlap(*((0.0001, 0.0002, 0.05, 1.0, 0.05) for _ in range(18))),
+            "similar chances",
+        ),
+    ],
+)
+def test_overlap_chart_at_extremes(bins, title):
+    chart = charts.overlap_chart(bins, source=SOURCE)
+    hold_chart(chart)
+    assert title in chart.title.text
+    assert len(chart.title.text.split()) <= 10

@@ -27,7 +27,8 @@ PARTS = {
         "plan", "score", "formula", "support", "calipers", "pairs", "entropy", "search", "__init__",
     ),
     "charts": (
-        "drawing", "headline", "curves", "balance", "funnel", "linkage", "results", "__init__",
+        "drawing", "headline", "curves", "overlap", "balance", "funnel", "linkage", "results",
+        "pooled", "yearly", "__init__",
     ),
 }  # fmt: skip
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -8,8 +8,15 @@ from jdl.charts.balance import MOST_VARIABLES, balance_chart
 from jdl.charts.curves import survival_chart
 from jdl.charts.drawing import BLUE, COLUMN, ORANGE, Canvas, Scale, steps, width_of, wrapped
 from jdl.charts.funnel import funnel_chart
-from jdl.charts.headline import chart_frequency, chart_rate, chart_time, headline_charts
+from jdl.charts.headline import (
+    chart_frequency,
+    chart_rate,
+    chart_time,
+    headline_charts,
+    hundred_chart,
+)
 from jdl.charts.linkage import waterfall_chart, weights_chart
+from jdl.charts.overlap import overlap_chart
 from jdl.charts.pooled import pooled_chart
 from jdl.charts.results import by_sector_chart, by_type_chart, results_chart
 from jdl.charts.yearly import (
@@ -37,8 +44,10 @@ __all__ = [
     "chart_time",
     "funnel_chart",
     "headline_charts",
+    "hundred_chart",
     "losses_chart",
     "months_chart",
+    "overlap_chart",
     "pooled_chart",
     "reach_chart",
     "results_chart",

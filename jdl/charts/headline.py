@@ -357,8 +357,8 @@ def hundred_chart(effects: Mapping[str, Effect], *, words: Words, source: str) -
     subtitle = f"Of 100 typical {words.people} in each group, those who reoffended within one year"
     table = Table(
         "summary-chart-data",
-        subtitle,
-        ("Group", f"{capital(words.people)} out of 100 who reoffended"),
+        f"Typical {words.people} who reoffended within one year",
+        ("Group", f"{capital(words.people)} who reoffended, of a hundred"),
         tuple((label, shown[name][0]) for name, label, _ in GROUPS),
     )
     title, svg = _title(effect, told), withheld("summary-chart")
