@@ -925,7 +925,7 @@ def bulletin(organisation: str = "Harbour Trust", *, synthetic: bool = True) -> 
                                 ("Published before", 55),
                                 ("Ready for publication", 2),
                                 ("Could not be processed", 12),
-                                ("Withdrawn", 1),
+                                ("Requests withdrawn", 1),
                                 ("Remaining", 10),
                             ]
                         )

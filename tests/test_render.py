@@ -384,11 +384,11 @@ def test_the_release_page_tells_each_outcome() -> None:
 
 def test_the_release_page_tells_of_reports_made_before_the_system() -> None:
     told = Elements(index(sample.bulletin())).text
-    assert "1 further report of this month was made before this system" in told
+    assert "Another report of this month was made before this system" in told
     both = Elements(render.index(sample.bulletin(), [RESULTS[0], RESULTS[0]])).text
     assert "before this system" not in both
     neither = Elements(render.index(sample.bulletin(), [])).text
-    assert "2 further reports of this month were made before this system" in neither
+    assert "Other reports of this month were made before this system" in neither
     assert "No reports are being published" not in neither
 
 
