@@ -53,6 +53,16 @@ def found(check: Callable[[Page], list[str]], pages: list[Page]) -> list[str]:
     return [f"{page.name}: {finding}" for page in pages for finding in check(page)]
 
 
+# Templates
+
+
+def test_only_wording_that_is_fixed_is_marked_so(tmp_path: Path) -> None:
+    assert conformance.static_findings(render.TEMPLATES) == []
+    page = "<b data-static>The year {{ doc.count }}</b><b data-static>{{ licence }} of 60</b>"
+    (tmp_path / "index.html.j2").write_text(page)
+    assert len(conformance.static_findings(tmp_path)) == 1
+
+
 # Finished releases
 
 
@@ -136,7 +146,6 @@ FAULTS = [
     (numerals, END, "<p>About 31%</p></main>", "from nowhere: About 31%"),
     (numerals, "</h2>", " in 2009</h2>", "from nowhere"),
     (numerals, "</caption>", ", 14 men</caption>", "from nowhere"),
-    (numerals, END, "<p><b data-static>7</b></p></main>", "bare number"),
     (numerals, r'(?<=data-figure="headline.rate.treatment_n">)\d+', "9", "printed"),
     (numerals, 'data-figure="headline.rate', 'data-figure="gone', "not in the"),
     (numerals, r'<data value="\d+', '<data value="1', "another value"),
