@@ -19,9 +19,11 @@ from typing import Any
 import numpy as np
 import openpyxl
 import pandas as pd
-from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
+from openpyxl.worksheet.table import Table as MarkedUp
+from openpyxl.worksheet.table import TableStyleInfo
 from openpyxl.worksheet.worksheet import Worksheet
 
 from jdl.cells import (
@@ -569,31 +571,65 @@ def _notes(
 
 # The blank template
 
-_GUIDANCE: tuple[tuple[str, str, str], ...] = (
-    ("reference", "if you like", "Your own reference. It is not used to find people."),
-    ("forename", "essential", "As on official records, if known."),
-    ("surname", "essential", "As on official records, if known. Double-barrelled names in full."),
-    ("date_of_birth", "essential", "A date. Leave it blank if it is not known; do not estimate."),
-    ("gender", "essential", "male or female, as on official records."),
-    ("pnc_id", "very helpful", "Police National Computer number, such as 2003/0123456X."),
-    ("prison_number", "very helpful", "Such as A1234BC."),
-    ("index_date", "at least one date", "Release from custody, or start of the court order."),
-    ("conviction_date", "at least one date", "Date of the conviction that led to the sentence."),
-    ("intervention_start", "at least one date", "When your work with the person began."),
-    ("intervention_end", "if known", "When it ended. Blank if it has not ended."),
-    ("setting", "if it differs", "Only where it differs from the rest of the request."),
-    ("referral_route", "helpful", "How the person came to you."),
-    ("location", "helpful", "Where you worked with the person, such as the prison or the town."),
-    ("participation", "helpful", "completed, started or refused. Blank means started."),
+_DATE, _TEXT = "date, such as 2011-05-27", "text"
+_REQUIRED, _ONE_DATE, _HELPFUL = "required", "one of the dates", "highly desirable"
+_GUIDANCE: tuple[tuple[str, str, str, str], ...] = (
+    ("reference", "if you like", _TEXT, "Your own reference. It is not used to find people."),
+    ("forename", _REQUIRED, _TEXT, "As on official records, if known."),
+    (
+        "surname",
+        _REQUIRED,
+        _TEXT,
+        "As on official records, if known. Double-barrelled names in full.",
+    ),
+    (
+        "date_of_birth",
+        _REQUIRED,
+        _DATE,
+        "Leave the cell blank if the date is not known; do not estimate it.",
+    ),
+    ("gender", _REQUIRED, "male or female, from the list", "As on official records."),
+    ("pnc_id", _HELPFUL, "text, such as 2003/0123456X", "Police National Computer number."),
+    ("prison_number", _HELPFUL, "text, such as A1234BC", "The number given by the prison."),
+    ("index_date", _ONE_DATE, _DATE, "Release from custody, or start of the court order."),
+    ("conviction_date", _ONE_DATE, _DATE, "The conviction that led to the sentence."),
+    ("intervention_start", _ONE_DATE, _DATE, "When your work with the person began."),
+    ("intervention_end", _ONE_DATE, _DATE, "When it ended. Blank if it has not ended."),
+    (
+        "setting",
+        "if it differs",
+        "custody, community or through the gate, from the list",
+        "Only where it differs from the rest of the request.",
+    ),
+    ("referral_route", _HELPFUL, _TEXT, "How the person came to you."),
+    (
+        "location",
+        _HELPFUL,
+        _TEXT,
+        "Where you worked with the person, such as the prison or the town.",
+    ),
+    (
+        "participation",
+        _HELPFUL,
+        "completed, started or refused, from the list",
+        "How far the person took part. Blank means started.",
+    ),
 )
 _ADVICE = (
-    "Justice data lab: data upload template",
-    "List everyone your service worked with in the period, one row for each person and time of "
-    "taking part. Do not leave people out because of how things went for them afterwards.",
-    "At least 60 people are needed. Enter people on the sheet Upload; delete the example row, or "
-    "leave it, and it will be passed over.",
-    "Keep the column names as they are. To have groups compared, add columns named group_ and a "
-    "word, such as group_course.",
+    "Justice Data Lab: data upload template",
+    "List everyone your service worked with in the period on the worksheet Upload, one row for "
+    "each person and time of taking part. Do not leave people out because of how things went for "
+    "them afterwards.",
+    "At least 60 people are needed.",
+    "The first row of the worksheet Upload that is marked EXAMPLE shows what a row looks like. "
+    "Delete it, or leave it as it is: it is passed over. Nobody in it is real.",
+    "Required columns must stay. Of the columns marked one of the dates, at least one must be "
+    "filled; the more, the better. Columns marked highly desirable help to find more people. The "
+    "worksheet Columns says what to write in each.",
+    "Enter dates as dates, such as 2011-05-27 or 27 May 2011. If your system gives dates as text, "
+    "keep them in one way throughout and say in the request which way it is.",
+    "Keep the names of the columns as they are. To have groups compared, add columns named group_ "
+    "and a word, such as group_course.",
     "Send the file by secure mail only. Nobody is named in what is published.",
 )
 _EXAMPLES: dict[str, Any] = {
@@ -621,78 +657,106 @@ def write_template(path: Path) -> None:
     Parameters
     ----------
     path : Path
-        The file to write. It has the sheets Upload (columns, an example row that is passed over
-        when read, and validation of codes and dates) and Guidance.
+        The file to write. It has the sheets Guidance, Columns (what each is for, how much it is
+        needed and how it is written) and Upload (columns, an example row that is passed over when
+        read, and validation of codes and dates).
     """
     book = openpyxl.Workbook()
-    upload = book.worksheets[0]
-    upload.title = TEMPLATE_SHEETS[0]
-    _fill_upload(upload)
-    _fill_guidance(book.create_sheet(TEMPLATE_SHEETS[1]))
+    book.properties.title = _ADVICE[0]
+    book.properties.creator = book.properties.lastModifiedBy = "Justice Data Lab"
+    book.properties.description = "A blank list of people, with guidance and an example row."
+    book.properties.language = "en-GB"
+    upload, guidance = TEMPLATE_SHEETS
+    book.worksheets[0].title = guidance
+    _fill_guidance(book[guidance])
+    _fill_columns(book.create_sheet("Columns"))
+    _fill_upload(book.create_sheet(upload))
     buffer = io.BytesIO()
     book.save(buffer)
     path.write_bytes(_undated(buffer.getvalue()))
 
 
+_LETTERS, _HEAD = Font("Arial", 12), Font("Arial", 12, bold=True)
+_WRAPPED = Alignment(wrap_text=True, vertical="top")
+
+
 def _fill_upload(sheet: Worksheet) -> None:
-    essential = {row[0] for row in _GUIDANCE if row[1] == "essential"}
+    guided = {name: (needed, written) for name, needed, written, _ in _GUIDANCE}
     for place, name in enumerate(COLUMNS, start=1):
         letter = get_column_letter(place)
         dated = name in (*DATES, "date_of_birth")
         style = "yyyy-mm-dd" if dated else "@"
-        sheet.column_dimensions[letter].width = 26 if name == "reference" else 18
+        sheet.column_dimensions[letter].width = 30 if name == "reference" else 22
         sheet.column_dimensions[letter].number_format = style
-        heading = sheet.cell(1, place, name)
-        heading.font = Font(bold=True, color="FFFFFF")
-        heading.fill = PatternFill("solid", fgColor="12436D" if name in essential else "3D3D3D")
+        sheet.column_dimensions[letter].font = _LETTERS
+        sheet.cell(1, place, name).font = _HEAD
         example = sheet.cell(2, place, _EXAMPLES[name])
-        example.font = Font(italic=True, color="595959")
+        example.font = _LETTERS
         example.number_format = style
-        sheet.add_data_validation(_validation(name, dated, letter))
+        sheet.add_data_validation(_validation(name, dated, letter, *guided[name]))
+    _mark_up(sheet, "people", f"A1:{get_column_letter(len(COLUMNS))}2")
     sheet.freeze_panes = "A2"
 
 
-def _validation(name: str, dated: bool, letter: str) -> DataValidation:
-    cells = f"{letter}2:{letter}{MOST_ROWS}"
+def _validation(name: str, dated: bool, letter: str, needed: str, written: str) -> DataValidation:
+    rule: dict[str, Any] = {
+        "type": "textLength",
+        "operator": "lessThanOrEqual",
+        "formula1": str(LONGEST_CELL),
+        "error": "Shorten the text.",
+    }
     if dated:
-        return DataValidation(
-            type="date",
-            operator="between",
-            formula1="DATE(1900,1,2)",
-            formula2="DATE(2100,1,1)",
-            error="Enter a date.",
-            sqref=cells,
-        )
-    if name in _CODES:
+        rule = {
+            "type": "date",
+            "operator": "between",
+            "formula1": "DATE(1900,1,2)",
+            "formula2": "DATE(2100,1,1)",
+            "error": "Enter a date, such as 2011-05-27.",
+        }
+    elif name in _CODES:
         codes = ",".join(dict.fromkeys(_CODES[name].values()))
-        return DataValidation(
-            type="list", formula1=f'"{codes}"', error="Choose from the list.", sqref=cells
-        )
+        rule = {"type": "list", "formula1": f'"{codes}"', "error": "Choose from the list."}
     return DataValidation(
-        type="textLength",
-        operator="lessThanOrEqual",
-        formula1=str(LONGEST_CELL),
-        error="Shorten the text.",
-        sqref=cells,
+        **rule,
+        sqref=f"{letter}2:{letter}{MOST_ROWS}",
+        allow_blank=True,
+        showErrorMessage=True,
+        showInputMessage=True,
+        errorTitle=name,
+        promptTitle=name,
+        prompt=f"{needed.capitalize()}: {written}.",
     )
+
+
+def _mark_up(sheet: Worksheet, name: str, cells: str) -> None:
+    """Name a table and say that its first row is the header, for assistive software."""
+    table = MarkedUp(displayName=name, ref=cells)
+    table.tableStyleInfo = TableStyleInfo(name="TableStyleLight1", showRowStripes=False)
+    sheet.add_table(table)
 
 
 def _fill_guidance(sheet: Worksheet) -> None:
     for text in _ADVICE:
         sheet.append([text])
-    sheet.append([])
-    sheet.append(["Column", "Needed", "What to write"])
+    for (cell,) in sheet.iter_rows():
+        cell.font, cell.alignment = _LETTERS, _WRAPPED
+    sheet["A1"].font = Font("Arial", 16, bold=True)
+    sheet.column_dimensions["A"].width = 100
+
+
+def _fill_columns(sheet: Worksheet) -> None:
+    sheet.append(["What to write in each column of the worksheet Upload"])
+    sheet.append(["This worksheet contains one table."])
+    sheet.append(["Column", "Needed", "How it is written", "What to write"])
     for row in _GUIDANCE:
         sheet.append(row)
-    for row_number in (1, len(_ADVICE) + 2):
-        for cell in sheet[row_number]:
-            cell.font = Font(bold=True)
-    for letter, width in (("A", 22), ("B", 20), ("C", 78)):
+    for row_cells in sheet.iter_rows(min_row=3):
+        for cell in row_cells:
+            cell.font, cell.alignment = (_HEAD if cell.row == 3 else _LETTERS), _WRAPPED
+    sheet["A1"].font, sheet["A2"].font = Font("Arial", 16, bold=True), _LETTERS
+    for letter, width in zip("ABCD", (26, 22, 34, 70), strict=True):
         sheet.column_dimensions[letter].width = width
-    for number in range(1, len(_ADVICE) + 1):
-        sheet.merge_cells(start_row=number, end_row=number, start_column=1, end_column=3)
-        sheet.cell(number, 1).alignment = Alignment(wrap_text=True, vertical="top")
-        sheet.row_dimensions[number].height = 32
+    _mark_up(sheet, "columns", f"A3:D{len(_GUIDANCE) + 3}")
 
 
 def _undated(workbook: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """What a person at the terminal sees, and the exit status."""
 
 import builtins
+import datetime as dt
 import io
 import re
 import signal
@@ -427,6 +428,27 @@ def test_the_template_is_written_once(tmp_path, capsys):
     assert cli.main(["template", str(file)]) == 1
     assert file.read_bytes() == before
     assert "stays as it is" in capsys.readouterr().err
+
+
+def test_a_template_that_a_person_filled_passes_the_check(tmp_path, capsys):
+    file = tmp_path / "filled.xlsx"
+    assert cli.main(["template", str(file)]) == 0
+    book = openpyxl.load_workbook(file)
+    sheet = book["Upload"]
+    columns = {cell.value: cell.column for cell in sheet[1]}
+    for place in range(60):
+        row = {
+            "forename": "Ada", "surname": f"Mason{'abcdefgh'[place % 8]}",
+            "date_of_birth": dt.date(1980, 1 + place % 12, 1 + place % 28),
+            "gender": ("male", "female")[place % 2], "intervention_start": dt.date(2010, 5, 4),
+            "participation": "completed",
+        }  # fmt: skip
+        for name, value in row.items():
+            sheet.cell(place + 3, columns[name], value)
+    book.save(file)
+    capsys.readouterr()
+    assert cli.main(["check", str(file)]) == 0
+    assert capsys.readouterr().out.endswith("filled.xlsx: no faults.\n")
 
 
 def test_on_a_terminal_it_shows_how_many_are_done_and_what_is_at_work():

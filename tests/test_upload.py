@@ -18,6 +18,8 @@ from jdl.cells import DATE_FORMATS, DateFormat, Misread, tidy
 from jdl.faults import Unusable
 from jdl.upload import (
     COLUMNS,
+    DATES,
+    ESSENTIAL,
     EXAMPLE,
     Upload,
     participation,
@@ -579,6 +581,12 @@ def test_participation_ignores_accents_case_and_punctuation(tmp_path):
 # The template
 
 
+@pytest.fixture
+def template(tmp_path):
+    write_template(tmp_path / "template.xlsx")
+    return openpyxl.load_workbook(tmp_path / "template.xlsx")
+
+
 def test_the_template_is_the_same_every_time_and_blank(tmp_path):
     write_template(tmp_path / "one.xlsx")
     write_template(tmp_path / "two.xlsx")
@@ -613,22 +621,60 @@ def test_a_filled_template_goes_through_unchanged(tmp_path):
     ]
 
 
-def test_the_template_has_guidance_for_every_column_and_lists_for_every_code(tmp_path):
-    write_template(tmp_path / "one.xlsx")
-    book = openpyxl.load_workbook(tmp_path / "one.xlsx")
-    guided = [row[0].value for row in book["Guidance"]]
-    assert guided[-len(COLUMNS) :] == list(COLUMNS) == [cell.value for cell in book["Upload"][1]]
-    lists = [
-        rule.formula1
-        for rule in book["Upload"].data_validations.dataValidation
-        if rule.type == "list"
-    ]
-    assert lists == [
+def test_the_template_has_guidance_for_every_column_and_lists_for_every_code(template):
+    guided = [row[0].value for row in template["Columns"]]
+    assert (
+        guided[-len(COLUMNS) :] == list(COLUMNS) == [cell.value for cell in template["Upload"][1]]
+    )
+    rules = template["Upload"].data_validations.dataValidation
+    assert [rule.formula1 for rule in rules if rule.type == "list"] == [
         '"male,female"',
         '"custody,community,through the gate"',
         '"completed,started,refused"',
     ]
-    assert book["Upload"]["A2"].value == EXAMPLE
+    assert [rule.promptTitle for rule in rules] == list(COLUMNS)
+    assert [rule.promptTitle for rule in rules if rule.type == "date"] == ["date_of_birth", *DATES]
+    assert all(rule.showErrorMessage and rule.showInputMessage for rule in rules)
+    assert all(rule.allow_blank for rule in rules)
+
+
+def test_the_template_says_what_is_required_one_of_the_dates_or_highly_desirable(template):
+    needed = {row[0].value: row[1].value for row in template["Columns"].iter_rows(min_row=4)}
+    assert {name for name, how in needed.items() if how == "required"} == set(ESSENTIAL)
+    assert {name for name, how in needed.items() if how == "one of the dates"} == set(DATES)
+    assert {"pnc_id", "prison_number"} <= {
+        name for name, how in needed.items() if how == "highly desirable"
+    }
+
+
+def test_the_example_row_of_the_template_is_marked_and_would_pass(tmp_path, template):
+    example = [cell.value for cell in template["Upload"][2]]
+    assert example[0] == EXAMPLE
+    template["Upload"]["A2"] = "mine"
+    template.save(tmp_path / "one.xlsx")
+    assert read_people(tmp_path / "one.xlsx", received=RECEIVED).rows == 1
+
+
+def test_the_template_can_be_read_by_assistive_software(tmp_path, template):
+    assert template.sheetnames == ["Guidance", "Columns", "Upload"]
+    assert template.properties.title == "Justice Data Lab: data upload template"
+    assert template.properties.creator == "Justice Data Lab"
+    assert template.properties.language == "en-GB"
+    tables = {name: sheet.tables for name, sheet in zip(template.sheetnames, template, strict=True)}
+    assert [[*tables[name]] for name in template.sheetnames] == [[], ["columns"], ["people"]]
+    assert tables["Upload"]["people"].ref == "A1:O2"
+    assert tables["Columns"]["columns"].ref == f"A3:D{len(COLUMNS) + 3}"
+    for sheet in template:
+        assert sheet["A1"].value
+        assert sheet.merged_cells.ranges == set()
+        assert sheet.sheet_state == "visible"
+        used = [cell for row in sheet.iter_rows() for cell in row if cell.value is not None]
+        assert {cell.row for cell in used} == set(range(1, sheet.max_row + 1))
+        assert all(cell.font.name == "Arial" and cell.font.sz >= 12 for cell in used)
+        assert not any(cell.font.i or cell.data_type == "f" for cell in used)
+    write_template(tmp_path / "one.xlsx")
+    with zipfile.ZipFile(tmp_path / "one.xlsx") as archive:
+        assert not [name for name in archive.namelist() if "vba" in name.lower()]
 
 
 # Anything at all
