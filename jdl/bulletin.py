@@ -258,7 +258,9 @@ def _one_report(result: Mapping[str, Any], log: pd.DataFrame) -> Sentence:
         about = f"{about} run by {request['organisation']}"
     mark = f" {REVISED}" if request.get("correction") else ""
     return Sentence.of(
-        f"One report{mark} looks at the effectiveness of {about}. ",
+        f"One report{mark} looks at the effectiveness of ",
+        *quoted(f"bulletin.{slug(request['id'])}.about", about),
+        ". ",
         *_includes(request, log),
         *_corrects(request),
         *_shows(result),
@@ -272,7 +274,7 @@ def _corrects(request: Mapping[str, Any]) -> tuple[Part, ...]:
         return ()
     base = f"bulletin.{slug(request['id'])}.correction"
     of = Figure(f"{base}.of", correction["of"], "month", _months([correction["of"]]))
-    why = quoted(f"{base}.reason", f"{correction['reason'].strip().rstrip('.')}. ")
+    why = quoted(f"{base}.reason", f"{' '.join(correction['reason'].split()).rstrip('.')}. ")
     return ("It corrects the report published in ", of, " and replaces it. What changed: ", *why)
 
 
@@ -282,9 +284,13 @@ def _includes(request: Mapping[str, Any], log: pd.DataFrame) -> tuple[Part, ...]
     if not len(earlier):
         return ()
     base = f"bulletin.{slug(request['id'])}.includes"
-    noun = f"previous {request['organisation']} request"
     many = spelled(f"{base}.requests", len(earlier), "requests")
-    subject: tuple[Part, ...] = (f"{noun} ",) if len(earlier) == 1 else (many, f" {noun}s ")
+    subject: tuple[Part, ...] = (
+        *(() if len(earlier) == 1 else (many, " ")),
+        "previous ",
+        *quoted(f"{base}.organisation", request["organisation"]),
+        f" {plural(many, 'request', 'requests')} ",
+    )
     if not months:
         return ("This analysis includes offenders from the ", *subject, "received before. ")
     when = Figure(f"{base}.published", ", ".join(months), "months", _months(months))

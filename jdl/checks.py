@@ -381,7 +381,7 @@ def _everyone_row(effect: Effect, version: Effect, labels: Mapping[str, str]) ->
 REVERSAL = (
     "An average over reoffenders only, such as the time to the first reoffence, can point the "
     "other way than the programme's effect: if a programme keeps some from reoffending who would "
-    "have done so late, those who still reoffend do so sooner on average. The time without "
+    "have done so late, those who still reoffend do so earlier on average. The time without "
     "reoffence counts everyone and cannot be turned round in this way."
 )
 
@@ -692,12 +692,14 @@ def _same(told: Sequence[Choice], same: int, conclusion: str, others: int) -> tu
             f" other {plural(many, 'choice', 'choices')} that gave a result",
         )
     unlike = spelled("checks.unlike", len(told) - same, "choices")
+    each: tuple[Part, ...] = (unlike, " of ", many)
+    if not same:
+        all_ = {1: "the one", 2: "both"}.get(len(told), f"all {many.text}")
+        each = (replace(many, text=all_),)
     return (
         f"The conclusion depends on the method: it is {CONCLUDED[conclusion]} in the headline "
         "analysis, but another with ",
-        unlike,
-        " of ",
-        many,
+        *each,
         f" other {plural(many, 'choice', 'choices')} that gave a result",
     )
 

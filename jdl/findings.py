@@ -1181,7 +1181,7 @@ def correction_statement(correction: Correction) -> Sentence:
         dated("request.correction.on", correction.on),
         ". It replaces the one published in ",
         month("request.correction.of", f"{correction.of}-01"),
-        ". Reason: ",
+        ". What changed: ",
         *quoted("request.correction.reason", f"{reason[:1].lower()}{reason[1:]}"),
         ".",
     )

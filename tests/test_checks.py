@@ -376,6 +376,16 @@ def test_each_choice_of_the_method_is_a_row_and_the_controls_the_last():
             "more, no result can be given.",
         ),
         (
+            (CHOICES[0], CHOICES[3]),
+            "The conclusion depends on the method: it is a significant reduction in the headline "
+            "analysis, but another with the one other choice that gave a result.",
+        ),
+        (
+            (CHOICES[0], CHOICES[3], CHOICES[3], CHOICES[3]),
+            "The conclusion depends on the method: it is a significant reduction in the headline "
+            "analysis, but another with all three other choices that gave a result.",
+        ),
+        (
             CHOICES[:1],
             "No other choice of the method gives a result to compare with.",
         ),

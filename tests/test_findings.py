@@ -863,7 +863,7 @@ def test_a_correction_says_when_what_and_why():
     told = findings.correction_statement(made)
     assert told.text == (
         "This report was corrected on 3 April 2014. It replaces the one published in March 2014. "
-        "Reason: the upload held 12 people twice. They are now counted once."
+        "What changed: the upload held 12 people twice. They are now counted once."
     )
     assert not re.search(r"\d", words_outside_figures(told))
 

@@ -240,13 +240,20 @@ counts = st.tuples(*[st.integers(0, 2) | st.integers(0, 90)] * 5).map(
 )
 results = st.lists(
     st.builds(
-        lambda id_, rate, frequency, earlier: result(
-            id_, rate=rate, frequency=frequency, programme="Family Man", extends=earlier
+        lambda id_, rate, frequency, earlier, correction: result(
+            id_,
+            rate=rate,
+            frequency=frequency,
+            programme="Route 66 Plus",
+            extends=earlier,
+            organisation="Project 21",
+            correction=correction,
         ),
         st.sampled_from(["family", "footprints"]),
         any_effect("rate").filter(lambda e: e.ci_low is not None or not is_reported(e)),
         any_effect("frequency"),
         st.sampled_from([[], ["family-2012"], ["family-2012", "family-2013"]]),
+        st.sampled_from([None, {"of": "2014-01", "reason": "12 people were\ncounted twice."}]),
     ),
     max_size=2,
     unique_by=lambda made: made["request"]["id"],
