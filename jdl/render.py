@@ -50,7 +50,6 @@ _MONTHS = [
     *("July", "August", "September", "October", "November", "December"),
 ]
 _LEADING_HEADING = re.compile(r"\A\s*#{1,6} [^\n]*\n?")
-_DRAWING = re.compile(r"<svg .*</svg>", re.DOTALL)
 _TABLE = re.compile(r'<div class="table"(?=[ >])(.*?</table>)', re.DOTALL)
 _PROSE = re.compile(r"<(p|li)>.*?</\1>", re.DOTALL)
 _MARKED = re.compile(r"</?data[^>]*>")
@@ -131,8 +130,7 @@ class Document:
         NotPublished
             If there is none, or it is an empty list or table.
         """
-        item = self._item(name)
-        return Markup(self._scrolling(item) if item.content["kind"] == "chart" else item.html)
+        return Markup(self._item(name).html)
 
     def title(self, name: str) -> Markup:
         """Return what this is called: a chart's title, a table's caption, or else its name."""
@@ -218,12 +216,6 @@ class Document:
         if not self.has(name):
             raise NotPublished(f"no cell published {name}, which the page needs")
         return self._published[name]
-
-    def _scrolling(self, item: Published) -> str:
-        """Put the drawing where it can be scrolled when the window is narrow."""
-        label = escape(f"Drawing: {self._sentence(item.content['title']).text}")
-        region = f'<div class="drawing" role="region" aria-label="{label}" tabindex="0">'
-        return _DRAWING.sub(lambda drawing: f"{region}{drawing[0]}</div>", item.html, count=1)
 
     def _inner(self, cell: Any) -> Markup:
         parts = cell if isinstance(cell, list) else [cell]
