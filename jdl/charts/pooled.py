@@ -111,7 +111,7 @@ def _written(each: Pooled, told: Synthesis) -> tuple[Figure, Figure, Figure]:
 def _drawn(drawn: Sequence[tuple[Pooled, Synthesis]]) -> str:
     bottom = _TOP + _ROW * len(drawn)
     if not drawn:
-        canvas = Canvas(2 * LINE, COLUMN)
+        canvas = Canvas(2 * LINE)
         canvas.text(0, LINE, "No type has enough results yet.")
         return canvas.svg("pooled-chart")
     longest = 100 * max(
@@ -120,7 +120,7 @@ def _drawn(drawn: Sequence[tuple[Pooled, Synthesis]]) -> str:
     ticks = steps(min(longest, 100), 4)
     ends = "; longer intervals are cut off" if longest > ticks[-1] else ""
     label = f"Average difference, percentage points{ends}"
-    canvas = Canvas(bottom + below(label), COLUMN)
+    canvas = Canvas(bottom + below(label))
     scale = Scale(-ticks[-1], ticks[-1], 10, COLUMN - 10)
     both = [*(-tick for tick in reversed(ticks[1:])), *ticks]
     _key(canvas, scale)
