@@ -456,13 +456,15 @@ def _tested(survival: Survival, base: str, significance: float) -> tuple[Part, .
         limited(f"{base}.{which}", getattr(survival, which), "days")
         for which in ("ci_low", "ci_high")
     )
-    verb = "is" if (survival.p_value or 0) <= significance else "is not"
+    significant = (survival.p_value or 0) <= significance
+    verb = "is" if significant else "is not"
+    end = "." if significant else ", and there may be no difference."
     return (
         ": a difference of ",
         low,
         " to ",
         high,
-        f" days ({confidence(significance)}), which {verb} statistically significant.",
+        f" days ({confidence(significance)}), which {verb} statistically significant{end}",
     )
 
 
