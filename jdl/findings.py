@@ -511,7 +511,7 @@ def _sayable(found: Sequence[Effect], words: Words, programme: str) -> Sentence:
     parts: list[Part] = []
     for place, effect in enumerate(found):
         joint = " and " if place == len(found) - 1 else ", "
-        parts += [joint if place else "", *_did(effect, words)]
+        parts += [joint if place else "", *_did(effect, words, again=bool(place))]
     return Sentence.of(
         f"For 100 typical {words.people} who took part in ",
         *titled(programme),
@@ -521,9 +521,9 @@ def _sayable(found: Sequence[Effect], words: Words, programme: str) -> Sentence:
     )
 
 
-def _did(effect: Effect, words: Words) -> tuple[Part, ...]:
+def _did(effect: Effect, words: Words, *, again: bool) -> tuple[Part, ...]:
     """Return what a hundred people did less or more than as many others."""
-    within = "within one year"
+    within = "in that year" if again else "within one year"
     told = difference(effect, words)
     return {
         "rate": (*told, f" committed a proven reoffence {within}"),
@@ -634,16 +634,16 @@ def relative_claim(effects: Mapping[str, Effect], *, words: Words) -> Sentence:
     words : Words
     """
     return Sentence.of(
-        "A relative claim is not what the results show: ",
-        *relative_example(words, "from rates of "),
+        "A relative claim is not what the results show. ",
+        *relative_example(words),
         *_rightly(effects.get("rate"), words),
     )
 
 
-def relative_example(words: Words, lead: str) -> tuple[Part, ...]:
+def relative_example(words: Words) -> tuple[Part, ...]:
     """Return how rates of two made-up groups are told wrongly, and how rightly."""
     return (
-        lead,
+        "For example, from rates of ",
         _EXAMPLE["treatment"],
         " and ",
         _EXAMPLE["comparison"],

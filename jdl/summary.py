@@ -266,7 +266,7 @@ def _meaning(headline: Sequence[Effect], words: Words, submitted: int) -> Senten
                 "recorded."
             ),
             Sentence.of("It cannot be compared with national rates or with other reports."),
-            Sentence.of(*relative_example(words, "Make no relative claim: from rates of ")),
+            Sentence.of("Make no relative claim. ", *relative_example(words)),
             *_others(not_analysed(headline[0], submitted), words),
         )
     )

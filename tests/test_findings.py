@@ -395,7 +395,7 @@ def test_can_say_every_significant_result_in_one_sentence_that_can_be_quoted():
         "For 100 typical people who took part in Harbour Mentoring, compared with 100 similar "
         "people in the comparison group, between 3 and 11 fewer people committed a proven "
         "reoffence within one year, they committed between 20 and 60 fewer proven reoffences "
-        "within one year and those who reoffended did so between 2 and 20 days later on average. "
+        "in that year and those who reoffended did so between 2 and 20 days later on average. "
         "These results are statistically significant."
     ]
 
@@ -468,8 +468,9 @@ def test_cannot_say_tells_measures_of_one_kind_together():
 def test_a_relative_claim_is_refused_by_an_example_and_the_right_words_given(rate, own):
     guard = findings.relative_claim({"rate": rate}, words=Words.of("male"))
     assert guard.text == (
-        "A relative claim is not what the results show: from rates of 24% and 40%, do not say “40% "
-        "less likely to reoffend”, but “16 fewer men out of 100”. This report's own result " + own
+        "A relative claim is not what the results show. For example, from rates of 24% and 40%, do "
+        "not say “40% less likely to reoffend”, but “16 fewer men out of 100”. This report's own "
+        "result " + own
     )
 
 

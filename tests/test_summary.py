@@ -80,8 +80,8 @@ def test_the_page_of_a_reduction():
     assert lines("reduction", "meaning") == [
         "It is no proof of cause and effect: the groups may differ in ways that are not recorded.",
         "It cannot be compared with national rates or with other reports.",
-        "Make no relative claim: from rates of 24% and 40%, do not say “40% less likely to "
-        "reoffend”, but “16 fewer people out of 100”.",
+        "Make no relative claim. For example, from rates of 24% and 40%, do not say “40% less "
+        "likely to reoffend”, but “16 fewer people out of 100”.",
         "It may not hold for the 340 people who could not be analysed.",
     ]
     assert lines("reduction", "next") == [
