@@ -583,7 +583,8 @@ def _order(pool: _Pool) -> tuple[int, bool, int, bool, str]:
 
 def _group(name: str, characteristic: str, pool: _Pool) -> Cell:
     level = pool.level.replace("-", " ")
-    words = f"{characteristic}: {proper(level)}"
+    told = proper(level) if characteristic != "Ethnicity" else capital(proper(level))
+    words = f"{characteristic}: {told}"
     return Sentence(quoted(f"{name}.level", words)) if re.search(r"\d", level) else words
 
 
