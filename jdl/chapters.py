@@ -30,7 +30,7 @@ from jdl.sensitivity import Choice
 from jdl.survival import Survival
 from jdl.unmeasured import Bounds, EValue
 from jdl.upload import Upload
-from jdl.wording import Words
+from jdl.wording import Words, is_reported
 
 _RECORDS = "demographics, offence and sentence, criminal history, work and benefits"
 MATCHED_ON = {False: _RECORDS, True: f"{_RECORDS}, and assessed needs"}
@@ -192,6 +192,27 @@ def balance(
     )
 
 
+def profile(
+    shown: pd.DataFrame, overlap: pd.DataFrame, *, words: Words, source: str
+) -> Group | None:
+    """Return who was worked with, and how far the scores of the two groups overlap.
+
+    Parameters
+    ----------
+    shown : DataFrame
+        The balance table of the variables to profile, cleared.
+    overlap : DataFrame
+        From ``disclosure.clear_overlap``.
+    words : Words
+    source : str
+        Of the data.
+    """
+    return _group(
+        profile_table=tables.profile_table(shown, labels=LABELS, words=words),
+        overlap_chart=len(overlap) and charts.overlap_chart(overlap, source=source),
+    )
+
+
 def losses(
     funnel: pd.DataFrame,
     placed: pd.DataFrame,
@@ -258,6 +279,8 @@ def summary(
     page = first_page.page(effects, organisation=organisation, **named)
     return _group(
         **{name.replace("-", "_"): part for name, part in page.items()},
+        summary_chart=is_reported(effects["rate"])
+        and charts.hundred_chart(effects, words=words, source=source),
         overall_result=findings.overall_result(effects, words=words, programme=programme),
         headline_sentence=findings.headline_sentence(
             effects["rate"], **named, index_from=index_from, index_to=index_to

@@ -114,6 +114,19 @@ def test_how_alike_the_groups_are():
     ]
 
 
+def test_who_was_worked_with_and_how_far_the_scores_overlap():
+    overlap = pd.DataFrame(
+        {
+            "low": [math.nan, 0.1], "high": [0.1, math.nan], "treatment": [0.4, 0.6],
+            "before": [0.9, 0.1], "after": [0.41, 0.59],
+        }
+    )  # fmt: skip
+    told = {"words": PEOPLE, "source": "made up"}
+    shown = love((0.3, 0.02), (0.1, 0.01))
+    assert parts(chapters.profile(shown, overlap, **told)) == ["profile-table", "overlap-chart"]
+    assert parts(chapters.profile(shown, overlap.iloc[:0], **told)) == ["profile-table"]
+
+
 def test_where_people_were_lost():
     placed = pd.DataFrame({"rule": ["in custody"], "people": [900]})
     shares = ("share_with", "low_with", "high_with", "share_without", "low_without")
@@ -141,8 +154,10 @@ def test_the_result_in_words():
     more = {"organisation": "Tarnside Trust", "submitted": 1240, "source": "made up"}
     assert parts(chapters.summary(EFFECTS, **told, **span, **more)) == [
         *("summary-question", "summary-found", "summary-sure", "summary-meaning", "summary-next"),
-        *("overall-result", "headline-sentence"),
+        *("summary-chart", "overall-result", "headline-sentence"),
     ]
+    withheld = EFFECTS | {"rate": suppressed("rate")}
+    assert "summary-chart" not in chapters.summary(withheld, **told, **span, **more).parts
     assert parts(chapters.blocks(EFFECTS, **told)) == [
         *("measurements", "estimates-lead", "estimates", "estimand-statement", "can-say"),
         "cannot-say",
