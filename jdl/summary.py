@@ -131,7 +131,7 @@ def _found(headline: Sequence[Effect], words: Words) -> Sentences:
     withheld = [e for e in headline if not is_reported(e)]
     items = [_told(e, words, first=not place) for place, e in enumerate(told)]
     if any(map(parts_disagree, told)):
-        items.append(Sentence.of("Differences are worked out before rounding."))
+        items[-1] = Sentence.of(*items[-1].parts, " Differences are worked out before rounding.")
     if untested:
         text = f"The numbers allow no conclusion on {_topics(untested, 'or')}."
         items.append(Sentence.of(text))
@@ -295,9 +295,9 @@ def _next(headline: Sequence[Effect], words: Words, programme: str) -> Sentences
     return Sentences(
         (
             quote,
-            Sentence.of(more),
             Sentence.of(
-                f"The next pages tell how {words.people} were found and compared, and the limits."
+                f"{more} The next pages tell how {words.people} were found and compared, and the "
+                "limits."
             ),
         )
     )
