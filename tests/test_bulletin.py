@@ -386,3 +386,11 @@ def test_titles_and_summaries_keep_to_the_lengths_of_a_release_page(make):
     assert len(title) + longest <= 65
     assert len(summary) + longest <= 160
     assert summary.endswith(".")
+
+
+def test_the_release_page_has_a_title_of_its_own_without_the_word_statistics():
+    titles = [
+        re.findall(r"<title>(.*?)</title>", html)
+        for html in (render.index(sample.bulletin(), []), render.bulletin(sample.bulletin()))
+    ]
+    assert titles == [["Justice Data Lab: March 2014"], ["Justice Data Lab statistics: March 2014"]]
