@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import subprocess
@@ -106,6 +107,11 @@ class Browser:
         """Press and let go of a key, such as Tab."""
         for kind in ("keyDown", "keyUp"):
             self._ask("Input.dispatchKeyEvent", type=kind, key=key, code=key, **_KEYS[key])
+
+    def printed(self) -> bytes:
+        """Return the page as the PDF that Chromium prints, tagged and with an outline."""
+        asked = {"generateTaggedPDF": True, "generateDocumentOutline": True}
+        return base64.b64decode(self._ask("Page.printToPDF", **asked)["data"])
 
     def evaluate(self, expression: str) -> Any:
         """Return the value of a JavaScript expression, awaited where it is a promise."""

@@ -46,7 +46,7 @@ window.looking = (() => {
     const bare = getComputedStyle(element).boxShadow;
     element.focus();
     const { outlineStyle, outlineWidth, outlineColor, boxShadow } = getComputedStyle(element);
-    const outlined = outlineStyle !== "none" && parseFloat(outlineWidth) >= 2 && !/, 0\)$/.test(outlineColor);
+    const outlined = outlineStyle === "auto" || (outlineStyle !== "none" && parseFloat(outlineWidth) >= 2 && !/, 0\)$/.test(outlineColor));
     return document.activeElement !== element || !(outlined || (boxShadow !== "none" && boxShadow !== bare));
   }).map((element) => `the focus cannot be seen: ${name(element)}`);
 
