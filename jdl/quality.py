@@ -713,10 +713,10 @@ def _asked(asked: Request, earlier: Mapping[str, str]) -> list[tuple[Cell, ...]]
         "Setting": capital(asked.setting),
         "People the analysis is to cover": _SEXES[asked.sex],
         "Region": capital(proper(asked.region)) if asked.region else "Not limited to a region",
-        "Groups to be analysed apart": capital(listed(names)) if names else "None asked for",
+        "Groups to be analysed apart": capital(listed(names)) if names else "No groups were named",
         "Includes the people of earlier requests": capital(
             listed([earlier.get(one, one) for one in asked.extends])
-        ) or "None",
+        ) or "No earlier requests",
     }  # fmt: skip
     rows: list[tuple[Cell, ...]] = [
         (label, _quoted(slug(label), text)) for label, text in texts.items()
@@ -740,7 +740,7 @@ def _sent(people: pd.DataFrame) -> list[tuple[Cell, ...]]:
     given = [name for name in DATES if people[name].notna().any()]
     return [
         ("Rows submitted", counted("facts.rows", len(people), "rows")),
-        ("Dates given", capital(listed([_DATE_NAMES[name] for name in given])) or "None"),
+        ("Dates given", capital(listed([_DATE_NAMES[name] for name in given])) or "No dates"),
         *([("Years of these dates", _years(people[given]))] if given else []),
     ]
 

@@ -391,7 +391,7 @@ def test_a_request_that_was_not_signed_off_says_so():
     asked = Request(**{**vars(ASKED), "data_sharing": None})
     told = dict(row[:2] for row in quality.facts(asked, no_people(), MARCH).rows)
     assert told["Data sharing signed off"] == "Not signed off"
-    assert told["Dates given"] == "None"
+    assert told["Dates given"] == "No dates"
     assert "Years of these dates" not in told
 
 
