@@ -127,7 +127,7 @@ def _drawn(bands: Sequence[Sentence], shown: Mapping[str, Sequence[Figure]]) -> 
     top = 24.0 + 2 * LINE
     canvas = Canvas(top + _ROW * len(bands) + 4)
     high = max(value_of(figure) for figures in shown.values() for figure in figures)
-    scale = Scale(0, high, 0, _LEFT - 40)
+    scale = Scale(0, high, 0, _LEFT - 44)
     legend(canvas, [("D", INK, True, "All candidates, before matching")], 0, 14)
     canvas.text(0, 20 + LINE, "Treatment group", bold=True)
     canvas.text(COLUMN, 20 + LINE, "Comparison group", bold=True, align="right")
@@ -135,7 +135,7 @@ def _drawn(bands: Sequence[Sentence], shown: Mapping[str, Sequence[Figure]]) -> 
         y = top + _ROW * place
         ours, before, theirs = (shown[name][place] for name, _ in _SERIES)
         canvas.text(COLUMN / 2, y + 14, *band.parts, align="center")
-        canvas.text(34, y + 14, ours, align="right")
+        canvas.text(38, y + 14, ours, align="right")
         canvas.text(COLUMN, y + 14, theirs, align="right")
         canvas.box(_LEFT - scale(value_of(ours)), y, scale(value_of(ours)), 19, BLUE)
         canvas.box(_RIGHT, y, scale(value_of(theirs)), 19, ORANGE)
