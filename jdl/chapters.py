@@ -19,7 +19,7 @@ from jdl.covariates import LABELS
 from jdl.disclosure import Cleared, Drawn, Told
 from jdl.effects import MEASURES, Effect
 from jdl.figures import Group
-from jdl.linkage import Links
+from jdl.linkage import FATES, Links
 from jdl.log import Release
 from jdl.matching import Matched
 from jdl.national import Vintage
@@ -240,7 +240,7 @@ def losses(
         funnel_table=tables.funnel_table(funnel),
         rules_table=tables.rules_table(placed),
         lost_statement=findings.lost_statement(fates),
-        lost_table=len(fates) and tables.lost_table(fates),
+        lost_table=fates[list(FATES)].notna().any(axis=None) and tables.lost_table(fates),
         funnel_chart=charts.funnel_chart(funnel, words=words, source=source),
         data_quality_note=findings.data_quality_note(upload.notes, rows=rows),
         data_quality_table=tables.data_quality_table(upload.notes, rows=rows),
@@ -403,6 +403,7 @@ def tests(
     described: pd.DataFrame,
     words: Words,
     significance: float,
+    power: float,
 ) -> Group | None:
     """Return what was tested, what was significant, and how many people would settle the rest.
 
@@ -417,7 +418,7 @@ def tests(
     described : DataFrame
         From ``disclosure.clear_participation``.
     words : Words
-    significance : float
+    significance, power : float
     """
     told: dict[str, Any] = {
         "labels": {one.wanted.id: one.wanted.label for one in analysed},
@@ -439,7 +440,7 @@ def tests(
         look_statement=scope.look_statement(
             earlier, new=new.effects["rate"] if new else None, pooled=headline["rate"], words=words
         ),
-        numbers_needed=findings.numbers_needed(headline, words=words, needed=needed),
+        numbers_needed=findings.numbers_needed(headline, words=words, needed=needed, power=power),
     )
 
 

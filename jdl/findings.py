@@ -1239,15 +1239,20 @@ def _proven_late(delays: Delays, words: Words) -> Sentence:
     return Sentence.of(*lead, "about ", late, " (", part, ") were proven too late to count.")
 
 
+YEARS_ALIKE = 0.01
+"""Shares of two years that differ by no more are told without naming the years."""
+
+
 def _late_by_year(delays: Delays) -> tuple[Sentence, ...]:
     if len(delays.years) < 2:
         return ()
     low, high = min(delays.years, key=_second), max(delays.years, key=_second)
     least, most = (percentage(f"delays.years.{year}.late", late) for year, late in (low, high))
+    told = " in each year of an index date that is told."
     if least.text == most.text:
-        return (
-            Sentence.of("That share was ", least, " in each year of an index date that is told."),
-        )
+        return (Sentence.of("That share was ", least, told),)
+    if round(high[1] - low[1], 2) <= YEARS_ALIKE:
+        return (Sentence.of("That share was ", least, " or ", most, told),)
     return (
         Sentence.of(
             "That share was lowest, ",

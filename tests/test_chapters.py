@@ -127,14 +127,16 @@ def test_who_was_worked_with_and_how_far_the_scores_overlap():
     assert parts(chapters.profile(shown, overlap.iloc[:0], **told)) == ["profile-table"]
 
 
+SHARES = ("share_with", "low_with", "high_with", "share_without", "low_without")
+NO_GAINS = pd.DataFrame({"field": ["surname"], "rows_lacking": [0]}).assign(
+    **dict.fromkeys((*SHARES, "high_without", "gain", "fewer"), math.nan)
+)
+
+
 def test_where_people_were_lost():
     placed = pd.DataFrame({"rule": ["in custody"], "people": [900]})
-    shares = ("share_with", "low_with", "high_with", "share_without", "low_without")
-    gains = pd.DataFrame({"field": ["surname"], "rows_lacking": [0]}).assign(
-        **dict.fromkeys((*shares, "high_without", "gain", "fewer"), math.nan)
-    )
     upload = SimpleNamespace(people=range(1000), notes=[Note("A blank row was skipped", 1)])
-    told = chapters.losses(FUNNEL, placed, gains, FATES, upload, words=PEOPLE, source="made up")
+    told = chapters.losses(FUNNEL, placed, NO_GAINS, FATES, upload, words=PEOPLE, source="made up")
     assert parts(told) == [
         *(
             "funnel-table",
@@ -146,6 +148,15 @@ def test_where_people_were_lost():
         ),
         *("data-quality-table", "gains-statement", "linkage-gains-table"),
     ]
+
+
+def test_losses_of_which_nothing_can_be_told_have_no_table():
+    hidden = FATES.assign(analysed=math.nan, lost=math.nan, not_found=math.nan)
+    upload = SimpleNamespace(people=range(1000), notes=[])
+    placed = pd.DataFrame({"rule": ["in custody"], "people": [900]})
+    told = chapters.losses(FUNNEL, placed, NO_GAINS, hidden, upload, words=PEOPLE, source="made up")
+    assert "lost-statement" in told.parts
+    assert "lost-table" not in told.parts
 
 
 def test_the_result_in_words():
@@ -219,7 +230,7 @@ def of_tests(results, analysed, **more):
             {"participation": ["completed"], "people": [500], "share": [0.6], "rate": [0.3]}
         ),
     } | more
-    return chapters.tests(results, analysed, words=PEOPLE, significance=0.05, **given)
+    return chapters.tests(results, analysed, words=PEOPLE, significance=0.05, power=0.8, **given)
 
 
 TESTS = [

@@ -918,6 +918,8 @@ def test_court_delays_that_are_withheld(told, lines, second):
 def test_court_delays_alike_in_every_year():
     said = delays(replace(DELAYS, years=((2006, 0.02), (2007, 0.02))))
     assert said[2] == "That share was 2% in each year of an index date that is told."
+    said = delays(replace(DELAYS, years=((2006, 0.02), (2007, 0.01), (2008, 0.02))))
+    assert said[2] == "That share was 1% or 2% in each year of an index date that is told."
 
 
 def fates(*rows):
