@@ -67,7 +67,12 @@ def notice(
 
 
 def plan(
-    plan: Mapping[str, Any], plan_hash: str, *, matched_on: Sequence[str], significance: float
+    plan: Mapping[str, Any],
+    plan_hash: str,
+    *,
+    matched_on: Sequence[str],
+    significance: float,
+    read_on: dt.date | None,
 ) -> Group | None:
     """Return the sentence and the table of the plan.
 
@@ -80,9 +85,11 @@ def plan(
     matched_on : sequence of str
         The variables compared.
     significance : float
+    read_on : date or None
+        When outcomes were first read, by the log.
     """
     return _group(
-        plan=findings.plan_sentence(plan_hash, significance=significance),
+        plan=findings.plan_sentence(plan_hash, significance=significance, read_on=read_on),
         method_table=tables.method_table(plan, matched_on=matched_on, labels=LABELS),
     )
 

@@ -1289,20 +1289,29 @@ def _time_to_conviction(delays: Delays) -> tuple[Sentence, ...]:
     )
 
 
-def plan_sentence(plan_hash: str, *, significance: float = 0.05) -> Sentence:
-    """Return what was fixed before outcomes could be seen, and its fingerprint.
+def plan_sentence(
+    plan_hash: str, *, significance: float = 0.05, read_on: dt.date | None = None
+) -> Sentence:
+    """Return what was fixed before outcomes could be seen, its fingerprint, and when they were.
 
     Parameters
     ----------
     plan_hash : str
         SHA-256 of the plan.
     significance : float
+    read_on : date, optional
+        When outcomes were first read, by the log of requests.
     """
+    when: tuple[Part, ...] = (" The log of requests does not yet hold the day of that.",)
+    if read_on is not None:
+        when = (" They were first read on ", dated("plan.read_on", read_on), ".")
     return Sentence.of(
         "The primary analysis, the ways to match in the order tried, the rule for accepting one "
         "and the significance level of ",
         percentage("plan.significance", significance),
-        " were fixed before any outcome was loaded. The fingerprint of that plan is ",
+        " were fixed before any outcomes were read.",
+        *when,
+        " The fingerprint of that plan is ",
         Figure("plan.hash", plan_hash, "hash", plan_hash),
         ".",
     )

@@ -450,6 +450,12 @@ def was_withdrawn(log: pd.DataFrame, release: Release, request_id: str) -> bool:
     return bool(((then["id"] == request_id) & (then["status_then"] == "withdrawn")).any())
 
 
+def read_on(log: pd.DataFrame, request_id: str) -> dt.date | None:
+    """Return the day on which a request's outcomes were first read, where the log has it."""
+    days = log.loc[log["id"] == request_id, "outcomes_read"].dropna()
+    return days.iloc[0].date() if len(days) else None
+
+
 def names_of(log: pd.DataFrame, ids: Iterable[str]) -> dict[str, str]:
     """Name requests in print: the programme and the month of its report.
 

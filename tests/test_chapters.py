@@ -75,7 +75,9 @@ def test_a_request_that_ends_has_both():
 
 
 def test_the_plan_and_its_choices():
-    told = chapters.plan({"power": 0.8}, "ab12", matched_on=["age"], significance=0.05)
+    told = chapters.plan(
+        {"power": 0.8}, "ab12", matched_on=["age"], significance=0.05, read_on=None
+    )
     assert parts(told) == ["plan", "method-table"]
     assert "Age at index date" in told.parts["method-table"].text
 

@@ -838,6 +838,9 @@ def test_balance_statement_of_nobody():
 def test_plan_sentence_carries_the_hash_as_a_figure():
     told = findings.plan_sentence("0ab1" * 16)
     assert [f.text for f in told.figures()] == ["5%", "0ab1" * 16]
+    assert "does not yet hold" in told.text
+    told = findings.plan_sentence("0ab1" * 16, read_on=dt.date(2014, 3, 3))
+    assert "fixed before any outcomes were read. They were first read on 3 March 2014." in told.text
 
 
 @dataclass

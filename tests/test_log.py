@@ -7,7 +7,16 @@ import pandas as pd
 import pytest
 
 from jdl.faults import Unusable
-from jdl.log import LOG, counts_at, names_of, read_log, read_release, status_at, was_withdrawn
+from jdl.log import (
+    LOG,
+    counts_at,
+    names_of,
+    read_log,
+    read_on,
+    read_release,
+    status_at,
+    was_withdrawn,
+)
 
 ROW = {
     "id": "one",
@@ -285,3 +294,11 @@ def test_requests_are_named_by_programme_and_month():
         {"id": ["a", "b"], "programme": ["Arts", "Work"], "release": ["2014-01", None]}
     )
     assert names_of(held, ["a", "b", "c"]) == {"a": "Arts (January 2014)"}
+
+
+def test_the_day_on_which_outcomes_were_read_where_the_log_has_it():
+    days = pd.to_datetime(["2014-03-03", None])
+    held = pd.DataFrame({"id": ["a", "b"], "outcomes_read": days})
+    assert read_on(held, "a") == dt.date(2014, 3, 3)
+    assert read_on(held, "b") is None
+    assert read_on(held, "c") is None
