@@ -457,7 +457,7 @@ def ids_of(file: Path) -> frozenset[str]:
 
 def unreached(release: Path) -> list[str]:
     """Return the files for readers that no page of the release links to."""
-    reached = {release / "index.html"}
+    reached = {release / name for name in ("index.html", "yearly.html")}
     for page in pages(release):
         for link in page.root.find("a"):
             path = link.attributes.get("href", "").partition("#")[0]
@@ -811,7 +811,7 @@ def date_findings(release: Path) -> list[str]:
     """
     bulletin = [page for page in pages(release) if page.file.stem == "bulletin"]
     found = []
-    for folder in sorted(path for path in (release / "reports").iterdir() if path.is_dir()):
+    for folder in sorted(path.parent for path in release.glob("reports/*/report.html")):
         inside = [Page.read(file, release) for file in sorted(folder.glob("*.html"))]
         register = inside[0].register
         if "headline.index_from" not in register:

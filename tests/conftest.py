@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from months import MONTHS, folders, jdl
+from months import MONTHS, YEAR, folders, jdl
 
 from jdl.synthetic import synthesise
 
@@ -40,7 +40,7 @@ def small_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def outputs(synthetic_out: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the outputs folder after the three months were released, one after the other.
+    """Return the outputs folder after three months, released one after the other, and their review.
 
     JDL_TEST_OUTPUTS names one made earlier, to save time while developing.
     """
@@ -50,4 +50,6 @@ def outputs(synthetic_out: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     for month in MONTHS:
         done = jdl("release", month, *folders(synthetic_out, folder))
         assert done.returncode == 0, done.stdout + done.stderr
+    done = jdl("yearly", YEAR, *folders(synthetic_out, folder))
+    assert done.returncode == 0, done.stdout + done.stderr
     return folder

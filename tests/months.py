@@ -1,10 +1,11 @@
-"""The three months that the whole chain is tried on, and how a command of it is run."""
+"""The months and the year that the whole chain is tried on, and how a command of it is run."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 MONTHS = ("2014-01", "2014-02", "2014-03")
+YEAR = "2014"
 
 
 def jdl(*arguments):

@@ -15,10 +15,11 @@ import pytest
 import sample_notebooks as sample
 from browser import Browser, chromium
 from conformance import Page
-from months import MONTHS
+from months import MONTHS, YEAR
 
 from jdl import render
 
+FOLDERS = (*MONTHS, f"yearly-{YEAR}")
 ON_A_PAGE = (
     conformance.request_findings,
     conformance.link_findings,
@@ -37,8 +38,8 @@ ON_A_RELEASE = (
 
 @pytest.fixture(scope="module")
 def releases(outputs: Path) -> dict[str, list[Page]]:
-    """The pages of each month."""
-    return {month: conformance.pages(outputs / month) for month in MONTHS}
+    """The pages of each folder."""
+    return {folder: conformance.pages(outputs / folder) for folder in FOLDERS}
 
 
 @pytest.fixture(scope="module")
@@ -66,39 +67,41 @@ def test_only_wording_that_is_fixed_is_marked_so(tmp_path: Path) -> None:
 # Finished releases
 
 
-@pytest.mark.parametrize("month", MONTHS)
+@pytest.mark.parametrize("folder", FOLDERS)
 @pytest.mark.parametrize("check", ON_A_PAGE, ids=lambda check: check.__name__)
 def test_every_page_of_a_release_conforms(
-    check: Callable[[Page], list[str]], month: str, releases: dict[str, list[Page]]
+    check: Callable[[Page], list[str]], folder: str, releases: dict[str, list[Page]]
 ) -> None:
-    assert found(check, releases[month]) == []
+    assert found(check, releases[folder]) == []
 
 
-@pytest.mark.parametrize("month", MONTHS)
+@pytest.mark.parametrize("folder", FOLDERS)
 @pytest.mark.parametrize("check", ON_A_RELEASE, ids=lambda check: check.__name__)
 def test_a_release_agrees_with_itself(
-    check: Callable[[Path], list[str]], month: str, outputs: Path
+    check: Callable[[Path], list[str]], folder: str, outputs: Path
 ) -> None:
-    assert check(outputs / month) == []
+    assert check(outputs / folder) == []
 
 
-@pytest.mark.parametrize("month", MONTHS)
-def test_every_pdf_of_a_release_can_be_read_aloud(month: str, outputs: Path) -> None:
-    files = sorted((outputs / month).rglob("*.pdf"))
-    assert len(files) >= 3
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_pdf_of_a_release_can_be_read_aloud(folder: str, outputs: Path) -> None:
+    files = sorted((outputs / folder).rglob("*.pdf"))
+    assert files
     told = {str(file): conformance.pdf_findings(file) for file in files}
     assert {file: findings for file, findings in told.items() if findings} == {}
 
 
-@pytest.mark.parametrize("month", MONTHS)
+@pytest.mark.parametrize("folder", FOLDERS)
 @pytest.mark.parametrize("width", conformance.WIDTHS)
 def test_every_page_of_a_release_works_for_everybody(
-    width: int, month: str, releases: dict[str, list[Page]], browser: Browser
+    width: int, folder: str, releases: dict[str, list[Page]], browser: Browser
 ) -> None:
     def look(page: Page) -> list[str]:
         return conformance.browser_findings(browser, page.file.as_uri(), width)
 
-    assert found(look, releases[month]) == []
+    # The audit copies of one month stand for all: they take as long as all other pages.
+    left_out = "" if folder == MONTHS[-1] else "audit"
+    assert found(look, [page for page in releases[folder] if page.file.stem != left_out]) == []
 
 
 # Planted faults, in a release of samples

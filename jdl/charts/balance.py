@@ -93,7 +93,11 @@ def balance_chart(
         alt,
         _drawn_balance(drawn, labels, base),
         source,
-        replace(balance_table(drawn, labels=labels, analysis=analysis), id="balance-chart-data"),
+        replace(
+            balance_table(drawn, labels=labels, analysis=analysis),
+            id="balance-chart-data",
+            caption="How alike the groups are on the characteristics of the chart",
+        ),
     )
 
 
