@@ -64,6 +64,14 @@ def test_only_wording_that_is_fixed_is_marked_so(tmp_path: Path) -> None:
     assert len(conformance.static_findings(tmp_path)) == 1
 
 
+def test_the_comparison_with_other_generators_names_tests_that_exist() -> None:
+    here = Path(__file__).parent
+    named = re.findall(r'"(test_[a-z_]+)"', (here / "benchmarks" / "publications.py").read_text())
+    tests = "".join(file.read_text() for file in here.glob("test_*.py"))
+    assert len(named) == 10
+    assert [name for name in named if f"def {name}(" not in tests] == []
+
+
 # Finished releases
 
 
