@@ -324,8 +324,8 @@ def _numbers_are_numbers(book: Workbook) -> Findings:
 
 
 UNITS = re.compile(
-    r"people|person|rows|requests|analyses|reports?\b|reoffence|reoffender|sentences|disposals"
-    r"|days|months|points|share|rate\b|ratio|probability|p.value|deviations?|bits|difference"
+    r"people|person|\bmen\b|women|rows|requests|analyses|reports?\b|reoffence|reoffender"
+    r"|sentences|disposals|days|months|points|share|rate\b|ratio|probability|p.value|deviations?|bits|difference"
     r"|characteristics|observations|unit|how many|average|links|largest|one in|likelier",
     re.IGNORECASE,
 )
