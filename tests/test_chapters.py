@@ -11,13 +11,14 @@ from test_checks import CHOICES as METHODS
 from test_checks import CONTROL, CURVE, EFFECTS, VALUE, check
 from test_findings import PEOPLE, effect, suppressed, version
 from test_groups import ATTEMPTS, DRAWN, TOLD, seconds, verdict
+from test_people import CHOICES, FATES, FUNNEL, RATES
 from test_scope import CLINK
-from test_tables import CHOICES, FATES, FUNNEL, RATES
 
 from jdl import chapters
 from jdl.analyses import Analysed, Wanted
 from jdl.balance import gate
 from jdl.disclosure import NOT_BALANCED, Cleared
+from jdl.figures import Table
 from jdl.log import Release
 from jdl.matching import Attempt, Matched, Specification
 from jdl.outcomes import Delays
@@ -72,6 +73,12 @@ def test_a_request_that_ends_has_both():
     told, record = chapters.notice([few], ASKED, VINTAGE, MONTH)
     assert parts(told) == ["outcome-notice"]
     assert record.result["status"] == "not processed"
+
+
+def test_the_criteria_and_the_facts_to_check():
+    few = Criterion("minimum_people", "Too few people.", "at least 60 people", "41 people", False)
+    facts = Table("facts-table", "Facts to check", ("Fact", "As we have it"), (("Name", "A"),))
+    assert parts(chapters.criteria([few], facts)) == ["criteria", "facts-table"]
 
 
 def test_the_plan_and_its_choices():
