@@ -11,21 +11,21 @@ from typing import Any
 
 import pandas as pd
 
-from jdl import charts, checks, figures, findings, groups, scope, tables
+from jdl import charts, checks, figures, findings, groups, people, scope, tables
 from jdl import summary as first_page
 from jdl.analyses import Analysed, attempts
 from jdl.balance import Verdict
 from jdl.covariates import LABELS
 from jdl.disclosure import Cleared, Drawn, Told
 from jdl.effects import MEASURES, Effect
-from jdl.figures import Group
+from jdl.figures import Group, Table
 from jdl.linkage import FATES, Links
 from jdl.log import Release
 from jdl.matching import Matched
 from jdl.national import Vintage
 from jdl.outcomes import Delays
 from jdl.power import Needed
-from jdl.request import Request
+from jdl.request import Criterion, Request
 from jdl.sensitivity import Choice
 from jdl.survival import Survival
 from jdl.unmeasured import Bounds, EValue
@@ -56,6 +56,18 @@ def facts(asked: Request, earlier: Mapping[str, str]) -> Group | None:
         request_facts=tables.request_facts(asked.public, earlier=earlier),
         correction_statement=asked.correction and findings.correction_statement(asked.correction),
     )
+
+
+def criteria(told: Sequence[Criterion], facts: Table) -> Group | None:
+    """Return the minimum criteria, and the facts for the provider to check.
+
+    Parameters
+    ----------
+    told : sequence of request.Criterion
+    facts : Table
+        From ``quality.facts``.
+    """
+    return _group(criteria=tables.criteria_table(told), facts_table=facts)
 
 
 def notice(
@@ -117,13 +129,13 @@ def links(
         What reviewers did.
     """
     return _group(
-        linkage_table=tables.linkage_table(counts, rows=rows),
-        review_statement=findings.review_statement(
+        linkage_table=people.linkage_table(counts, rows=rows),
+        review_statement=people.review_statement(
             counts, expected=links.expected_from_review, checks=checked
         ),
-        error_statement=findings.error_statement(links.expected_false, linked),
-        linkage_rates=findings.linkage_rates(rates),
-        linkage_rates_table=tables.linkage_rates_table(rates),
+        error_statement=people.error_statement(links.expected_false, linked),
+        linkage_rates=people.linkage_rates(rates),
+        linkage_rates_table=people.linkage_rates_table(rates),
     )
 
 
@@ -244,15 +256,15 @@ def losses(
     """
     rows = len(upload.people)
     return _group(
-        funnel_table=tables.funnel_table(funnel),
-        rules_table=tables.rules_table(placed),
-        lost_statement=findings.lost_statement(fates),
-        lost_table=fates[list(FATES)].notna().any(axis=None) and tables.lost_table(fates),
+        funnel_table=people.funnel_table(funnel),
+        rules_table=people.rules_table(placed),
+        lost_statement=people.lost_statement(fates),
+        lost_table=fates[list(FATES)].notna().any(axis=None) and people.lost_table(fates),
         funnel_chart=charts.funnel_chart(funnel, words=words, source=source),
-        data_quality_note=findings.data_quality_note(upload.notes, rows=rows),
-        data_quality_table=tables.data_quality_table(upload.notes, rows=rows),
-        gains_statement=findings.gains_statement(gains),
-        linkage_gains_table=tables.linkage_gains_table(gains),
+        data_quality_note=people.data_quality_note(upload.notes, rows=rows),
+        data_quality_table=people.data_quality_table(upload.notes, rows=rows),
+        gains_statement=people.gains_statement(gains),
+        linkage_gains_table=people.linkage_gains_table(gains),
     )
 
 
@@ -368,7 +380,7 @@ def checked(
             places, kind=kind, words=words, beside=beside, clustered=clustered
         ),
         unmeasured_statement=checks.unmeasured_statement(unmeasured, labels=LABELS),
-        court_delays_statement=findings.court_delays_statement(delays, words=words),
+        court_delays_statement=checks.court_delays_statement(delays, words=words),
     )
 
 
@@ -454,8 +466,8 @@ def tests(
 def by_links(tried: Sequence[Choice], *, significance: float) -> Group | None:
     """Return whether the result depends on the links; see ``sensitivity.by_linkage``."""
     return _group(
-        linkage_sensitivity=findings.linkage_sensitivity(tried),
-        linkage_sensitivity_table=tables.linkage_sensitivity_table(
+        linkage_sensitivity=people.linkage_sensitivity(tried),
+        linkage_sensitivity_table=people.linkage_sensitivity_table(
             tried, significance=significance
         ),
     )

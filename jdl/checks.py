@@ -13,16 +13,20 @@ from jdl.companion import FEWEST_PLACES, Adjusted
 from jdl.disclosure import WITHHELD
 from jdl.effects import ALL, EVERYONE, Effect
 from jdl.figures import Cell, Figure, Part, Sentence, Sentences, Table, Tag
-from jdl.findings import CONCLUDED, HEADLINE
+from jdl.findings import HEADLINE
+from jdl.national import WAITING_MONTHS
+from jdl.outcomes import Delays
 from jdl.sensitivity import Choice
 from jdl.survival import Survival
 from jdl.tables import NOT_APPLICABLE, SHORTHAND, choice_cells
 from jdl.unmeasured import Bounds, EValue
 from jdl.wording import (
+    CONCLUDED,
     WORDING,
     Words,
     capital,
     confidence,
+    counted,
     direction,
     has_range,
     is_good,
@@ -35,10 +39,12 @@ from jdl.wording import (
     name_of,
     number,
     p_value,
+    percentage,
     plural,
     proper,
     quoted,
     scaled,
+    share,
     slug,
     spelled,
     unit_of_difference,
@@ -557,6 +563,111 @@ def bounds_table(bounds: Bounds) -> Table:
             "These bounds belong to a 1:1 match of the nearest, made only for this table, and not "
             "to the match that the report rests on. A hidden difference that strong could make the "
             "p\u00a0value as great as shown.",
+        ),
+    )
+
+
+# --- The time that courts take -------------------------------------------------------------------
+
+
+def court_delays_statement(delays: Delays, *, words: Words) -> Sentences:
+    """Return how the time that courts take bears on the figures.
+
+    Parameters
+    ----------
+    delays : outcomes.Delays
+        Cleared, of the comparison group's offences within the year.
+    words : Words
+
+    Returns
+    -------
+    Sentences
+        The rule; how many offences it left out, and how that changed over the years; how long a
+        conviction took; that the rule is the same for both groups.
+    """
+    waiting = spelled("method.waiting_months", WAITING_MONTHS, "months")
+    return Sentences(
+        (
+            Sentence.of(
+                "An offence of the year counts only if it was proven by the end of the ",
+                waiting,
+                " months after the year. Where courts take longer, an offence goes uncounted.",
+            ),
+            _proven_late(delays, words),
+            *_late_by_year(delays),
+            *_time_to_conviction(delays),
+            Sentence.of(
+                "The rule is the same for both groups, so delays make both look as if they had "
+                "reoffended somewhat less. They bear on the difference only as far as the cases of "
+                "one group took longer than those of the other."
+            ),
+        )
+    )
+
+
+def _proven_late(delays: Delays, words: Words) -> Sentence:
+    if is_missing(delays.offences):
+        return Sentence.of("How many offences were proven too late to count is withheld.")
+    offences = counted("delays.offences", delays.offences, "offences")
+    lead: tuple[Part, ...] = (
+        "Of about ",
+        offences,
+        f" offences that {words.people} in the comparison group committed within the year and that "
+        "were proven by the end of the data, ",
+    )
+    if is_missing(delays.late):
+        return Sentence.of(*lead, "how many were proven too late to count is withheld.")
+    late = counted("delays.late", delays.late, "offences")
+    part = share("delays.late_share", delays.late, int(delays.offences or 0))
+    return Sentence.of(*lead, "about ", late, " (", part, ") were proven too late to count.")
+
+
+YEARS_ALIKE = 0.01
+"""Shares of two years that differ by no more are told without naming the years."""
+
+
+def _late_by_year(delays: Delays) -> tuple[Sentence, ...]:
+    if len(delays.years) < 2:
+        return ()
+    low, high = min(delays.years, key=_second), max(delays.years, key=_second)
+    least, most = (percentage(f"delays.years.{year}.late", late) for year, late in (low, high))
+    told = " in each year of an index date that is told."
+    if least.text == most.text:
+        return (Sentence.of("That share was ", least, told),)
+    if round(high[1] - low[1], 2) <= YEARS_ALIKE:
+        return (Sentence.of("That share was ", least, " or ", most, told),)
+    return (
+        Sentence.of(
+            "That share was lowest, ",
+            least,
+            ", where the year of follow-up began in ",
+            _year(low[0]),
+            ", and highest, ",
+            most,
+            ", where it began in ",
+            _year(high[0]),
+            ".",
+        ),
+    )
+
+
+def _second(pair: tuple[int, float]) -> float:
+    return pair[1]
+
+
+def _year(year: int) -> Figure:
+    return Figure(f"delays.years.{year}", year, "year", str(year))
+
+
+def _time_to_conviction(delays: Delays) -> tuple[Sentence, ...]:
+    if is_missing(delays.median_days):
+        return ()
+    days = scaled("delays.median_days", delays.median_days, "days")
+    return (
+        Sentence.of(
+            "Half of these offences led to a conviction within ",
+            days,
+            f" {plural(days, 'day', 'days')} of being committed.",
         ),
     )
 

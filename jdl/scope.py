@@ -15,9 +15,10 @@ from jdl.analyses import Wanted
 from jdl.disclosure import NOT_BALANCED, WITHHELD, Cleared
 from jdl.effects import ALL, Effect
 from jdl.figures import Cell, Figure, Part, Sentence, Sentences, Table, Tag
-from jdl.findings import CONCLUDED, corrected, secondary
+from jdl.findings import corrected, secondary
 from jdl.tables import NOT_APPLICABLE, SHORTHAND
 from jdl.wording import (
+    CONCLUDED,
     Words,
     capital,
     confidence,

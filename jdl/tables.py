@@ -19,19 +19,15 @@ from jdl.disclosure import WITHHELD
 from jdl.effects import ALL, Effect
 from jdl.figures import Cell, Figure, Link, Part, Sentence, Table, Tag
 from jdl.findings import HEADLINE
-from jdl.linkage import FATES
 from jdl.pooled import Pooled, Synthesis
 from jdl.sensitivity import Choice
 from jdl.wording import (
-    REVIEWED,
     Words,
     capital,
     confidence,
     counted,
     dated,
     direction,
-    expected_gain,
-    found_share,
     gap,
     group_size,
     has_range,
@@ -49,10 +45,8 @@ from jdl.wording import (
     plural,
     proper,
     quoted,
-    rate_name,
     rounded,
     scaled,
-    share,
     size_of,
     slug,
     unit_of_difference,
@@ -519,6 +513,40 @@ def _significant(effect: Effect) -> Cell:
     return Tag("Yes", "blue") if direction(effect) else "No"
 
 
+def choice_cells(name: str, choice: Choice) -> tuple[Cell, ...]:
+    """Return what a choice is called, its sizes, its result, whether alike, and its conclusion."""
+    sizes: tuple[Cell, ...] = (NOT_APPLICABLE, NOT_APPLICABLE)
+    if choice.accepted is not None:
+        sizes = (
+            counted(f"{name}.treatment_n", choice.analysed),
+            counted(f"{name}.comparison_people", choice.comparison_people),
+        )
+    return (
+        Sentence(quoted(f"{name}.label", capital(choice.label))),
+        *sizes,
+        *_choice_result(name, choice),
+        {True: "Yes", False: "No", None: NOT_APPLICABLE}[choice.accepted],
+        _choice_conclusion(name, choice),
+    )
+
+
+def _choice_result(name: str, choice: Choice) -> tuple[Cell, Cell]:
+    """Return the interval and the p-value of a choice, or the mark of what there is instead."""
+    if choice.difference is not None and choice.p_value is not None:
+        interval = _told_interval(name, choice.ci_low, choice.ci_high)
+        return interval, p_value(f"{name}.p_value", choice.p_value)
+    withheld = choice.difference is None and choice.reason in (None, WITHHELD)
+    mark = "[c]" if withheld else NOT_APPLICABLE
+    return mark, mark
+
+
+def _choice_conclusion(name: str, choice: Choice) -> Cell:
+    """Return the conclusion of a choice, or why it has none."""
+    if choice.conclusion != "suppressed" or choice.reason in (None, WITHHELD):
+        return RESULT_WORDS[choice.conclusion]
+    return Sentence(quoted(f"{name}.reason", capital(choice.reason)))
+
+
 # --- Balance and profile -------------------------------------------------------------------------
 
 
@@ -732,369 +760,6 @@ def _off_a_hundred(balance: pd.DataFrame) -> bool:
         sum(rounded(value, 0, 100) for value in group) != 100
         for _, group in shares.groupby("variable")["mean_treatment"]
         if group.notna().all()
-    )
-
-
-# --- Losses, linkage, data quality ---------------------------------------------------------------
-
-
-def rules_table(placed: pd.DataFrame) -> Table:
-    """Return by which rule the sentence of each person was found.
-
-    Parameters
-    ----------
-    placed : DataFrame
-        From ``disclosure.clear_rules``: rule and people.
-    """
-    people = int(placed["people"].sum())
-    rows = tuple(
-        (
-            capital(str(row["rule"])),
-            share(f"sentence.{slug(str(row['rule']))}", int(row["people"]), people),
-        )
-        for row in placed.to_dict("records")
-    )
-    return Table(
-        "rules-table",
-        "How the sentence of each person was found",
-        ("Rule, the first that applied", "Share of people with an eligible sentence"),
-        rows,
-        notes=("Before matching. The rules are described under methods.",),
-    )
-
-
-def funnel_table(funnel: pd.DataFrame, *, analysis: str = "headline") -> Table:
-    """Return where people were lost between the upload and the analysis.
-
-    Parameters
-    ----------
-    funnel : DataFrame
-        Cleared: step, reason, removed, remaining; the first row is what was submitted.
-    analysis : str
-        First part of the figures' names.
-
-    Returns
-    -------
-    Table
-        Shares are always of what was submitted: ``<1%`` where one rounds to nought, ``0%`` for
-        nobody.
-    """
-    base = f"{slug(analysis)}.funnel"
-    start = int(funnel["remaining"].iloc[0])
-    rows = tuple(
-        _funnel_row(f"{base}.{place}", row, start)
-        for place, row in enumerate(funnel.to_dict("records"))
-    )
-    return Table(
-        "funnel-table",
-        "How many of the people submitted could be analysed",
-        (
-            "Reason for leaving the analysis",
-            "Number leaving",
-            "Leaving, share of those submitted",
-            "Number remaining",
-            "Remaining, share of those submitted",
-        ),
-        rows,
-    )
-
-
-def _funnel_row(name: str, row: Mapping[Any, Any], start: int) -> tuple[Cell, ...]:
-    first = row["step"] == 0
-    return (
-        capital(str(row["reason"])),
-        NOT_APPLICABLE if first else counted(f"{name}.removed", row["removed"]),
-        NOT_APPLICABLE if first else share(f"{name}.removed.share", row["removed"], start),
-        counted(f"{name}.remaining", row["remaining"]),
-        share(f"{name}.remaining.share", row["remaining"], start),
-    )
-
-
-_LINKED = {
-    "certain pass": "Linked by an identifier, or by exact name and date of birth",
-    "probabilistic": "Linked by probability, from all that is known",
-    REVIEWED: "Linked by a clerical review",
-    "review": "Not linked: a possible match that would need a clerical review",
-    "not found": "Not linked: not found",
-    "incomplete": "Not linked: no names and no identifier to look for",
-    "duplicate": "Not linked: listed more than once",
-}
-
-
-def linkage_table(counts: Mapping[str, int | None], *, rows: int) -> Table:
-    """Return how people were found in the national records.
-
-    Parameters
-    ----------
-    counts : mapping of str to int or None
-        From ``Links.counts``, cleared: rows by stage or decision, None where withheld.
-    rows : int
-        What was submitted.
-    """
-    told = tuple(
-        (
-            _LINKED.get(stage, capital(stage)),
-            counted(f"linkage.{slug(stage)}", value),
-            share(f"linkage.{slug(stage)}.share", value, rows),
-        )
-        for stage, value in counts.items()
-    )
-    return Table(
-        "linkage-table",
-        "How people were found in the national records",
-        ("How", "Number", "Share of those submitted"),
-        told,
-    )
-
-
-def linkage_rates_table(rates: pd.DataFrame) -> Table:
-    """Return how many people of each kind were found.
-
-    Parameters
-    ----------
-    rates : DataFrame
-        From ``disclosure.clear_rates``: group, level, people, and the share or its range.
-    """
-    notes = [
-        "People are counted once. Shares come from people found to the nearest five, so they may "
-        "not add up to other tables; the interval is Wilson's. Where few people were found, or few "
-        "were not, a share is told as a range, without an interval [z].",
-    ]
-    if rates["group"].eq("name group").any():
-        notes.append(
-            "The name group is the ethnicity on record for most people who have the surname. It "
-            "tells of names, to show whether some are harder to find, and not of the person."
-        )
-    if _all_missing(rates, "share", "low"):
-        notes.append(f"[c] {WITHHELD}: a range would show that few were found, or few were not.")
-    return Table(
-        "linkage-rates-table",
-        "How many people of each kind were found in the national records",
-        ("Group", "Kind", "People", "Share found", f"{capital(confidence())} of the share"),
-        tuple(_rate_row(row) for row in rates.to_dict("records")),
-        tuple(notes),
-    )
-
-
-def _all_missing(rows: pd.DataFrame, *columns: str) -> bool:
-    """Whether a row has none of these columns."""
-    return bool(rows[list(columns)].isna().all(axis=1).any())
-
-
-def _rate_row(row: Mapping[Any, Any]) -> tuple[Cell, ...]:
-    name = rate_name(row["group"], row["level"])
-    low, high = (percentage(f"{name}.{which}", row[which]) for which in ("ci_low", "ci_high"))
-    interval: Cell = Sentence.of(low, " to ", high)
-    if low.suppressed:
-        interval = low if is_missing(row["low"]) else NOT_APPLICABLE
-    return (
-        capital(proper(str(row["group"]))),
-        Sentence(quoted(f"{name}.level", capital(proper(str(row["level"]))))),
-        counted(f"{name}.people", row["people"]),
-        _one_cell(found_share(name, row)),
-        interval,
-    )
-
-
-def _one_cell(parts: tuple[Part, ...]) -> Cell:
-    """Return a figure alone as itself, so that a column of numbers stays one."""
-    return parts[0] if len(parts) == 1 else Sentence(parts)
-
-
-def lost_table(fates: pd.DataFrame) -> Table:
-    """Return who was analysed beside who was found and then lost, and who was not found.
-
-    Parameters
-    ----------
-    fates : DataFrame
-        From ``disclosure.clear_fates``: group, level, analysed, lost and not_found (shares).
-
-    Returns
-    -------
-    Table
-        Without rows where the groups are too small to be shown apart.
-    """
-    notes = [
-        "Each column adds up to all its people over the kinds of one group, but for rounding. "
-        "Shares come from people to the nearest five."
-    ]
-    if fates[list(FATES)].isna().any(axis=None):
-        notes.append(f"[c] {WITHHELD}.")
-    return Table(
-        "lost-table",
-        "People analysed beside those who were found and not analysed, and those not found",
-        (
-            "Group",
-            "Kind",
-            "Of those analysed",
-            "Of those found, not analysed",
-            "Of those not found",
-        ),
-        tuple(_lost_row(row) for row in fates.to_dict("records")),
-        tuple(notes) if len(fates) else (),
-    )
-
-
-def _lost_row(row: Mapping[Any, Any]) -> tuple[Cell, ...]:
-    name = f"{rate_name(row['group'], row['level'])}.fate"
-    return (
-        capital(proper(str(row["group"]))),
-        Sentence(quoted(f"{name}.level", capital(proper(str(row["level"]))))),
-        *(percentage(f"{name}.{fate}", row[fate]) for fate in FATES),
-    )
-
-
-def linkage_sensitivity_table(choices: Sequence[Choice], *, significance: float = 0.05) -> Table:
-    """Return the result on the rate for each choice of links.
-
-    Parameters
-    ----------
-    choices : sequence of sensitivity.Choice
-        The headline first.
-    significance : float
-        Of each test, and so of the interval.
-    """
-    notes = [
-        "The first row is the headline analysis. The others make the same test on other links; "
-        "they are no further findings, and are not counted among the tests made."
-    ]
-    if any(choice.linked is None or choice.difference is None for choice in choices):
-        notes.append(
-            f"[c] {WITHHELD}, or because it differs from another row by so few people that it "
-            "would tell about them. The conclusion is told all the same."
-        )
-    return Table(
-        "linkage-sensitivity-table",
-        "Effect on the one-year proven reoffending rate, by how sure a link had to be",
-        (
-            "Links used",
-            "People linked",
-            "Treatment group, people",
-            "Comparison group, people",
-            f"Estimated difference ({confidence(significance)}), percentage points",
-            "p\u00a0value",
-            "Groups alike",
-            "Conclusion",
-        ),
-        tuple(_choice_row(choice) for choice in choices),
-        tuple(notes),
-    )
-
-
-def _choice_row(choice: Choice) -> tuple[Cell, ...]:
-    name = f"sensitivity.{slug(choice.label)}"
-    label, *rest = choice_cells(name, choice)
-    return (label, counted(f"{name}.linked", choice.linked), *rest)
-
-
-def choice_cells(name: str, choice: Choice) -> tuple[Cell, ...]:
-    """Return what a choice is called, its sizes, its result, whether alike, and its conclusion."""
-    sizes: tuple[Cell, ...] = (NOT_APPLICABLE, NOT_APPLICABLE)
-    if choice.accepted is not None:
-        sizes = (
-            counted(f"{name}.treatment_n", choice.analysed),
-            counted(f"{name}.comparison_people", choice.comparison_people),
-        )
-    return (
-        Sentence(quoted(f"{name}.label", capital(choice.label))),
-        *sizes,
-        *_choice_result(name, choice),
-        {True: "Yes", False: "No", None: NOT_APPLICABLE}[choice.accepted],
-        _choice_conclusion(name, choice),
-    )
-
-
-def _choice_result(name: str, choice: Choice) -> tuple[Cell, Cell]:
-    """Return the interval and the p-value of a choice, or the mark of what there is instead."""
-    if choice.difference is not None and choice.p_value is not None:
-        interval = _told_interval(name, choice.ci_low, choice.ci_high)
-        return interval, p_value(f"{name}.p_value", choice.p_value)
-    withheld = choice.difference is None and choice.reason in (None, WITHHELD)
-    mark = "[c]" if withheld else NOT_APPLICABLE
-    return mark, mark
-
-
-def _choice_conclusion(name: str, choice: Choice) -> Cell:
-    """Return the conclusion of a choice, or why it has none."""
-    if choice.conclusion != "suppressed" or choice.reason in (None, WITHHELD):
-        return RESULT_WORDS[choice.conclusion]
-    return Sentence(quoted(f"{name}.reason", capital(choice.reason)))
-
-
-def linkage_gains_table(gains: pd.DataFrame) -> Table:
-    """Return what was lacking in the upload, and how many more people it would have found.
-
-    Parameters
-    ----------
-    gains : DataFrame
-        From ``disclosure.clear_gains``.
-    """
-    notes = [
-        "Shares are of the people who could be looked for, and come from people found to the "
-        "nearest five; where few were found, or few were not, a share is told as a range. The "
-        "number expected, to the nearest five too, counts people whom something in the records "
-        "already suggests, so it is at least that."
-    ]
-    lacked = gains.loc[gains["rows_lacking"] > 0]
-    if _all_missing(lacked, "share_with", "low_with") or _all_missing(lacked, "gain", "fewer"):
-        notes.append(f"[c] {WITHHELD}: few people lacked it, or few were found or not found.")
-    return Table(
-        "linkage-gains-table",
-        "What was lacking, and how many more people it would be expected to find",
-        (
-            "What was lacking",
-            "Rows that lacked it",
-            "Share found, of people who had it",
-            "Share found, of people who lacked it",
-            "More people expected to be found, had it been given",
-        ),
-        tuple(_gain_row(row) for row in gains.to_dict("records")),
-        tuple(notes),
-    )
-
-
-def _gain_row(row: Mapping[Any, Any]) -> tuple[Cell, ...]:
-    name = f"gains.{slug(row['field'])}"
-    cost: tuple[Cell, ...] = (NOT_APPLICABLE,) * 3
-    if row["rows_lacking"]:
-        cost = (
-            _one_cell(found_share(name, row, "_with")),
-            _one_cell(found_share(name, row, "_without")),
-            expected_gain(f"{name}.gain", row["gain"], row["fewer"]),
-        )
-    return (
-        capital(proper(str(row["field"]))),
-        counted(f"{name}.rows_lacking", row["rows_lacking"], "rows"),
-        *cost,
-    )
-
-
-def data_quality_table(notes: Sequence[Any], *, rows: int) -> Table:
-    """Return what was noticed about the upload and did not stop it.
-
-    Parameters
-    ----------
-    notes : sequence of upload.Note
-        With text, column and rows.
-    rows : int
-        Rows in the upload.
-    """
-    told: list[tuple[Cell, ...]] = [
-        (
-            Sentence(quoted(f"data_quality.{place}", capital(note.text))),
-            note.column or NOT_APPLICABLE,
-            counted(f"data_quality.{place}.rows", note.rows, "rows"),
-            share(f"data_quality.{place}.share", note.rows, rows),
-        )
-        for place, note in enumerate(notes, start=1)
-    ]
-    if not told:
-        told = [("Nothing was noticed", *(NOT_APPLICABLE,) * 3)]
-    return Table(
-        "data-quality-table",
-        "What was noticed about the data that were sent",
-        ("Observation", "Column", "Rows", "Share of rows"),
-        tuple(told),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -77,8 +77,12 @@ LEVELS = {
     "not then": "none at the time of the intervention",
     "missing": "not known",
 }
-REVIEWED = "clerical review"
-"""The stage of a link that a clerical review made."""
+CONCLUDED = {
+    "reduction": "a significant reduction",
+    "inconclusive": "inconclusive",
+    "increase": "a significant increase",
+}
+"""What a conclusion is called in running text."""
 
 _SIDE = Decimal("0.05")
 _NUMERAL = re.compile(r"\d[\d,.]*\d|\d")
@@ -255,39 +259,6 @@ def signed(name: str, value: float, unit: str, places: int = 1) -> Figure:
     """Return a number with its sign, at the precision it is printed with."""
     exact = rounded(value, places)
     return Figure(name, float(exact), unit, f"{'+' if exact > 0 else ''}{exact:,}")
-
-
-def rate_name(group: str, level: str) -> str:
-    """Return the first part of the names of the figures of a level's rate of linkage."""
-    return f"linkage.{slug(group)}.{slug(level)}"
-
-
-def found_share(name: str, row: Mapping[Any, Any], which: str = "") -> tuple[Part, ...]:
-    """Return a share linked, or the range it lies in; withheld where neither is told.
-
-    Parameters
-    ----------
-    name : str
-        First part of the figures' names.
-    row : mapping
-        share, low and high, as ``disclosure.clear_rates`` gives them.
-    which : str
-        What their names end with, such as ``_with``.
-    """
-    if is_missing(row[f"low{which}"]):
-        return (percentage(f"{name}.share{which}", row[f"share{which}"]),)
-    low, high = (
-        percentage(f"{name}.{end}{which}", row[f"{end}{which}"]) for end in ("low", "high")
-    )
-    return (low, " to ", high)
-
-
-def expected_gain(name: str, gain: Any, fewer: Any) -> Figure:
-    """Return the people expected to be found besides, or a number that they are fewer than."""
-    if is_missing(gain) and is_missing(fewer):
-        return Figure.withheld(name, "people")
-    value, word = (fewer, "fewer than") if is_missing(gain) else (gain, "about")
-    return Figure(name, int(value), "people", f"{word} {number(value)}")
 
 
 def spelled(name: str, value: int, unit: str, *, none: str = "no") -> Figure:

@@ -9,7 +9,7 @@ import nbformat
 import pandas as pd
 from nbformat import NotebookNode
 
-from jdl import charts, checks, findings, groups, scope, tables
+from jdl import charts, checks, findings, groups, people, scope
 from jdl.analyses import Wanted
 from jdl.balance import Verdict
 from jdl.companion import Adjusted
@@ -304,10 +304,10 @@ def how_found() -> list[NotebookNode]:
             "linkage-review",
             Group(
                 {
-                    "review-statement": findings.review_statement(
+                    "review-statement": people.review_statement(
                         {"review": 37}, expected=12.0, checks=checks
                     ),
-                    "error-statement": findings.error_statement(3.2, 887),
+                    "error-statement": people.error_statement(3.2, 887),
                 }
             ),
         ),
@@ -315,8 +315,8 @@ def how_found() -> list[NotebookNode]:
             "linkage-rates",
             Group(
                 {
-                    "linkage-rates": findings.linkage_rates(rates),
-                    "linkage-rates-table": tables.linkage_rates_table(rates),
+                    "linkage-rates": people.linkage_rates(rates),
+                    "linkage-rates-table": people.linkage_rates_table(rates),
                 }
             ),
         ),
@@ -324,8 +324,8 @@ def how_found() -> list[NotebookNode]:
             "linkage-sensitivity",
             Group(
                 {
-                    "linkage-sensitivity": findings.linkage_sensitivity(choices),
-                    "linkage-sensitivity-table": tables.linkage_sensitivity_table(choices),
+                    "linkage-sensitivity": people.linkage_sensitivity(choices),
+                    "linkage-sensitivity-table": people.linkage_sensitivity_table(choices),
                 }
             ),
         ),
@@ -333,8 +333,8 @@ def how_found() -> list[NotebookNode]:
             "gains",
             Group(
                 {
-                    "gains-statement": findings.gains_statement(gains),
-                    "linkage-gains-table": tables.linkage_gains_table(gains),
+                    "gains-statement": people.gains_statement(gains),
+                    "linkage-gains-table": people.linkage_gains_table(gains),
                 }
             ),
         ),

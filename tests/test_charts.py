@@ -17,7 +17,6 @@ from test_findings import (
     LOG,
     MARCH_2014,
     PEOPLE,
-    Checked,
     effect,
     headline,
     result,
@@ -26,10 +25,11 @@ from test_findings import (
     version,
 )
 from test_groups import ATTEMPTS, seconds, verdict
+from test_people import CHOICES, FUNNEL, RATES, Checked
 from test_scope import CLINK
-from test_tables import CHOICES, FUNNEL, RATES, RESULTS, SHARES, completed, stray_digits
+from test_tables import RESULTS, SHARES, completed, stray_digits
 
-from jdl import bulletin, charts, checks, disclosure, findings, groups, scope, tables
+from jdl import bulletin, charts, checks, disclosure, findings, groups, people, scope, tables
 from jdl.balance import COLUMNS as BALANCE
 from jdl.balance import band, gate
 from jdl.charts import width_of
@@ -501,7 +501,7 @@ def test_the_parts_of_a_report_agree(effects):
             tables.balance_summary(SHARES),
             tables.balance_table(SHARES, labels={}),
             tables.profile_table(SHARES, labels={}, words=PEOPLE),
-            tables.funnel_table(FUNNEL),
+            people.funnel_table(FUNNEL),
             *(DRAW[name](one, words=PEOPLE, source=SOURCE) for name, one in effects.items()),
             charts.funnel_chart(FUNNEL, words=PEOPLE, source=SOURCE),
             charts.balance_chart(SHARES, labels={}, source=SOURCE),
@@ -519,15 +519,15 @@ def test_the_parts_that_tell_how_people_were_found_agree():
     gains = disclosure.clear_gains(raw, counts)
     hold_register(
         [
-            tables.linkage_table(counts, rows=522),
-            findings.review_statement(counts, expected=12.0, checks=checks),
-            findings.error_statement(3.2, 425),
-            tables.linkage_rates_table(RATES),
-            findings.linkage_rates(RATES),
-            tables.linkage_sensitivity_table(CHOICES),
-            findings.linkage_sensitivity(CHOICES),
-            tables.linkage_gains_table(gains),
-            findings.gains_statement(gains),
+            people.linkage_table(counts, rows=522),
+            people.review_statement(counts, expected=12.0, checks=checks),
+            people.error_statement(3.2, 425),
+            people.linkage_rates_table(RATES),
+            people.linkage_rates(RATES),
+            people.linkage_sensitivity_table(CHOICES),
+            people.linkage_sensitivity(CHOICES),
+            people.linkage_gains_table(gains),
+            people.gains_statement(gains),
             charts.weights_chart(WEIGHTS, source=SOURCE),
         ]
     )

@@ -10,6 +10,7 @@ from test_tables import stray_digits, texts
 from jdl import checks
 from jdl.companion import Adjusted
 from jdl.disclosure import NOT_BALANCED
+from jdl.outcomes import Delays
 from jdl.sensitivity import TOO_FEW, Choice
 from jdl.survival import Survival
 from jdl.unmeasured import Bounds, EValue
@@ -297,6 +298,61 @@ def test_rosenbaum_bounds_are_those_of_another_match():
     table = checks.bounds_table(Bounds((1.0, 1.1, 1.5), (0.004, 0.03, 0.2), "fewer", 400, 180))
     assert texts(table) == [["1.0", "<0.01"], ["1.1", "0.03"], ["1.5", "0.20"]]
     assert "not to the match that the report rests on" in table.notes[0]
+
+
+# --- The time that courts take --------------------------------------------------------------------
+
+DELAYS = Delays(12_340, 320, 74.0, ((2006, 0.02), (2007, 0.04), (2008, 0.03)))
+
+
+def delays(told, words=PEOPLE):
+    return [item.text for item in checks.court_delays_statement(told, words=words).items]
+
+
+def test_court_delays_bear_on_both_groups():
+    assert delays(DELAYS, Words.of("male")) == [
+        "An offence of the year counts only if it was proven by the end of the six months after "
+        "the year. Where courts take longer, an offence goes uncounted.",
+        "Of about 12,340 offences that men in the comparison group committed within the year and "
+        "that were proven by the end of the data, about 320 (3%) were proven too late to count.",
+        "That share was lowest, 2%, where the year of follow-up began in 2006, and highest, 4%, "
+        "where it began in 2007.",
+        "Half of these offences led to a conviction within 74 days of being committed.",
+        "The rule is the same for both groups, so delays make both look as if they had reoffended "
+        "somewhat less. They bear on the difference only as far as the cases of one group took "
+        "longer than those of the other.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("told", "lines", "second"),
+    [
+        (
+            Delays(None, None, None),
+            3,
+            "How many offences were proven too late to count is withheld.",
+        ),
+        (
+            Delays(12_340, None, 1.0),
+            4,
+            "Of about 12,340 offences that people in the comparison group committed within the "
+            "year and that were proven by the end of the data, how many were proven too late to "
+            "count is withheld.",
+        ),
+    ],
+)
+def test_court_delays_that_are_withheld(told, lines, second):
+    said = delays(told)
+    assert len(said) == lines
+    assert said[1] == second
+    assert lines == 3 or "within 1 day of being" in said[2]
+
+
+def test_court_delays_alike_in_every_year():
+    said = delays(replace(DELAYS, years=((2006, 0.02), (2007, 0.02))))
+    assert said[2] == "That share was 2% in each year of an index date that is told."
+    said = delays(replace(DELAYS, years=((2006, 0.02), (2007, 0.01), (2008, 0.02))))
+    assert said[2] == "That share was 1% or 2% in each year of an index date that is told."
 
 
 # --- Other choices --------------------------------------------------------------------------------

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from test_findings import (
     HEADLINE,
     LOG,
-    Checked,
     any_effect,
     any_words,
     effect,
@@ -31,8 +30,9 @@ from test_findings import (
     words_outside_figures,
 )
 from test_groups import seconds
+from test_people import Checked
 
-from jdl import bulletin, checks, findings, groups, scope, summary, tables
+from jdl import bulletin, checks, findings, groups, people, scope, summary, tables
 from jdl.balance import Verdict
 from jdl.companion import Adjusted
 from jdl.covariates import LABELS
@@ -41,15 +41,16 @@ from jdl.effects import EVERYONE, MEASURES
 from jdl.figures import Figure
 from jdl.matching import Attempt
 from jdl.outcomes import Delays
+from jdl.people import REVIEWED
 from jdl.pooled import Pooled
 from jdl.power import Needed
 from jdl.request import Correction
 from jdl.sensitivity import Choice
 from jdl.survival import Survival
 from jdl.unmeasured import EValue
-from jdl.wording import ALLOWED_DIGITS, REVIEWED, direction, is_reported
+from jdl.wording import ALLOWED_DIGITS, direction, is_reported
 
-MODULES = (findings, summary, checks, groups, scope, bulletin)
+MODULES = (findings, summary, people, checks, groups, scope, bulletin)
 COUNTS = re.compile(
     r"\b(two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|hundred)\b", re.I
 )
@@ -333,30 +334,30 @@ MADE = {
             st.dates(dt.date(2014, 1, 1), dt.date(2015, 1, 1)),
         ),
     ),
-    findings.court_delays_statement: st.builds(
-        findings.court_delays_statement, delays, words=any_words
+    checks.court_delays_statement: st.builds(
+        checks.court_delays_statement, delays, words=any_words
     ),
     findings.plan_sentence: st.builds(findings.plan_sentence, st.just("ab12" * 16)),
-    findings.review_statement: st.builds(
-        findings.review_statement,
+    people.review_statement: st.builds(
+        people.review_statement,
         st.fixed_dictionaries(
             {"review": st.none() | st.integers(0, 90), REVIEWED: st.none() | st.integers(0, 90)}
         ),
         expected=st.floats(0, 90),
         checks=reviewed,
     ),
-    findings.error_statement: st.builds(
-        findings.error_statement, st.floats(0, 90), st.none() | st.integers(0, 900)
+    people.error_statement: st.builds(
+        people.error_statement, st.floats(0, 90), st.none() | st.integers(0, 900)
     ),
-    findings.linkage_rates: st.builds(findings.linkage_rates, rates),
-    findings.lost_statement: st.builds(findings.lost_statement, fates),
-    findings.linkage_sensitivity: st.builds(findings.linkage_sensitivity, choices),
-    findings.gains_statement: st.builds(findings.gains_statement, gains),
+    people.linkage_rates: st.builds(people.linkage_rates, rates),
+    people.lost_statement: st.builds(people.lost_statement, fates),
+    people.linkage_sensitivity: st.builds(people.linkage_sensitivity, choices),
+    people.gains_statement: st.builds(people.gains_statement, gains),
     findings.outcome_notice: st.builds(
         findings.outcome_notice, reasons, organisation=st.just("Project 21")
     ),
-    findings.data_quality_note: st.builds(
-        findings.data_quality_note, st.lists(st.none(), max_size=14), rows=many
+    people.data_quality_note: st.builds(
+        people.data_quality_note, st.lists(st.none(), max_size=14), rows=many
     ),
     summary.page: st.builds(
         summary.page,

@@ -71,6 +71,7 @@ ORDER = (
     "quality",
     "yearly",
     "tables",
+    "people",
     "charts",
     "checks",
     "groups",

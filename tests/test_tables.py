@@ -22,18 +22,14 @@ from test_findings import (
     untested,
 )
 
-from jdl import disclosure, tables
+from jdl import tables
 from jdl.balance import COLUMNS as BALANCE
 from jdl.balance import RATIO_COLUMNS as RATIOS
 from jdl.bulletin import COLUMNS
 from jdl.effects import MEASURES, Group
 from jdl.execute import defaults_of
 from jdl.figures import Figure, Sentence, Tag
-from jdl.linkage import DECISIONS, STAGES
-from jdl.linkage.decisions import CERTAIN
-from jdl.sensitivity import NO_HEADLINE, TOO_FEW, Choice
-from jdl.upload import Note
-from jdl.wording import ALLOWED_DIGITS, REVIEWED, Words, capital
+from jdl.wording import ALLOWED_DIGITS, Words
 
 
 def texts(table):
@@ -325,188 +321,6 @@ def test_profile_begins_with_the_youngest_and_ends_with_what_is_not_recorded():
     assert [row[1] for row in texts(told)][4:] == [
         row[1] for row in texts(tables.profile_table(SHARES, labels={}, words=PEOPLE))
     ]
-
-
-# --- Losses and data ------------------------------------------------------------------------------
-
-FATES = pd.DataFrame(
-    [("sex", "male", 0.90, 0.75, 0.80), ("sex", "female", 0.10, 0.25, 0.20)]
-    + [("age", "under 25", math.nan, math.nan, math.nan)] * 2,
-    columns=["group", "level", "analysed", "lost", "not_found"],
-).assign(level=["male", "female", "under 25", "25 to 34"])
-
-
-def test_those_lost_stand_beside_those_analysed():
-    table = tables.lost_table(FATES)
-    assert texts(table)[0] == ["Sex", "Male", "90%", "75%", "80%"]
-    assert texts(table)[2][2:] == ["[c]"] * 3
-    assert table.notes[-1].startswith("[c]")
-    assert not any("[c]" in note for note in tables.lost_table(FATES.head(2)).notes)
-    ids = [figure.id for figure in table.figures()]
-    assert len(ids) == len(set(ids))
-
-
-FUNNEL = pd.DataFrame(
-    [
-        (0, "submitted", 0, 1000),
-        (1, "not found in the national records", 4, 996),
-        (2, "other reasons", 0, 996),
-        (3, "no similar person in the comparison pool", 90, 906),
-    ],
-    columns=["step", "reason", "removed", "remaining"],
-)
-
-
-def test_funnel_shares_are_always_of_the_starting_total():
-    assert texts(tables.funnel_table(FUNNEL)) == [
-        ["Submitted", "[z]", "[z]", "1,000", "100%"],
-        ["Not found in the national records", "4", "<1%", "996", "100%"],
-        ["Other reasons", "0", "0%", "996", "100%"],
-        ["No similar person in the comparison pool", "90", "9%", "906", "91%"],
-    ]
-
-
-def test_linkage_counts_share_what_was_submitted():
-    table = tables.linkage_table(
-        {"certain pass": 60, "review": 3, "not found": None, "new pass": 0}, rows=63
-    )
-    assert texts(table) == [
-        ["Linked by an identifier, or by exact name and date of birth", "60", "95%"],
-        ["Not linked: a possible match that would need a clerical review", "3", "5%"],
-        ["Not linked: not found", "[c]", "[c]"],
-        ["New pass", "0", "0%"],
-    ]
-
-
-def test_every_way_to_link_has_its_words():
-    assert set(tables._LINKED) == {CERTAIN, *STAGES[3:], *DECISIONS[1:]}
-    assert REVIEWED in STAGES
-
-
-def test_rules_that_placed_few_are_told_together():
-    placed = pd.DataFrame(
-        {"rule": ["index date", "in custody", "on remand"], "people": [40, 12, 3]}
-    )
-    cleared = disclosure.clear_rules(placed)
-    assert cleared["people"].sum() == 55
-    assert texts(tables.rules_table(cleared)) == [["Index date", "73%"], ["Another rule", "27%"]]
-    assert list(disclosure.clear_rules(placed.iloc[:2])["people"]) == [40, 12]
-
-
-RATES = disclosure.clear_rates(
-    pd.DataFrame(
-        [
-            ("sex", "male", 700, 611),
-            ("sex", "female", 200, 150),
-            ("age", "18 to 20", 12, 8),
-            ("age", "21 to 24", 288, 230),
-            ("age", "25 or over", 600, 523),
-            ("identifier", "PNC id or prison number given", 500, 494),
-            ("identifier", "none given", 400, 267),
-        ],
-        columns=["group", "level", "people", "linked"],
-    )
-)
-
-
-def test_linkage_rates_are_shares_with_their_interval():
-    table = tables.linkage_rates_table(RATES)
-    assert texts(table) == [
-        ["Sex", "Male", "700", "87%", "84% to 89%"],
-        ["Sex", "Female", "200", "75%", "69% to 80%"],
-        ["Age", "18 to 20", "12", "[c]", "[c]"],
-        ["Age", "21 to 24", "288", "[c]", "[c]"],
-        ["Age", "25 or over", "600", "88%", "85% to 90%"],
-        ["Identifier", "PNC ID or prison number given", "500", "90% to 100%", "[z]"],
-        ["Identifier", "None given", "400", "60% to 70%", "[z]"],
-    ]
-    assert table.header[-1] == "95% confidence interval of the share"
-    assert stray_digits(table) == []
-    assert any(note.startswith("[c]") for note in table.notes)
-    assert not any(figure.value in (494, 494 / 500, 611 / 700) for figure in table.figures())
-
-
-def test_notes_of_linkage_rates_only_where_they_apply():
-    shown = RATES.loc[RATES["group"] == "sex"]
-    assert len(tables.linkage_rates_table(shown).notes) == 1
-    named = tables.linkage_rates_table(shown.assign(group="name group"))
-    assert "and not of the person" in named.notes[1]
-
-
-CHOICES = (
-    Choice("headline", 797, 726, 7997, -0.0847, -0.126, -0.0435, 0.00006, "reduction", True),
-    Choice("certain passes only", 747, 683, 8008, -0.05, -0.12, 0.02, 0.16, "inconclusive", True),
-    Choice("a probability of 0.8", conclusion="reduction", accepted=True),
-    Choice("a probability of 0.9", 780, 690, 7000, accepted=False, reason="groups differ"),
-    Choice("a probability of 0.99", reason=TOO_FEW),
-    Choice("None", reason=NO_HEADLINE),
-    Choice("Withheld", 700, accepted=True, reason=disclosure.WITHHELD),
-    Choice("All alike", 600, 500, 4000, 0.0, None, None, None, "inconclusive", True),
-)
-
-
-def test_each_choice_of_links_is_a_row():
-    table = tables.linkage_sensitivity_table(CHOICES)
-    assert texts(table) == [
-        ["Headline", "797", "726", "7,997", "-13 to -4", "<0.01", "Yes", "Significant reduction"],
-        [
-            "Certain passes only",
-            "747",
-            "683",
-            "8,008",
-            "-12 to 2",
-            "0.16",
-            "Yes",
-            "Inconclusive",
-        ],
-        ["A probability of 0.8", *["[c]"] * 5, "Yes", "Significant reduction"],
-        [
-            "A probability of 0.9",
-            "780",
-            "690",
-            "7,000",
-            "[z]",
-            "[z]",
-            "No",
-            "Groups differ",
-        ],
-        ["A probability of 0.99", "[c]", *["[z]"] * 5, capital(TOO_FEW)],
-        ["None", "[c]", *["[z]"] * 5, capital(NO_HEADLINE)],
-        ["Withheld", "700", *["[c]"] * 4, "Yes", "[c]"],
-        ["All alike", "600", "500", "4,000", "[z]", "[z]", "Yes", "Inconclusive"],
-    ]
-    assert stray_digits(table) == []
-    assert len(table.notes) == 2
-    assert len(tables.linkage_sensitivity_table(CHOICES[:2]).notes) == 1
-
-
-def test_what_was_lacking_and_what_it_cost():
-    rows = [
-        ("PNC id or prison number", 200, 0.951, 0.804, 22.4),
-        ("date of birth", 8, 0.9, 0.5, 2.0),
-        ("forename in full", 362, 0.99, 0.76, 9.0),
-        ("gender", 0, 0.9, float("nan"), 0.0),
-    ]
-    raw = pd.DataFrame(rows, columns=["field", "rows_lacking", "rate_with", "rate_without", "gain"])
-    counts = {"certain pass": 800, "not found": 100, "incomplete": 7}
-    gains = disclosure.clear_gains(raw.assign(people_lacking=raw["rows_lacking"]), counts)
-    table = tables.linkage_gains_table(gains)
-    assert texts(table) == [
-        ["PNC ID or prison number", "200", "95%", "80%", "about 20"],
-        ["Date of birth", "8", "[c]", "[c]", "[c]"],
-        ["Forename in full", "362", "90% to 100%", "70% to 80%", "fewer than 10"],
-        ["Gender", "0", "[z]", "[z]", "[z]"],
-    ]
-    assert len(table.notes) == 2
-    assert len(tables.linkage_gains_table(gains.iloc[[0, 2, 3]]).notes) == 1
-    assert stray_digits(table) == []
-
-
-def test_data_quality_of_something_and_of_nothing():
-    notes = [Note("dates written with 2 digits", 3, "index_date")]
-    table = tables.data_quality_table(notes, rows=1000)
-    assert texts(table) == [["Dates written with 2 digits", "index_date", "3", "<1%"]]
-    assert texts(tables.data_quality_table([], rows=0))[0][0] == "Nothing was noticed"
 
 
 # --- The bulletin ---------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from jdl.charts.drawing import (
     wrapped,
 )
 from jdl.figures import Chart, Sentence
-from jdl.tables import funnel_table
+from jdl.people import funnel_table
 from jdl.wording import Words, capital, counted, share, slug
 
 
