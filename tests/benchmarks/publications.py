@@ -108,10 +108,10 @@ def stock(release: Path, browser: Browser, folder: Path) -> list[str]:
     return rows
 
 
-def files(release: Path, browser: Browser, folder: Path) -> list[str]:
+def files(releases: list[Path], browser: Browser, folder: Path) -> list[str]:
     """The rows of PDFs and spreadsheets."""
     rows = []
-    made = sorted(release.rglob("*.pdf"))
+    made = [file for release in releases for file in sorted(release.rglob("*.pdf"))]
     each = [conformance.pdf_findings(file) for file in made]
     clean = sum(not findings for findings in each)
     told = sorted({kind(finding) for finding in itertools.chain(*each)})
@@ -124,7 +124,7 @@ def files(release: Path, browser: Browser, folder: Path) -> list[str]:
         f"| nbconvert, classic, printed by Chromium | 1 | {len(printed) / 1000:.0f} | 0 | "
         f"{'; '.join(told)} |"
     )
-    books = sorted(release.rglob("*.ods"))
+    books = [file for release in releases for file in sorted(release.rglob("*.ods"))]
     lacking = [spreadsheet_findings(book.read_bytes()) for book in books]
     largest = max(book.stat().st_size for book in books) / 1000
     rows.append(
@@ -183,14 +183,14 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("release", type=Path, nargs="+", help="folders of finished releases")
-    given = parser.parse_args().release
+    given = [folder.resolve() for folder in parser.parse_args().release]
     measured: dict[str, Measured] = defaultdict(Measured)
     with Browser() as browser, tempfile.TemporaryDirectory() as scratch:
-        for release in (folder.resolve() for folder in given):
+        for release in given:
             for page in conformance.pages(release):
                 measured[kind_of(page)].look(page, browser)
-        others = stock(release, browser, Path(scratch))
-        beside = files(release, browser, Path(scratch))
+        others = stock(given[0], browser, Path(scratch))
+        beside = files(given, browser, Path(scratch))
     order = [*KINDS.values(), *sorted(set(measured) - set(KINDS.values()))]
     print(HEAD)
     print("\n".join(measured[name].row(name) for name in order if name in measured))
