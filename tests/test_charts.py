@@ -116,7 +116,7 @@ DRAW = {
         ),
         (effect("frequency", -0.5, 0.1), "More people needed to tell whether frequency differed"),
         (effect("days_to_first", 2.0, 20.0), "Those who reoffended did so later"),
-        (effect("days_to_first", -20.0, -2.0), "Those who reoffended did so sooner"),
+        (effect("days_to_first", -20.0, -2.0), "Those who reoffended did so earlier"),
         (suppressed(), "One-year proven reoffending rate: no result to show"),
         (untested(), "One-year proven reoffending rate: no conclusion can be drawn"),
     ],

@@ -26,6 +26,7 @@ PARTS = {
     "matching": (
         "plan", "score", "formula", "support", "calipers", "pairs", "entropy", "search", "__init__",
     ),
+    "yearly": ("records", "counts", "numbers", "sentences", "tables", "__init__"),
     "charts": (
         "drawing", "headline", "curves", "overlap", "balance", "funnel", "linkage", "results",
         "pooled", "yearly", "__init__",

@@ -269,6 +269,10 @@ def test_changes_of_method_are_dated_and_apart_from_code(tmp_path, folder):
     )
 
 
+def test_the_changelog_beside_the_package_is_found():
+    assert yearly.methodology(yearly.CHANGELOG)
+
+
 def test_an_installation_without_a_changelog_says_nothing(tmp_path):
     assert yearly.methodology(tmp_path / "none.md") == ()
     assert yearly.undated(()).items == ()

@@ -42,19 +42,18 @@ _STYLE: Any = {
 
 
 class Canvas:
-    """A drawing of `width` by `height` pixels, its origin at the top left.
+    """A drawing as wide as a column, of `height` pixels, its origin at the top left.
 
     Parameters
     ----------
-    height, width : float
+    height : float
     """
 
-    def __init__(self, height: float, width: float = COLUMN) -> None:
-        self.width = width
-        self._drawing = Drawing(figsize=(width / 72, height / 72), dpi=72)
+    def __init__(self, height: float) -> None:
+        self._drawing = Drawing(figsize=(COLUMN / 72, height / 72), dpi=72)
         FigureCanvasSVG(self._drawing)
         self._axes = self._drawing.add_axes((0, 0, 1, 1))
-        self._axes.set(xlim=(0, width), ylim=(height, 0))
+        self._axes.set(xlim=(0, COLUMN), ylim=(height, 0))
         self._axes.set_axis_off()
         self._written: list[tuple[Part, ...]] = []
         self.texts: list[tuple[float, float, float, float]] = []
@@ -169,7 +168,7 @@ class Canvas:
         buffer = io.StringIO()
         with mpl.rc_context(_STYLE):
             self._drawing.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
-        return _tidied(buffer.getvalue(), prefix, self._written, self.width)
+        return _tidied(buffer.getvalue(), prefix, self._written)
 
 
 @functools.cache
@@ -201,7 +200,7 @@ def _broken(word: str, room: float, size: float) -> list[str]:
     return [word[:end], *_broken(word[end:], room, size)] if word[end:] else [word]
 
 
-def _tidied(svg: str, prefix: str, written: Sequence[tuple[Part, ...]], width: float) -> str:
+def _tidied(svg: str, prefix: str, written: Sequence[tuple[Part, ...]]) -> str:
     """Strip what no reader needs, name figures and ids, shorten numbers, and let the rest scale."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.S)
@@ -214,17 +213,15 @@ def _tidied(svg: str, prefix: str, written: Sequence[tuple[Part, ...]], width: f
     )
     svg = re.sub(r"<[^>]+>", lambda tag: _shortened(tag[0]), _renamed(svg, prefix))
     svg = re.sub(r"<defs></defs>|<g></g>", "", svg)
-    root = (
-        f'<svg width="100%" viewBox="{_view_box(svg, width)}" xmlns="http://www.w3.org/2000/svg" '
-    )
+    root = f'<svg width="100%" viewBox="{_view_box(svg)}" xmlns="http://www.w3.org/2000/svg" '
     svg = f'{root}font-family="{FONT}" fill="{INK}">{svg[svg.index(">") + 1 :]}'
     return _flattened(svg)
 
 
-def _view_box(svg: str, width: float) -> str:
+def _view_box(svg: str) -> str:
     """Return the drawing's box with a margin at both sides, for marks that lie on an edge."""
     height = svg.split('viewBox="', 1)[1].split('"', 1)[0].split()[3]
-    return f"{-MARGIN} 0 {width + 2 * MARGIN:g} {height}"
+    return f"{-MARGIN} 0 {COLUMN + 2 * MARGIN} {height}"
 
 
 def _spans(parts: tuple[Part, ...]) -> str:
@@ -326,10 +323,10 @@ def axis(canvas: Canvas, scale: Scale, ticks: Sequence[float], y: float, label: 
     for tick in ticks:
         words = f"{tick:,g}"
         half = width_of(words, TEXT) / 2
-        x = min(max(scale(tick), half), canvas.width - half)
+        x = min(max(scale(tick), half), COLUMN - half)
         canvas.text(x, y + 16, words, align="center")
-    for place, line in enumerate(wrapped(label, canvas.width - 4, TEXT)):
-        left = min(scale.left, canvas.width - width_of(line, TEXT) - 2)
+    for place, line in enumerate(wrapped(label, COLUMN - 4, TEXT)):
+        left = min(scale.left, COLUMN - width_of(line, TEXT) - 2)
         canvas.text(max(left, 0), y + 34 + LINE * place, line)
 
 
@@ -355,7 +352,7 @@ def legend(
     """Write a mark and its name, one after the other, on as many lines as that takes."""
     start = x
     for shape, colour, hollow, label in entries:
-        if x > start and x + 16 + width_of(label, TEXT) > canvas.width:
+        if x > start and x + 16 + width_of(label, TEXT) > COLUMN:
             x, y = start, y + LINE
         canvas.marks([x + 6], [y - 4], shape, colour, hollow=hollow, size=size)
         canvas.text(x + 16, y, label)

@@ -102,7 +102,7 @@ def _told(effect: Effect, words: Words) -> _Told:
             "Average days before the first proven reoffence, within one year",
             f"Average days to the first proven reoffence, {people} who reoffended within one year",
             "average days before the first proven reoffence",
-            "Those who reoffended did so sooner",
+            "Those who reoffended did so earlier",
             "Those who reoffended did so later",
             f"{need} timing differed",
         ),

@@ -156,7 +156,7 @@ def _drawn_bars(
     above = LINE + 3 if wide > _BESIDE else 0
     top = 10.0 + 2 * LINE
     bottom = top + (_ROW + above) * len(rows)
-    canvas = Canvas(bottom + below(label), COLUMN)
+    canvas = Canvas(bottom + below(label))
     _key(canvas, _KEY)
     scale = _count_scale([value_of(total) for _, _, total in rows], 0 if above else wide + 8, 30)
     if not above:
@@ -266,7 +266,7 @@ def _slowest(waits: pd.DataFrame) -> Sentence:
 def _drawn_waits(rows: Sequence[tuple[Any, Mapping[str, Figure]]]) -> str:
     top = 10.0 + 2 * LINE
     bottom = top + _ROW * len(rows)
-    canvas = Canvas(bottom + below("Days"), COLUMN)
+    canvas = Canvas(bottom + below("Days"))
     legend(canvas, [("o", BLUE, False, "Median")], 0, 14)
     canvas.line([0, 12], [10 + LINE, 10 + LINE], BLUE, thick=3)
     canvas.text(16, 14 + LINE, "From the shortest to the longest")
@@ -369,7 +369,7 @@ def _by_size(sized: pd.DataFrame) -> Sentence:
 def _drawn_sizes(rows: Sequence[tuple[tuple[Part, ...], Figure, Figure]]) -> str:
     top = 14.0 + 2 * LINE
     bottom = top + _ROW * len(rows)
-    canvas = Canvas(bottom + below("Number of analyses"), COLUMN)
+    canvas = Canvas(bottom + below("Number of analyses"))
     _key(canvas, [[(BLUE, "Reached a conclusion"), ("#bfbfbf", "Inconclusive")]])
     canvas.text(0, 18 + LINE, "People in the treatment group")
     left = max(width_of(Sentence(said).text, TEXT) for said, _, _ in rows) + 10
@@ -404,22 +404,6 @@ def reach_chart(sized: pd.DataFrame, *, source: str) -> Chart | None:
     drawn = sized.dropna(subset=["detectable"]).sort_values(["treatment_n", "id"])
     if drawn.empty:
         return None
-    total = counted("yearly.reach.drawn", len(drawn), "analyses")
-    ends = [_reach_figures(row) for row in drawn.iloc[[0, -1]].to_dict("records")]
-    alt = Sentence.of(
-        "Plot of ",
-        total,
-        f" {plural(total, 'analysis', 'analyses')}: the smallest difference that could be found, "
-        "by size. It was ",
-        ends[0][1],
-        " percentage points for the smallest, of ",
-        ends[0][0],
-        " people, and ",
-        ends[1][1],
-        " for the largest, of ",
-        ends[1][0],
-        ".",
-    )
     falls = drawn["treatment_n"].corr(drawn["detectable"], method="spearman") < 0
     title = "Larger analyses could find smaller differences"
     return Chart(
@@ -427,10 +411,31 @@ def reach_chart(sized: pd.DataFrame, *, source: str) -> Chart | None:
         Sentence.of(title if falls else "What each analysis could have found"),
         "Smallest true difference in the one-year reoffending rate that an analysis so precise "
         "would find four times in five, by size of the treatment group",
-        alt,
+        _reach_in_words(drawn),
         _drawn_reach(drawn),
         source,
         _reach_data(drawn),
+    )
+
+
+def _reach_in_words(drawn: pd.DataFrame) -> Sentence:
+    total = counted("yearly.reach.drawn", len(drawn), "analyses")
+    (few, widest), (many, narrowest) = (
+        _reach_figures(row) for row in drawn.iloc[[0, -1]].to_dict("records")
+    )
+    return Sentence.of(
+        "Plot of ",
+        total,
+        f" {plural(total, 'analysis', 'analyses')}: the smallest difference that could be found, "
+        "by size. It was ",
+        widest,
+        " percentage points for the smallest, of ",
+        few,
+        " people, and ",
+        narrowest,
+        " for the largest, of ",
+        many,
+        ".",
     )
 
 
@@ -465,7 +470,7 @@ _TICKS = (10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
 
 def _drawn_reach(drawn: pd.DataFrame) -> str:
     top, bottom = 54.0, 310.0
-    canvas = Canvas(bottom + 6 + below("People in the treatment group"), COLUMN)
+    canvas = Canvas(bottom + 6 + below("People in the treatment group"))
     legend(canvas, list(_REACHED.values()), 0, 14, size=6)
     canvas.text(0, 20 + LINE, "Smallest difference, percentage points")
     points = steps(100 * drawn["detectable"].max(), 6)

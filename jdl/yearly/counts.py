@@ -1,0 +1,361 @@
+"""Counts of the review: requests and their waits, people lost, what was lacking, and size.
+
+Sums over requests are of rows that passed disclosure control one by one; a reason that few people
+had is put with the other reasons.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from scipy.special import ndtri
+
+from jdl.log import Release, status_at
+from jdl.power import reach
+from jdl.yearly.records import Held
+
+OUTCOMES = {
+    "reported": "Reported",
+    "not processed": "Could not be processed",
+    "withdrawn": "Withdrawn",
+    "remaining": "Remaining",
+}
+"""What became of a request, and its name in print."""
+BANDS = (100, 200, 500, 1_000)
+"""Sizes of the treatment group at which a new band begins."""
+SMALL = 10
+"""Sums of people below this are put together, or told to the nearest five."""
+OTHER = "other reasons"
+_LACKED = {"pnc-id-or-prison-number": "PNC ID or prison number"}
+_DONE = ("published", "ready")
+
+
+# --- Requests ------------------------------------------------------------------------------------
+
+
+def requests_at(log: pd.DataFrame, releases: Sequence[Release]) -> pd.DataFrame:
+    """Return every request as it stood at the last release, with the time that it took.
+
+    Parameters
+    ----------
+    log : DataFrame
+        From ``log.read_log``.
+    releases : sequence of Release
+        From `releases_to`.
+
+    Returns
+    -------
+    DataFrame
+        The log's columns and ``status_then``; ``outcome``, a key of `OUTCOMES`; ``month`` and
+        ``quarter`` of receipt as their first day; ``published_on`` and ``days`` from receipt to
+        publication, missing where no report was published.
+    """
+    then = status_at(log, releases[-1])
+    published = {release.name: pd.Timestamp(release.published_at.date()) for release in releases}
+    reported = then["status_then"].isin(_DONE)
+    on = then["release"].where(reported).map(published).astype("datetime64[s]")
+    return then.assign(
+        outcome=then["status_then"].where(~reported, "reported"),
+        month=then["received"].dt.to_period("M").dt.start_time.dt.as_unit("s"),
+        quarter=then["received"].dt.to_period("Q").dt.start_time.dt.as_unit("s"),
+        published_on=on,
+        days=(on - then["received"]).dt.days.astype("Int64"),
+    )
+
+
+def outcomes_by(requests: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Count what became of requests by the values of a column.
+
+    Parameters
+    ----------
+    requests : DataFrame
+        From `requests_at`.
+    column : str
+
+    Returns
+    -------
+    DataFrame
+        A row a value, a column an outcome: months in order, every month between the first and the
+        last; all else by the number of requests, most first.
+    """
+    counts = pd.crosstab(requests[column], requests["outcome"])
+    counts = counts.reindex(columns=list(OUTCOMES), fill_value=0).sort_index()
+    if column == "month" and len(counts):
+        months = pd.date_range(counts.index[0], counts.index[-1], freq="MS")
+        return counts.reindex(months, fill_value=0)
+    order = counts.sum(axis=1).sort_values(ascending=False, kind="stable").index
+    return counts.loc[order]
+
+
+def waits_by(requests: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Sum up the days from receipt to publication.
+
+    Parameters
+    ----------
+    requests : DataFrame
+        From `requests_at`; those without a report are left out.
+    by : {'release', 'quarter'}
+        The release, or the quarter of the year, in which a report was published.
+
+    Returns
+    -------
+    DataFrame
+        A row a value: n, median, shortest and longest, in days.
+    """
+    done = requests.dropna(subset=["days"])
+    keys = done["release"]
+    if by == "quarter":
+        keys = done["published_on"].dt.to_period("Q").dt.start_time
+    found = done.groupby(keys)["days"].agg(["size", "median", "min", "max"]).sort_index()
+    return found.set_axis(["n", "median", "shortest", "longest"], axis=1)
+
+
+# --- People --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Where people were lost between upload and analysis, summed over requests.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        step, reason, removed and remaining; the first row is what was submitted. Empty where no
+        report is at hand.
+    included : tuple of str
+        The programmes whose numbers are summed.
+    left_out : tuple of (str, str)
+        The other programmes with a report, and why they are left out.
+    """
+
+    rows: pd.DataFrame
+    included: tuple[str, ...]
+    left_out: tuple[tuple[str, str], ...]
+
+
+def losses(held: Sequence[Held]) -> Losses:
+    """Sum the reasons for which people left the analyses.
+
+    A request is left out where a later one at hand includes its people, and where its published
+    steps do not lead from the people submitted to those analysed. Reasons that few people had are
+    put with the other reasons.
+
+    Parameters
+    ----------
+    held : sequence of Held
+        From `read_reports`.
+    """
+    counted_in, left_out = _once(held)
+    removed: dict[str, int] = {}
+    submitted = 0
+    for one in counted_in:
+        submitted += one.result["funnel"][0]["remaining"]
+        for row in one.result["funnel"][1:]:
+            removed[row["reason"]] = removed.get(row["reason"], 0) + row["removed"]
+    rows = [(0, "submitted", 0, submitted)]
+    for step, (reason, many) in enumerate(_put_together(removed), start=1):
+        rows.append((step, reason, many, rows[-1][-1] - many))
+    frame = pd.DataFrame(
+        rows if counted_in else [], columns=["step", "reason", "removed", "remaining"]
+    )
+    return Losses(frame, tuple(one.programme for one in counted_in), left_out)
+
+
+def _once(held: Sequence[Held]) -> tuple[tuple[Held, ...], tuple[tuple[str, str], ...]]:
+    """Return the reports in which each person counts once, and why the others are left out."""
+    reported = [one for one in held if one.headline is not None]
+    later = {earlier: one for one in reported for earlier in one.result["request"]["extends"]}
+    why = {}
+    for one in reported:
+        if one.id in later:
+            why[one.id] = f"its people are counted with {later[one.id].programme}"
+        elif not _adds_up(one):
+            why[one.id] = "its published steps do not lead to the number analysed"
+    return (
+        tuple(one for one in reported if one.id not in why),
+        tuple((one.programme, why[one.id]) for one in reported if one.id in why),
+    )
+
+
+def _adds_up(held: Held) -> bool:
+    """Whether a funnel leads from the people submitted to those analysed."""
+    funnel, headline = held.result["funnel"], held.headline
+    if not funnel or headline is None or not headline["treatment_n"]:
+        return False
+    start = funnel[0]["remaining"] - sum(row["removed"] for row in funnel[1:])
+    lowest = min(row["remaining"] for row in funnel)
+    return bool(start == funnel[-1]["remaining"] == headline["treatment_n"] and lowest >= 0)
+
+
+def _put_together(removed: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return reasons, most people first; those of few are among the other reasons, told last."""
+    named = sorted(
+        ((reason, many) for reason, many in removed.items() if reason != OTHER and many),
+        key=lambda item: (-item[1], item[0]),
+    )
+    other = removed.get(OTHER, 0)
+    while named and (named[-1][1] < SMALL or 0 < other < SMALL):
+        other += named.pop()[1]
+    return [*named, (OTHER, nearest(other))] if other else named
+
+
+def nearest(many: int) -> int:
+    """Return a sum of people as it is told: to the nearest five where it is small."""
+    return many if many >= SMALL else int(5 * ((many + 2) // 5))
+
+
+def lacking(held: Sequence[Held]) -> pd.DataFrame:
+    """Sum what uploads lacked, and what was found with and without it.
+
+    Parameters
+    ----------
+    held : sequence of Held
+        From `read_reports`; each person counts once, as in `losses`.
+
+    Returns
+    -------
+    DataFrame
+        A row for each thing that was lacking, most rows first: field; reports that lacked it;
+        rows_lacking, and rows, those submitted in these reports; with_low to without_high, the
+        range of the shares found over the reports that tell them for both; told, their number;
+        gain and fewer, the people expected to be found besides, and a number that the rest of them
+        is below; withheld, the reports that tell no number expected.
+    """
+    chosen = _once(held)[0]
+    fields = dict.fromkeys(
+        name.split(".")[1]
+        for one in chosen
+        for name in one.figures
+        if re.fullmatch(r"gains\.[a-z0-9-]+\.rows_lacking", name)
+    )
+    rows = [row for field in fields if (row := _lacked(field, chosen))["rows_lacking"]]
+    rows.sort(key=lambda row: (-row["rows_lacking"], row["field"]))
+    return pd.DataFrame(rows, columns=_LACKING)
+
+
+_ENDS = ("with_low", "with_high", "without_low", "without_high")
+_LACKING = ["field", "reports", "rows_lacking", "rows", *_ENDS, "told", "gain", "fewer", "withheld"]
+
+
+def _lacked(field: str, held: Sequence[Held]) -> dict[str, Any]:
+    """Sum one thing that uploads lacked."""
+    base = f"gains.{field}"
+    row: dict[str, Any] = dict.fromkeys(_LACKING, 0)
+    row["field"] = _LACKED.get(field, field.replace("-", " "))
+    ranges = []
+    for one in held:
+        many = one.figures.get(f"{base}.rows_lacking")
+        if many is None or not many[0]:
+            continue
+        row["reports"] += 1
+        row["rows_lacking"] += many[0]
+        row["rows"] += one.result["funnel"][0]["remaining"]
+        ranges += _both_ranges(one, base)
+        gain = one.figures.get(f"{base}.gain")
+        if gain is None:
+            row["withheld"] += 1
+        else:
+            row["fewer" if gain[1].startswith("fewer") else "gain"] += gain[0]
+    row |= {"told": len(ranges), "rows_lacking": nearest(row["rows_lacking"])}
+    return row | _widest(ranges)
+
+
+def _both_ranges(held: Held, base: str) -> list[tuple[float, float, float, float]]:
+    """Return the shares found with and without it, where a report tells both."""
+    ends: list[float] = []
+    for which in ("with", "without"):
+        exact = held.figures.get(f"{base}.share_{which}")
+        low, high = (held.figures.get(f"{base}.{end}_{which}") for end in ("low", "high"))
+        ends += [float(one[0]) for one in (low or exact, high or exact) if one is not None]
+    return [(ends[0], ends[1], ends[2], ends[3])] if len(ends) == 4 else []
+
+
+def _widest(ranges: Sequence[tuple[float, ...]]) -> dict[str, float | None]:
+    """Return the ends of the ranges of all reports together; None where no report tells one."""
+    if not ranges:
+        return dict.fromkeys(_ENDS)
+    ends = zip(_ENDS, (min, max, min, max), zip(*ranges, strict=True), strict=True)
+    return {name: pick(values) for name, pick, values in ends}
+
+
+# --- Size ----------------------------------------------------------------------------------------
+
+
+def sizes(every: pd.DataFrame, held: Sequence[Held], *, significance: float) -> pd.DataFrame:
+    """Return the size, the conclusion and the reach of every analysis whose result is known.
+
+    Parameters
+    ----------
+    every : DataFrame
+        From ``bulletin.completed``.
+    held : sequence of Held
+        From `read_reports`, for the smallest detectable difference as it was published.
+    significance : float
+        Of each test.
+
+    Returns
+    -------
+    DataFrame
+        id, programme, treatment_n, rate_result, ``conclusive``, ``band`` (the size at which it
+        begins) and ``detectable``: as published, or else from the width of the interval.
+
+    Notes
+    -----
+    An interval of width w at level s has the standard error w / (2 z), z the normal quantile at
+    1 - s / 2; the smallest difference found with a power of four in five is ``power.reach`` of it.
+    """
+    shown = every["rate_result"].isin(("reduction", "inconclusive", "increase"))
+    known = every.loc[shown & every["treatment_n"].notna()].reset_index(drop=True)
+    error = (known["ci_high"] - known["ci_low"]) / (2 * ndtri(1 - significance / 2))
+    published = {one.id: _published_reach(one) for one in held}
+    reached = known["id"].map(published).astype("float64")
+    size = known["treatment_n"].astype("int64")
+    return pd.DataFrame(
+        {
+            "id": known["id"],
+            "programme": known["programme"],
+            "treatment_n": size,
+            "rate_result": known["rate_result"],
+            "conclusive": known["rate_result"] != "inconclusive",
+            "band": [max(edge for edge in (0, *BANDS) if edge <= many) for many in size],
+            "detectable": reached.fillna(reach(significance) * error),
+        }
+    )
+
+
+def _published_reach(held: Held) -> float | None:
+    if held.headline is None:
+        return None
+    rate = next(row for row in held.headline["measures"] if row["measure"] == "rate")
+    return None if rate["detectable"] is None else float(rate["detectable"])
+
+
+def by_size(sized: pd.DataFrame) -> pd.DataFrame:
+    """Count conclusions by band of size.
+
+    Parameters
+    ----------
+    sized : DataFrame
+        From `sizes`.
+
+    Returns
+    -------
+    DataFrame
+        A row a band, every band: analyses, conclusive, inconclusive, and the median of detectable.
+    """
+    bands = sized.groupby("band")
+    found = pd.DataFrame(
+        {
+            "analyses": bands.size(),
+            "conclusive": bands["conclusive"].sum(),
+            "detectable": bands["detectable"].median(),
+        }
+    ).reindex([0, *BANDS])
+    counts = found[["analyses", "conclusive"]].fillna(0).astype("int64")
+    return counts.assign(
+        inconclusive=counts["analyses"] - counts["conclusive"], detectable=found["detectable"]
+    )
