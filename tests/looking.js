@@ -50,16 +50,18 @@ window.looking = (() => {
     return document.activeElement !== element || !(outlined || (boxShadow !== "none" && boxShadow !== bare));
   }).map((element) => `the focus cannot be seen: ${name(element)}`);
 
-  /* What is read first stands first: blocks follow each other down the page, or side by side. */
+  /* What is read first stands first: blocks follow each other down the page; those with nothing
+     above or below one another stand side by side. */
   const order = () => {
-    let reached = -Infinity;
+    window.scrollTo(0, 0);
+    const before = [];
     return all("h1, h2, h3, h4, p, li, table, svg, pre, summary", document.querySelector("main"))
-      .filter((element) => shown(element) && getComputedStyle(element).position === "static")
+      .filter((element) => shown(element) && getComputedStyle(element).position === "static" && !element.closest(".files, tr, .highlight"))
       .flatMap((element) => {
-        const top = box(element).top;
-        const row = element.closest(".pair, .files, tr, .highlight");
-        const early = top < reached - 2 && !row;
-        reached = row ? reached : Math.max(reached, top);
+        const { top, left, right } = box(element);
+        const above = before.filter((other) => Math.min(right, other.right) - Math.max(left, other.left) > 1);
+        const early = above.some((other) => other.top > top + 2);
+        before.push({ top, left, right });
         return early ? [`it stands above what is read before it: ${name(element)}`] : [];
       });
   };
