@@ -669,6 +669,17 @@ def test_a_pdf_holds_the_title_headings_tables_and_drawings_of_its_page(
 
 
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="poppler-utils is not installed")
+@pytest.mark.parametrize("name", ["report", "bulletin"])
+def test_a_pdf_offers_nothing_to_open(
+    name: str, pdfs: dict[str, tuple[bytes, str]], tmp_path: Path
+) -> None:
+    content, html = pdfs[name]
+    offer = "The numbers behind this chart"
+    assert offer in html
+    assert not [line for page in pages_of(content, tmp_path) for line in page if offer in line]
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="poppler-utils is not installed")
 def test_every_page_of_a_pdf_says_that_it_is_synthetic(
     files: dict[str, bytes], tmp_path: Path
 ) -> None:
