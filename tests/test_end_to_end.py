@@ -13,12 +13,12 @@ from months import MONTHS, folders, jdl
 from jdl import sentence
 
 REPORT_FILES = {
-    "report.html", "report.pdf", "annex.ods", "audit.html", "data_quality.html", "notebook.ipynb",
-    "figures.json", "result.json",
+    "report.html", "report.pdf", "annex.ods", "audit.html", "data_quality.html", "facts.html",
+    "notebook.ipynb", "figures.json", "result.json",
 }  # fmt: skip
 BULLETIN_FILES = {
     "bulletin.html", "bulletin.pdf", "tables.ods", "results.csv", "notebook.ipynb",
-    "figures.json", "log.csv", "history.csv",
+    "figures.json", "log.csv", "history.csv", "codebook.csv",
 }  # fmt: skip
 CONCLUSIONS = {
     "harbour-mentoring": "reduction",
@@ -51,13 +51,19 @@ def test_every_release_holds_the_files_of_the_contract(outputs):
     for month in MONTHS:
         folder = outputs / month
         assert {path.name for path in folder.iterdir()} == {
-            "index.html", "bulletin", "reports", "run.json", "manifest.json",
+            "index.html", "quality.html", "bulletin", "reports", "run.json", "manifest.json",
         }  # fmt: skip
         assert {path.name for path in (folder / "bulletin").iterdir()} == BULLETIN_FILES
         for report in (folder / "reports").iterdir():
             files = {path.name for path in report.iterdir()}
             if report.name in STOPPED:
-                assert {"report.html", "report.pdf", "audit.html", "result.json"} <= files
+                assert {
+                    "report.html",
+                    "report.pdf",
+                    "audit.html",
+                    "facts.html",
+                    "result.json",
+                } <= files
             else:
                 assert files == REPORT_FILES, report.name
 
