@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -78,6 +79,22 @@ def test_every_file_has_its_hash_in_the_manifest(outputs):
             if path.is_file() and path.name not in ("manifest.json", "run.json")
         }
         assert files == found
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="poppler-utils is not installed")
+def test_the_summary_stands_alone_on_the_first_page_of_print(outputs, results):
+    for name, result in results.items():
+        if result["status"] == "reported":
+            [file] = outputs.glob(f"2014-*/reports/{name}/report.pdf")
+            first, second = (
+                subprocess.run(
+                    ["pdftotext", "-f", str(page), "-l", str(page), file, "-"],
+                    capture_output=True, text=True, check=True,
+                ).stdout.split()
+                for page in (1, 2)
+            )  # fmt: skip
+            assert {"Summary", "limits."} <= set(first), name
+            assert second.index("This") == second.index("compared") - 2, name
 
 
 @pytest.mark.parametrize(("request_id", "conclusion"), CONCLUSIONS.items())
