@@ -230,7 +230,8 @@ def synthesise(differences: Vector, errors: Vector, *, significance: float = 0.0
     :math:`\mu \pm t_{k-2} \sqrt{\tau^2 + SE^2}`, with this error, as Partlett and Riley (2017)
     studied it. Like them we find it too short where results differ little more than by chance: for
     5 to 15 results it holds the next effect 82 to 95 times in 100, while the confidence interval
-    holds the average 94 to 98 times. :math:`I^2` is that of Higgins and Thompson (2002) with this tau.
+    holds the average 94 to 98 times. :math:`I^2` is that of Higgins and Thompson (2002)
+    with this tau.
     """
     variances = errors**2
     tau2 = between_results(differences, variances)
