@@ -444,6 +444,52 @@ def counts_at(log: pd.DataFrame, release: Release) -> dict[str, int]:
     return {"received": len(then), **counts}
 
 
+def log_at(log: pd.DataFrame, release: Release) -> pd.DataFrame:
+    """Return the log with only what was known when a release was published.
+
+    Parameters
+    ----------
+    log : DataFrame
+        From `read_log`.
+    release : Release
+        The month.
+
+    Returns
+    -------
+    DataFrame
+        Columns `LOG`, for the requests received up to the end of the release's period. A request
+        that remained is ``received``, without release, reason and result; one of this release is
+        ``ready``. No day is later than that of publication. `counts_at` counts the same in it.
+    """
+    then = status_at(log, release)
+    published = pd.Timestamp(release.published_at.date())
+    remains = then["status_then"] == "remaining"
+    closed = then["status_date"].where(then["status_date"] <= published, published)
+    known = then.assign(
+        status=then["status_then"].mask(remains, "received"),
+        status_date=closed.mask(remains, then["received"]),
+        outcomes_read=then["outcomes_read"].where(then["outcomes_read"] <= published),
+        extends=_of_those(then["extends"], frozenset(then["id"])),
+    )
+    return known[list(LOG)].assign(**{name: known[name].mask(remains) for name in _LATER})
+
+
+_LATER = ("release", "reason", *_LOG_NUMBERS, "rate_result", "frequency_result")
+"""What is entered in the log only when a request is closed."""
+
+
+def _of_those(extends: pd.Series[Any], ids: frozenset[str]) -> Any:
+    """Keep of the ids in each cell those of a log."""
+    kept = (" ".join(one for one in told.split() if one in ids) for told in extends.fillna(""))
+    return pd.array([told or None for told in kept], dtype="str")
+
+
+def log_file(log: pd.DataFrame) -> bytes:
+    """Return a log as the content of ``log.csv``, for `read_log` to read back."""
+    text: str = log.to_csv(index=False, date_format="%Y-%m-%d", lineterminator="\n")
+    return text.encode()
+
+
 def was_withdrawn(log: pd.DataFrame, release: Release, request_id: str) -> bool:
     """Return whether a request counts as withdrawn at a release."""
     then = status_at(log, release)

@@ -44,6 +44,7 @@ from jdl.execute import defaults_of, peak_memory
 from jdl.faults import Fault, Unusable
 from jdl.forms import ID
 from jdl.history import read_results
+from jdl.log import log_at, log_file
 from jdl.manifest import MANIFEST, ROOT
 from jdl.national import Vintage
 from jdl.sitting import Desk
@@ -1014,8 +1015,9 @@ def _bulletin_job(month: Month, made: Path, folder: Path) -> Job:
 
 
 def _finish(month: Month, made: Path, made_from: dict[str, Any]) -> None:
-    """Add the log, the release page, the quality statement and the manifest."""
-    shutil.copyfile(month.places.requests / "log.csv", made / "bulletin" / "log.csv")
+    """Add the log as it stood, the release page, the quality statement and the manifest."""
+    known = log_at(request.read_log(month.places.requests), month.release)
+    (made / "bulletin" / "log.csv").write_bytes(log_file(known))
     record = nbformat.read(made / "bulletin" / "notebook.ipynb", as_version=4)
     results = read_results(made / "reports")
     render.write(render.release_pages(record, results), made)

@@ -10,6 +10,8 @@ from jdl.faults import Unusable
 from jdl.log import (
     LOG,
     counts_at,
+    log_at,
+    log_file,
     names_of,
     read_log,
     read_on,
@@ -281,6 +283,62 @@ def test_a_bad_release_file_is_told(tmp_path, old, new, rule, column):
     with pytest.raises(Unusable) as caught:
         read_release(write_release(tmp_path, RELEASE.replace(old, new)), "2014-03")
     assert [rule in f.rule for f in caught.value.faults if f.column == column] == [True]
+
+
+MONTHS = ("2013-10", "2013-11", "2013-12", "2014-01", "2014-02", "2014-03")
+
+
+@pytest.mark.parametrize("month", MONTHS)
+def test_the_log_at_a_release_counts_the_same_and_tells_nothing_later(tmp_path, month):
+    known = read_log(Path(__file__).parent.parent / "requests")
+    later = tmp_path / month
+    later.mkdir()
+    for log in (known, read_log(write(tmp_path, history()))):
+        release = read_release(tmp_path, month)
+        cut = log_at(log, release)
+        (later / "log.csv").write_bytes(log_file(cut))
+        back = read_log(later)
+        pd.testing.assert_frame_equal(back, cut)
+        for name in (one for one in MONTHS if one <= month):
+            then = read_release(tmp_path, name)
+            assert counts_at(back, then) == counts_at(log, then)
+        assert list(back["id"]) == list(status_at(log, release)["id"])
+        assert (back["received"] <= pd.Timestamp(release.period_to)).all()
+        days = back[["status_date", "outcomes_read"]].stack().dropna()
+        assert (days <= pd.Timestamp(release.published_at.date())).all()
+        assert (back["release"].dropna() <= month).all()
+
+
+def test_what_came_after_a_release_is_not_in_its_log(tmp_path):
+    open_ = ROW | dict.fromkeys(("release", "frequency_result"), "") | _PLAIN
+    rows = [
+        ROW | {"id": "before"},
+        ROW | {"id": "now", "status_date": "2014-02-14", "release": "2014-01"},
+        ROW | {"id": "next", "status_date": "2014-02-13", "release": "2014-02",
+               "outcomes_read": "2014-01-20"},
+        open_ | {"id": "refused", "status": "not processed", "status_date": "2014-01-20",
+                 "release": "2014-02", "reason": "Too few people"},
+        open_ | {"id": "withdrawn", "status": "withdrawn", "status_date": "2014-01-10"},
+        open_ | {"id": "failed", "status": "not processed", "status_date": "2013-12-02",
+                 "reason": "Too few people", "extends": "before late"},
+        open_ | {"id": "late", "status": "received", "status_date": "2014-01-05",
+                 "received": "2014-01-05"},
+    ]  # fmt: skip
+    cut = log_at(read_log(write(tmp_path, rows)), read_release(tmp_path, "2014-01"))
+    told = {row["id"]: row for row in cut.astype("str").to_dict("records")}
+    assert list(told) == ["before", "now", "next", "refused", "withdrawn", "failed"]
+    assert {name: row["status"] for name, row in told.items()} == {
+        "before": "published", "now": "ready", "next": "received", "refused": "received",
+        "withdrawn": "received", "failed": "not processed",
+    }  # fmt: skip
+    assert told["now"]["status_date"] == "2014-01-09"
+    assert told["now"]["treatment_n"] == "503"
+    assert told["failed"]["extends"] == "before"
+    given = log_file(cut).decode().splitlines()
+    about = "Harbour Trust,Harbour mentoring,voluntary,mentoring,2013-06-03,received,2013-06-03"
+    for place, name in ((3, "next"), (4, "refused"), (5, "withdrawn")):
+        assert given[place] == f"{name},{about}" + "," * 10
+    assert given[6].count("Too few people") == 1
 
 
 @pytest.mark.parametrize("name", ["2014-13", "March", "../2014-03", "2014-3"])

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
+import pandas as pd
 import pytest
 from few_pages import pages, torn_pages
 from request_files import people, text, write_request
@@ -148,9 +149,25 @@ def test_a_release_holds_its_reports_bulletin_page_and_manifest(month):
     assert {"reports/harbour/report.html", "reports/harbour/result.json"} <= names
     assert not any(name.endswith("run.json") for name in names - {"run.json"})
     assert (month.folder / "index.html").read_text() == "1 reports\n"
-    assert (month.folder / "bulletin" / "log.csv").read_text() == LOG
+    told = request.read_log(month.folder / "bulletin")
+    pd.testing.assert_frame_equal(told, request.read_log(month.places.requests))
     bulletin = json.loads((month.folder / "bulletin" / "figures.json").read_text())
     assert bulletin[0]["value"] == 1
+
+
+def test_a_release_holds_the_log_as_it_stood_then(month):
+    log = month.places.requests / "log.csv"
+    about = "Shore Trust,Shore,voluntary,mentoring"
+    log.write_text(
+        f"{LOG}shore,{about},2014-02-03,not processed,2014-04-02,2014-04\n"
+        f"later,{about},2014-03-03,received,2014-03-03,\n"
+    )
+    month.release()
+    told = (month.folder / "bulletin" / "log.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in told] == ["id", "harbour", "shore"]
+    assert told[2].rstrip(",") == f"shore,{about},2014-02-03,received,2014-02-03"
+    whole = hashlib.sha256(log.read_bytes()).hexdigest()
+    assert month.manifest()["inputs"]["log.csv"] == whole
 
 
 def test_the_manifest_holds_every_file_input_and_version(month):
