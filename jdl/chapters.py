@@ -269,7 +269,7 @@ def losses(
 
 
 def summary(
-    effects: Mapping[str, Effect],
+    cleared: Cleared,
     *,
     words: Words,
     programme: str,
@@ -283,8 +283,8 @@ def summary(
 
     Parameters
     ----------
-    effects : mapping of str to Effect
-        The headline's, by measure, cleared.
+    cleared : Cleared
+        The headline.
     words : Words
     programme, organisation : str
     submitted : int
@@ -295,7 +295,8 @@ def summary(
         Of the data.
     """
     named: dict[str, Any] = {"words": words, "programme": programme, "submitted": submitted}
-    page = first_page.page(effects, organisation=organisation, **named)
+    effects, adjusted = cleared.effects, cleared.adjusted
+    page = first_page.page(effects, adjusted=adjusted, organisation=organisation, **named)
     return _group(
         **{name.replace("-", "_"): part for name, part in page.items()},
         summary_chart=is_reported(effects["rate"])

@@ -458,20 +458,24 @@ def _at_liberty(survival: Survival, base: str) -> tuple[Sentence, ...]:
 def _tested(survival: Survival, base: str, significance: float) -> tuple[Part, ...]:
     if is_missing(survival.ci_low) or is_missing(survival.ci_high):
         return (".",)
-    low, high = (
-        limited(f"{base}.{which}", getattr(survival, which), "days")
-        for which in ("ci_low", "ci_high")
-    )
     significant = (survival.p_value or 0) <= significance
     verb = "is" if significant else "is not"
     end = "." if significant else ", and there may be no difference."
     return (
-        ": a difference of ",
-        low,
-        " to ",
-        high,
-        f" days ({confidence(significance)}), which {verb} statistically significant{end}",
+        ": a difference",
+        *_days_apart(survival, base),
+        f" ({confidence(significance)}), which {verb} statistically significant{end}",
     )
+
+
+def _days_apart(survival: Survival, base: str) -> tuple[Part, ...]:
+    """Return the interval of the difference with its direction: ``of 4 to 30 days more``."""
+    ends = {which: float(getattr(survival, which)) for which in ("ci_low", "ci_high")}
+    low, high = (limited(f"{base}.{which}.size", abs(ends[which]), "days") for which in ends)
+    if ends["ci_low"] < 0 < ends["ci_high"]:
+        return (" between ", low, f" {plural(low, 'day', 'days')} fewer and ", high, " more")
+    near, far, side = (low, high, "more") if ends["ci_low"] >= 0 else (high, low, "fewer")
+    return (" of ", near, " to ", far, f" {plural(far, 'day', 'days')} {side}")
 
 
 # --- Unmeasured needs ----------------------------------------------------------------------------

@@ -44,6 +44,7 @@ from jdl.wording import (
     name_of,
     number,
     p_value,
+    per_hundred,
     percentage,
     plural,
     quoted,
@@ -501,6 +502,15 @@ def _sayable(found: Sequence[Effect], words: Words, programme: str) -> Sentence:
     for place, effect in enumerate(found):
         joint = " and " if place == len(found) - 1 else ", "
         parts += [joint if place else "", *_did(effect, words, again=bool(place))]
+    if kind_of(found[0]) == "frequency":
+        return Sentence.of(
+            f"Compared with 100 similar {words.people} in the comparison group, 100 typical "
+            f"{words.people} who took part in ",
+            *titled(programme),
+            " ",
+            *parts,
+            f".{end}",
+        )
     return Sentence.of(
         f"For 100 typical {words.people} who took part in ",
         *titled(programme),
@@ -516,7 +526,7 @@ def _did(effect: Effect, words: Words, *, again: bool) -> tuple[Part, ...]:
     told = difference(effect, words)
     return {
         "rate": (*told, f" committed a proven reoffence {within}"),
-        "frequency": ("they committed ", *told, f" {within}"),
+        "frequency": ("they " if again else "", "committed ", *told, f" {within}"),
         "days": ("those who reoffended did so ", *told, " on average"),
     }[kind_of(effect)]
 
@@ -602,14 +612,16 @@ def _unsayable(headline: Sequence[Effect], programme: str) -> tuple[Sentence, ..
     return tuple(told)
 
 
-_EXAMPLE = {
-    name: Figure(f"reading.relative_claim.{name}", value, unit, text)
-    for name, value, unit, text in (
-        ("treatment", 0.24, "proportion, made up", "24%"),
-        ("comparison", 0.4, "proportion, made up", "40%"),
-        ("wrong", 0.4, "relative difference, made up", "40%"),
-        ("right", 16, "people per 100, made up", "16"),
-    )
+_EXAMPLES = ((24, 40, 40, 16), (30, 50, 40, 20), (45, 60, 25, 15), (35, 70, 50, 35))
+"""Made-up rates of two groups, the relative difference in per cent, and people fewer of 100.
+
+Of any two rates, at least one of these holds neither.
+"""
+_EXAMPLE_UNITS = {
+    "treatment": "proportion, made up",
+    "comparison": "proportion, made up",
+    "wrong": "relative difference, made up",
+    "right": "people per 100, made up",
 }
 
 
@@ -624,24 +636,48 @@ def relative_claim(effects: Mapping[str, Effect], *, words: Words) -> Sentence:
     """
     return Sentence.of(
         "A relative claim is not what the results show. ",
-        *relative_example(words),
+        *relative_example(effects.get("rate"), words),
         *_rightly(effects.get("rate"), words),
     )
 
 
-def relative_example(words: Words) -> tuple[Part, ...]:
-    """Return how rates of two made-up groups are told wrongly, and how rightly."""
+def relative_example(rate: Effect | None, words: Words) -> tuple[Part, ...]:
+    """Return how rates of two made-up groups are told wrongly, and how rightly.
+
+    Parameters
+    ----------
+    rate : Effect or None
+        The headline analysis's effect on the rate; no number of the example is one of its rates.
+    words : Words
+    """
+    ours, theirs, wrong, right = _example(rate)
     return (
         "For example, from rates of ",
-        _EXAMPLE["treatment"],
+        ours,
         " and ",
-        _EXAMPLE["comparison"],
+        theirs,
         ", do not say “",
-        _EXAMPLE["wrong"],
+        wrong,
         " less likely to reoffend”, but “",
-        _EXAMPLE["right"],
+        right,
         f" fewer {words.people} out of 100”.",
     )
+
+
+def _example(rate: Effect | None) -> list[Figure]:
+    """Return the first of `_EXAMPLES` that holds no rate of this report."""
+    shown: set[str] = set()
+    if rate is not None and kind_of(rate) == "rate" and is_reported(rate):
+        shown = {
+            per_hundred(rate, g, getattr(rate, g).mean).text for g in ("treatment", "comparison")
+        }
+    kept = next(one for one in _EXAMPLES if shown.isdisjoint(map(str, one)))
+    told = []
+    for (name, unit), number_ in zip(_EXAMPLE_UNITS.items(), kept, strict=True):
+        people = name == "right"
+        value, text = (number_, str(number_)) if people else (number_ / 100, f"{number_}%")
+        told.append(Figure(f"reading.relative_claim.{name}", value, unit, text))
+    return told
 
 
 def _rightly(rate: Effect | None, words: Words) -> tuple[Part, ...]:
@@ -757,8 +793,9 @@ def _result(
     if effect.measure in EVERYONE:
         version = versions.get((effect.analysis, EVERYONE[effect.measure].name))
         beside = _for_everyone(version, direction(effect))
+    label = _in_brackets(labels.get(effect.analysis, effect.analysis))
     return Sentence.of(
-        *quoted(f"{slug(effect.analysis)}.label", labels.get(effect.analysis, effect.analysis)),
+        *quoted(f"{slug(effect.analysis)}.label", label),
         f": {wording.noun} was {wording.side(direction(effect) or '')} in the treatment group (",
         mean(effect, "treatment"),
         f"{_mean_unit(effect, 'treatment')}) than in the comparison group (",
@@ -768,6 +805,12 @@ def _result(
         *beside,
         ".",
     )
+
+
+def _in_brackets(label: str) -> str:
+    """Return an analysis's label as it stands before a colon, such as ``Mentor (paid)``."""
+    kind, colon, level = label.partition(": ")
+    return f"{kind} ({level})" if colon else label
 
 
 def _for_everyone(version: Effect | None, side: str | None) -> tuple[Part, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from jdl.companion import Adjusted
 from jdl.disclosure import NOT_BALANCED
 from jdl.effects import Effect
 from jdl.figures import Figure, Part, Sentence, Sentences
@@ -45,6 +46,7 @@ from jdl.wording import (
 def page(
     effects: Mapping[str, Effect],
     *,
+    adjusted: Mapping[str, Adjusted],
     words: Words,
     programme: str,
     organisation: str,
@@ -56,6 +58,8 @@ def page(
     ----------
     effects : mapping of str to Effect
         The headline analysis's effects by measure, cleared.
+    adjusted : mapping of str to Adjusted
+        The adjusted check of each measure, cleared.
     words : Words
     programme, organisation : str
         Their public names.
@@ -72,7 +76,7 @@ def page(
     return {
         "summary-question": _question(headline[0], words, programme, organisation, submitted),
         "summary-found": _found(headline, words),
-        "summary-sure": _sure(headline, words),
+        "summary-sure": _sure(headline, adjusted, words),
         "summary-meaning": _meaning(headline, words, submitted),
         "summary-next": _next(headline, words, programme),
     }
@@ -91,7 +95,7 @@ def _question(
         *quoted("request.organisation", organisation),
         f". Did {words.people} who took part reoffend less, or more, than others like them? ",
         *_covered(first, words, submitted),
-        " A proven reoffence is an offence in that year that led to a conviction or a caution. The "
+        " A proven reoffence is an offence in that year that led to a conviction or caution. The "
         f"comparison group is similar {words.people} who did not take part, but may have had other "
         "support.",
     )
@@ -188,7 +192,7 @@ _MEANS = (
 )
 
 
-def _sure(headline: Sequence[Effect], words: Words) -> Sentence:
+def _sure(headline: Sequence[Effect], adjusted: Mapping[str, Adjusted], words: Words) -> Sentence:
     found = [e for e in headline if direction(e)]
     unclear = [e for e in headline if is_reported(e) and not direction(e)]
     if not found and not unclear:
@@ -197,12 +201,35 @@ def _sure(headline: Sequence[Effect], words: Words) -> Sentence:
             "shown is not a sign of success or of failure."
         )
     if not found:
-        return Sentence.of(_MEANS, "No result here is significant. ", *_open(unclear, words))
-    told = (_MEANS, f"That is so here for {_topics(found)}. ", *_mixed(found))
+        none = "None of the main results told here is significant. "
+        if len(unclear) == 1:
+            none = "The one main result told here is not significant. "
+        return Sentence.of(_MEANS, none, *_open(unclear, words))
+    told = (
+        _MEANS,
+        f"That is so here for {_topics(found)}. ",
+        *_mixed(found),
+        *_range(found[0], words),
+        *_doubted(found, adjusted),
+    )
     if not unclear:
-        return Sentence.of(*told, *_range(found[0], words))
+        return Sentence.of(*told)
     not_so = f" It is not so for {_topics(unclear, 'or')}. "
-    return Sentence.of(*told, *_range(found[0], words), not_so, *_open(unclear, words))
+    return Sentence.of(*told, not_so, *_open(unclear, words))
+
+
+def _doubted(found: Sequence[Effect], adjusted: Mapping[str, Adjusted]) -> tuple[Part, ...]:
+    """Tell of significant results with which the adjusted check does not agree."""
+    checked = [(e, adjusted[e.measure].conclusion) for e in found if e.measure in adjusted]
+    unsure = [e for e, conclusion in checked if conclusion == "inconclusive"]
+    against = [e for e, conclusion in checked if {e.conclusion, conclusion} == _OPPOSITE]
+    return (
+        *((f" A second check was less sure about {_topics(unsure)}.",) if unsure else ()),
+        *((f" A second check found the opposite for {_topics(against)}.",) if against else ()),
+    )
+
+
+_OPPOSITE = {"reduction", "increase"}
 
 
 def _mixed(found: Sequence[Effect]) -> tuple[Part, ...]:
@@ -223,7 +250,7 @@ def _open(unclear: Sequence[Effect], words: Words) -> tuple[Part, ...]:
     rate = next((e for e in unclear if e.measure == "rate" and has_range(e)), None)
     return (
         *(() if rate is None else _either_way(rate, words)),
-        f"More {words.people} would be needed to tell. This does not show that the programme does "
+        f"More {words.people} are needed to tell. This does not show that the programme does "
         "nothing.",
     )
 
@@ -265,8 +292,8 @@ def _meaning(headline: Sequence[Effect], words: Words, submitted: int) -> Senten
                 "It is no proof of cause and effect: the groups may differ in ways that are not "
                 "recorded."
             ),
-            Sentence.of("It cannot be compared with national rates or with other reports."),
-            Sentence.of("Make no relative claim. ", *relative_example(words)),
+            Sentence.of("It cannot be compared with national rates or other reports."),
+            Sentence.of("Make no relative claim. ", *relative_example(headline[0], words)),
             *_others(not_analysed(headline[0], submitted), words),
         )
     )
@@ -275,7 +302,7 @@ def _meaning(headline: Sequence[Effect], words: Words, submitted: int) -> Senten
 def _others(left: Figure, words: Words) -> tuple[Sentence, ...]:
     if left.suppressed or left.value == 0:
         return ()
-    people = f" {words.count(left)} who could not be analysed."
+    people = f" {words.count(left)} who were not analysed."
     return (Sentence.of("It may not hold for the ", left, people),)
 
 
@@ -285,20 +312,17 @@ def _others(left: Figure, words: Words) -> tuple[Sentence, ...]:
 def _next(headline: Sequence[Effect], words: Words, programme: str) -> Sentences:
     found = [e for e in headline if direction(e)]
     quote = Sentence.of(
-        "You can always quote this. “", *_quote(headline, found, words, programme), "”"
+        "You can always quote this: “", *_quote(headline, found, words, programme), "”"
     )
     more = (
-        f"If more {words.people} have taken part since, a new request can add them."
+        f"A new request can add {words.people} who have taken part since."
         if not found or found[0].measure != "rate"
         else "With any number, give its whole range."
     )
     return Sentences(
         (
             quote,
-            Sentence.of(
-                f"{more} The next pages tell how {words.people} were found and compared, and the "
-                "limits."
-            ),
+            Sentence.of(f"{more} The next pages explain the method and its limits."),
         )
     )
 

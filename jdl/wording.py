@@ -21,6 +21,7 @@ from jdl.figures import Figure, Part
 ALLOWED_DIGITS = (
     "For 100 typical",
     "with 100 similar",
+    "100 typical",
     "of the 100",
     "out of 100",
     "Out of 100",

@@ -172,12 +172,15 @@ def test_the_result_in_words():
     span = {"index_from": dt.date(2005, 1, 3), "index_to": dt.date(2011, 12, 30)}
     told = {"words": PEOPLE, "programme": "Harbour Mentoring"}
     more = {"organisation": "Tarnside Trust", "submitted": 1240, "source": "made up"}
-    assert parts(chapters.summary(EFFECTS, **told, **span, **more)) == [
+    assert parts(chapters.summary(Cleared(EFFECTS, (), {}), **told, **span, **more)) == [
         *("summary-question", "summary-found", "summary-sure", "summary-meaning", "summary-next"),
         *("summary-chart", "overall-result", "headline-sentence"),
     ]
     withheld = EFFECTS | {"rate": suppressed("rate")}
-    assert "summary-chart" not in chapters.summary(withheld, **told, **span, **more).parts
+    assert (
+        "summary-chart"
+        not in chapters.summary(Cleared(withheld, (), {}), **told, **span, **more).parts
+    )
     assert parts(chapters.blocks(EFFECTS, **told)) == [
         *("measurements", "estimates-lead", "estimates", "estimand-statement", "can-say"),
         "cannot-say",

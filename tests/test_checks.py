@@ -226,18 +226,31 @@ def test_time_without_reoffence_stands_with_its_fixed_sentence():
     said = hold_words(checks.survival_statement(CURVE, words=MEN)).items
     assert said[0].text == (
         "Counting everyone, men in the treatment group spent 301 days of the year without a proven "
-        "reoffence on average, and the comparison group 280: a difference of 3 to 38 days (95% "
-        "confidence interval), which is statistically significant."
+        "reoffence on average, and the comparison group 280: a difference of 3 to 38 days more "
+        "(95% confidence interval), which is statistically significant."
     )
     assert said[1].text == checks.REVERSAL
     assert said[2].text == "A death counts as 1 year."
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [
+        (-30.2, -4.1, "a difference of 4 to 30 days fewer (95%"),
+        (-5.2, 7.4, "a difference between 5 days fewer and 7 more (95%"),
+        (-1.0, 0.4, "a difference between 1 day fewer and 0.4 more (95%"),
+    ],
+)
+def test_a_difference_in_days_has_a_direction(low, high, told):
+    curve = replace(CURVE, ci_low=low, ci_high=high, p_value=0.5)
+    assert told in hold_words(checks.survival_statement(curve, words=MEN)).items[0].text
+
+
 def test_time_without_reoffence_that_is_unclear_untested_or_withheld():
     unclear = checks.survival_statement(replace(CURVE, ci_low=-2.0, p_value=0.3), words=PEOPLE)
     assert unclear.items[0].text.endswith(
-        "-2 to 38 days (95% confidence interval), which is not statistically significant, and "
-        "there may be no difference."
+        ": a difference between 2 days fewer and 38 more (95% confidence interval), which is not "
+        "statistically significant, and there may be no difference."
     )
     untested_ = checks.survival_statement(replace(CURVE, ci_low=None, p_value=None), words=PEOPLE)
     assert untested_.items[0].text.endswith("and the comparison group 280.")

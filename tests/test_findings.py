@@ -476,6 +476,54 @@ def test_a_relative_claim_is_refused_where_the_rate_is_withheld_too():
     assert guard.text.endswith("but “16 fewer people out of 100”.")
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "told"),
+    [
+        (
+            0.31,
+            0.44,
+            "rates of 24% and 40%, do not say “40% less likely to reoffend”, but “16 fewer",
+        ),
+        (0.2438, 0.31, "rates of 30% and 50%, do not say “40% less likely to reoffend”, but “20 "),
+        (0.31, 0.4012, "rates of 45% and 60%, do not say “25% less likely to reoffend”, but “15 "),
+        (0.396, 0.453, "rates of 35% and 70%, do not say “50% less likely to reoffend”, but “35 "),
+    ],
+)
+def test_the_example_of_a_relative_claim_holds_no_rate_of_the_report(ours, theirs, told):
+    made = effect("rate")
+    groups = {
+        "treatment": replace(made.treatment, mean=ours),
+        "comparison": replace(made.comparison, mean=theirs),
+    }
+    example = findings.relative_example(replace(made, **groups), PEOPLE)
+    assert told in Sentence.of(*example).text
+
+
+def test_no_two_rates_are_in_every_example():
+    sets = [{*map(str, one)} for one in findings._EXAMPLES]
+    for low in range(101):
+        for high in range(101):
+            assert any(one.isdisjoint({str(low), str(high)}) for one in sets)
+    for ours, theirs, wrong, right in findings._EXAMPLES:
+        assert (theirs - ours, 100 * (theirs - ours)) == (right, wrong * theirs)
+
+
+def test_can_say_a_frequency_alone_in_a_whole_sentence():
+    alone = headline(None, effect("frequency", -0.6, -0.2), effect("days_to_first", 2.0, 20.0))
+    assert can_say(alone)[0] == (
+        "Compared with 100 similar people in the comparison group, 100 typical people who took "
+        "part in Harbour Mentoring committed between 20 and 60 fewer proven reoffences within one "
+        "year and those who reoffended did so between 2 and 20 days later on average. These "
+        "results are statistically significant."
+    )
+
+
+def test_a_label_with_a_colon_is_told_in_brackets():
+    one = replace(effect("rate"), analysis="paid")
+    said = findings.significant_results([one], labels={"paid": "Mentor: paid"})
+    assert said.items[1].text.startswith("Mentor (paid): the one-year proven reoffending rate was")
+
+
 def test_cannot_say_anything_of_nothing():
     assert cannot_say({"rate": suppressed(), "frequency": suppressed("frequency")}) == [
         "Nothing can be said about the one-year proven reoffending rate or the frequency of "
@@ -692,7 +740,7 @@ def test_means_that_are_printed_alike_are_said_to_differ_before_rounding():
     label = {"headline": "Course: 12 weeks"}
     told = findings.significant_results([close], labels=label).items[1]
     assert told.text == (
-        "Course: 12 weeks: the one-year proven reoffending rate was lower in the treatment group "
+        "Course (12 weeks): the one-year proven reoffending rate was lower in the treatment group "
         "(45%) than in the comparison group (45%; they differ before rounding), p < 0.01."
     )
     assert "12" not in words_outside_figures(told)

@@ -362,6 +362,7 @@ MADE = {
     summary.page: st.builds(
         summary.page,
         effects_by_measure(),
+        adjusted=st.fixed_dictionaries({}, optional={name: adjusted(name) for name in HEADLINE}),
         **chosen,
         organisation=st.just("Project 21"),
         submitted=many,
@@ -547,7 +548,7 @@ def test_every_sentence_holds_the_grammar(name):
 def of_effects(effects, words):
     """Every sentence on the headline effects, by the name of its maker."""
     told = {"words": words, "programme": "Route 66 Plus"}
-    page = summary.page(effects, **told, organisation="Project 21", submitted=2000)
+    page = summary.page(effects, adjusted={}, **told, organisation="Project 21", submitted=2000)
     made = {
         "overall": findings.overall_result(effects, **told),
         "estimates": findings.estimates(effects, words=words),
@@ -615,7 +616,8 @@ def test_estimates_go_the_way_of_their_intervals(effects, words):
 @given(effects_by_measure(), any_words)
 def test_the_gap_on_the_first_page_goes_the_way_of_the_difference(effects, words):
     told = [e for e in effects.values() if e.ci_low is not None and e.reason is None]
-    page = summary.page(effects, words=words, programme="X", organisation="Y", submitted=2000)
+    told_of = {"words": words, "programme": "X", "organisation": "Y", "submitted": 2000}
+    page = summary.page(effects, adjusted={}, **told_of)
     for one, sentence in zip(told, page["summary-found"].items, strict=False):
         end = sentence.text.split("That is ")[1]
         less, more = ("earlier", "later") if one.measure == "days_to_first" else ("fewer", "more")

@@ -17,6 +17,7 @@ from test_findings import (
 )
 
 from jdl import findings, summary, tables
+from jdl.companion import Adjusted
 from jdl.disclosure import NOT_BALANCED
 from jdl.effects import Group
 from jdl.wording import Words
@@ -44,10 +45,16 @@ CASES = {
 }
 
 
-def page(case, *, words=PEOPLE, programme=PROGRAMME, submitted=1240):
+def page(case, *, adjusted=None, words=PEOPLE, programme=PROGRAMME, submitted=1240):
     effects = CASES[case] if isinstance(case, str) else case
     choices = {"organisation": "Tarnside Trust", "submitted": submitted}
-    return summary.page(effects, words=words, programme=programme, **choices)
+    return summary.page(
+        effects, adjusted=adjusted or {}, words=words, programme=programme, **choices
+    )
+
+
+def check(measure, conclusion="reduction"):
+    return Adjusted("headline", measure, "logistic", conclusion=conclusion)
 
 
 def lines(case, part, **choices):
@@ -60,7 +67,7 @@ def test_the_page_of_a_reduction():
         "This report is about Harbour Mentoring, at the request of Tarnside Trust. Did people who "
         "took part reoffend less, or more, than others like them? It covers 900 of the 1,240 "
         "people whose details were sent, each followed for one year. A proven reoffence is an "
-        "offence in that year that led to a conviction or a caution. The comparison group is "
+        "offence in that year that led to a conviction or caution. The comparison group is "
         "similar people who did not take part, but may have had other support."
     ]
     assert lines("reduction", "found") == [
@@ -79,17 +86,16 @@ def test_the_page_of_a_reduction():
     ]
     assert lines("reduction", "meaning") == [
         "It is no proof of cause and effect: the groups may differ in ways that are not recorded.",
-        "It cannot be compared with national rates or with other reports.",
+        "It cannot be compared with national rates or other reports.",
         "Make no relative claim. For example, from rates of 24% and 40%, do not say “40% less "
         "likely to reoffend”, but “16 fewer people out of 100”.",
-        "It may not hold for the 340 people who could not be analysed.",
+        "It may not hold for the 340 people who were not analysed.",
     ]
     assert lines("reduction", "next") == [
-        "You can always quote this. “In a Justice Data Lab analysis, people who took part in "
+        "You can always quote this: “In a Justice Data Lab analysis, people who took part in "
         "Harbour Mentoring reoffended less than the comparison group. The likely difference is "
         "between 3 and 11 fewer people out of 100.”",
-        "With any number, give its whole range. The next pages tell how people were found and "
-        "compared, and the limits.",
+        "With any number, give its whole range. The next pages explain the method and its limits.",
     ]
 
 
@@ -102,15 +108,15 @@ def test_an_inconclusive_page_asks_for_more_people_and_does_not_say_that_nothing
         "which may be chance. Differences are worked out before rounding."
     )
     assert lines("inconclusive", "sure")[0].endswith(
-        "No result here is significant. The number who reoffended could be lower by 2 people out "
-        "of 100, higher by 9, or the same. More people would be needed to tell. This does not show "
-        "that the programme does nothing."
+        "None of the main results told here is significant. The number who reoffended could be "
+        "lower by 2 people out of 100, higher by 9, or the same. More people are needed to tell. "
+        "This does not show that the programme does nothing."
     )
     assert lines("inconclusive", "next") == [
-        "You can always quote this. “The Justice Data Lab could not tell whether people who took "
+        "You can always quote this: “The Justice Data Lab could not tell whether people who took "
         "part in Harbour Mentoring reoffended less or more than similar people.”",
-        "If more people have taken part since, a new request can add them. The next pages tell how "
-        "people were found and compared, and the limits.",
+        "A new request can add people who have taken part since. The next pages explain the method "
+        "and its limits.",
     ]
     assert "smaller than 2 people out of 100. More" in lines("small difference", "sure")[0]
 
@@ -121,7 +127,7 @@ def test_a_mixed_page_tells_both_directions():
         "directions, so read them together. "
     ) in lines("mixed", "sure")[0]
     assert lines("mixed", "sure")[0].endswith(
-        "It is not so for how often they reoffended. More people would be needed to tell. This "
+        "It is not so for how often they reoffended. More people are needed to tell. This "
         "does not show that the programme does nothing."
     )
     assert lines("mixed", "next")[0].endswith(
@@ -132,6 +138,34 @@ def test_a_mixed_page_tells_both_directions():
         "similar people. They committed fewer proven reoffences per person than the comparison "
         "group.”"
     )
+
+
+def test_a_check_that_disagrees_is_told():
+    less_sure = {"frequency": check("frequency", "inconclusive"), "rate": check("rate")}
+    assert lines("reduction", "sure", adjusted=less_sure)[0].endswith(
+        " out of 100. A second check was less sure about how often they reoffended."
+    )
+    opposite = {"rate": check("rate", "increase")}
+    assert lines("reduction", "sure", adjusted=opposite)[0].endswith(
+        " A second check found the opposite for how many reoffended."
+    )
+    agreed = {
+        "rate": check("rate"),
+        "frequency": check("frequency", "suppressed"),
+        "days_to_first": check("days_to_first", "increase"),
+    }
+    unlike = {name: check(name, "inconclusive") for name in HEADLINE}
+    assert lines("reduction", "sure", adjusted=agreed) == lines("reduction", "sure")
+    assert lines("inconclusive", "sure", adjusted={"rate": check("rate")}) == lines(
+        "inconclusive", "sure"
+    )
+    withheld = lines("everything withheld", "sure", adjusted=unlike)
+    assert withheld == lines("everything withheld", "sure")
+
+
+def test_one_result_that_is_not_significant_is_not_spoken_of_as_several():
+    alone = headline(None, suppressed("frequency"), suppressed("days_to_first"))
+    assert " The one main result told here is not significant. " in lines(alone, "sure")[0]
 
 
 def test_a_page_tells_what_is_withheld_and_no_more():
@@ -163,7 +197,7 @@ def test_who_is_covered():
     one_left = {"submitted": 901, "words": women}
     assert "It covers 900 of the 901 women" in lines("mixed", "question", **one_left)[0]
     assert lines("mixed", "meaning", **one_left)[-1] == (
-        "It may not hold for the 1 woman who could not be analysed."
+        "It may not hold for the 1 woman who were not analysed."
     )
     assert "It covers all 900 people whose" in lines("mixed", "question", submitted=900)[0]
     assert len(lines("mixed", "meaning", submitted=900)) == 3
@@ -218,7 +252,8 @@ def words_of(sentence):
 
 
 def split(text):
-    return [one for one in re.split(r"(?<=[.?])”?\s+", text) if one]
+    """The sentences; one that is quoted is none with the words before it."""
+    return [one for one in re.split(r"(?<=[.?])”?\s+|(?<=:) (?=“[A-Z])", text) if one]
 
 
 def grade(text):
@@ -241,7 +276,8 @@ def test_the_grade_is_that_of_a_sentence_counted_by_hand():
 @pytest.mark.parametrize("programme", [PROGRAMME, "Family Matters (all years)"])
 def test_a_trustee_can_read_the_page(case, programme):
     for sex in ("all", "male", "female"):
-        parts = page(case, words=Words.of(sex), programme=programme).values()
+        unlike = {name: check(name, "inconclusive") for name in HEADLINE}
+        parts = page(case, adjusted=unlike, words=Words.of(sex), programme=programme).values()
         text = " ".join(item.text for one in parts for item in sentences_of(one))
         assert grade(text) <= GRADE
         assert max(len(words_of(one)) for one in split(text)) <= LONGEST_SENTENCE
