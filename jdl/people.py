@@ -12,7 +12,7 @@ import pandas as pd
 
 from jdl.disclosure import WITHHELD, Bounds, clear_part, clear_whole
 from jdl.figures import Cell, Figure, Part, Sentence, Sentences, Table
-from jdl.linkage import FATES
+from jdl.linkage import FATES, NO_GROUP
 from jdl.sensitivity import Choice
 from jdl.tables import NOT_APPLICABLE, choice_cells
 from jdl.wording import (
@@ -72,7 +72,7 @@ def linkage_table(counts: Mapping[str, int | None], *, rows: int) -> Table:
     return Table(
         "linkage-table",
         "How people were found in the national records",
-        ("How", "Number", "Share of those submitted"),
+        ("How", "Number of rows", "Share of rows submitted"),
         told,
     )
 
@@ -505,8 +505,8 @@ def funnel_table(funnel: pd.DataFrame, *, analysis: str = "headline") -> Table:
     Returns
     -------
     Table
-        Shares are always of what was submitted: ``<1%`` where one rounds to nought, ``0%`` for
-        nobody.
+        Shares are always of the rows submitted: ``<1%`` where one rounds to nought, ``0%`` for
+        none.
     """
     base = f"{slug(analysis)}.funnel"
     start = int(funnel["remaining"].iloc[0])
@@ -516,22 +516,37 @@ def funnel_table(funnel: pd.DataFrame, *, analysis: str = "headline") -> Table:
     )
     return Table(
         "funnel-table",
-        "How many of the people submitted could be analysed",
+        "From the rows submitted to the people analysed",
         (
             "Reason for leaving the analysis",
             "Number leaving",
-            "Leaving, share of those submitted",
+            "Leaving, share of rows submitted",
             "Number remaining",
-            "Remaining, share of those submitted",
+            "Remaining, share of rows submitted",
         ),
         rows,
+        _ROWS_AND_PEOPLE,
     )
+
+
+_ROWS_AND_PEOPLE = (
+    "A row is one person's details as they were sent. People listed more than once have several, "
+    "and people who did not take part have rows too.",
+    "So there can be more rows than people whose details were sent, more of those people than took "
+    "part, and more who took part than were analysed. The minimum criteria count people before "
+    "they are looked for in the records, so that number can differ by a few.",
+)
+
+
+def funnel_step(row: Mapping[Any, Any]) -> str:
+    """Return what a step of the funnel is called: the rows submitted, or a reason for leaving."""
+    return capital(str(row["reason"])) if row["step"] else "Rows submitted"
 
 
 def _funnel_row(name: str, row: Mapping[Any, Any], start: int) -> tuple[Cell, ...]:
     first = row["step"] == 0
     return (
-        capital(str(row["reason"])),
+        funnel_step(row),
         NOT_APPLICABLE if first else counted(f"{name}.removed", row["removed"]),
         NOT_APPLICABLE if first else share(f"{name}.removed.share", row["removed"], start),
         counted(f"{name}.remaining", row["remaining"]),
@@ -539,14 +554,21 @@ def _funnel_row(name: str, row: Mapping[Any, Any], start: int) -> tuple[Cell, ..
     )
 
 
-def rules_table(placed: pd.DataFrame) -> Table:
+def rules_table(placed: pd.DataFrame) -> Table | None:
     """Return by which rule the sentence of each person was found.
 
     Parameters
     ----------
     placed : DataFrame
         From ``disclosure.clear_rules``: rule and people.
+
+    Returns
+    -------
+    Table or None
+        None where every rule placed too few people to be named.
     """
+    if not placed["rule"].ne("another rule").any():
+        return None
     people = int(placed["people"].sum())
     rows = tuple(
         (
@@ -607,6 +629,7 @@ def _widest(fates: pd.DataFrame, which: str) -> tuple[Sentence, ...]:
     shown = fates.dropna(subset=["analysed", which])
     if shown.empty:
         return ()
+    hidden = len(shown) < len(fates)
     gaps = (shown["analysed"].astype(float) - shown[which].astype(float)).abs()
     row = shown.iloc[int(gaps.to_numpy().argmax())]
     name = f"{_rate_name(row['group'], row['level'])}.fate"
@@ -617,16 +640,37 @@ def _widest(fates: pd.DataFrame, which: str) -> tuple[Sentence, ...]:
         return (Sentence.of(f"Those analysed and {_NOT_ANALYSED[which]} {alike}"),)
     return (
         Sentence.of(
-            f"Those analysed differ most from {_NOT_ANALYSED[which]} by "
-            f"{proper(str(row['group']))}: ",
+            f"{'Of what can be shown, those' if hidden else 'Those'} analysed differ most from "
+            f"{_NOT_ANALYSED[which]} by {proper(str(row['group']))}: ",
             ours,
             " of the first and ",
             theirs,
-            " of the second are of the kind “",
-            *quoted(f"{name}.level", proper(str(row["level"]))),
-            "”.",
+            " of the second ",
+            *_of_kind(f"{name}.level", str(row["group"]), proper(str(row["level"]))),
+            ".",
         ),
     )
+
+
+_SEXES = {"male": "were men", "female": "were women"}
+
+
+def _of_kind(name: str, group: str, level: str) -> tuple[Part, ...]:
+    """Return what people of a level of one of ``linkage.KINDS`` were, or had."""
+    if level in ("not given", "not known"):
+        return (f"were people whose {group} is {level}",)
+    if group == "sex" and level in _SEXES:
+        return (_SEXES[level],)
+    if group == "identifier":
+        given = level.removesuffix(" given")
+        return ("came with no identifier",) if given == "none" else (f"came with a {given}",)
+    if group == "name group":
+        if level == NO_GROUP:
+            return ("had a surname of no clear group",)
+        return ("had a name of the group “", *quoted(name, level), "”")
+    if group == "age":
+        return ("were aged ", *quoted(name, level))
+    return ("were of the kind “", *quoted(name, level), "”")
 
 
 def lost_table(fates: pd.DataFrame) -> Table:

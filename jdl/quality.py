@@ -262,15 +262,16 @@ def _conclusion(analysis: Mapping[str, Any]) -> str:
 def _accuracy_table(reports: Sequence[Result], registers: Registers) -> Table:
     kept = [_kept(report, registers) for report in reports]
     notes = [
-        "Those submitted are the rows sent, with people who refused to take part and people listed "
-        "more than once. The two groups are alike on a characteristic if the standardised "
-        "difference is small; the largest is that of the characteristic on which they differ most."
+        "A row is one person's details as they were sent; people who refused to take part have "
+        "rows too, and people listed more than once have several. The two groups are alike on a "
+        "characteristic if the standardised difference is small; the largest is that of the "
+        "characteristic on which they differ most."
     ]
     if any(None in (one.linked, one.analysed) for one in kept):
         notes.append(f"[c] {WITHHELD}.")
     return Table(
         "quality-accuracy-table",
-        "How many of the people submitted each report could analyse, and how alike the groups are",
+        "How many people each report analysed, of the rows submitted, and how alike the groups are",
         (
             "Report",
             "Rows submitted",
@@ -469,15 +470,12 @@ def equality(results: Sequence[Result], registers: Registers) -> Group:
 
 
 def _apart(reports: Sequence[Result]) -> Sentences:
-    both = [report for report in reports if report["request"]["sex"] == "all"]
-    one = len(reports) - len(both)
-    items = []
-    if one:
-        told = _many("one_sex", one)
-        noun = plural(told, "report is", "reports are")
-        items.append(
-            Sentence.of(*_capitalised(told), f" {noun} about men only or about women only.")
-        )
+    of = {
+        sex: [report for report in reports if report["request"]["sex"] == sex]
+        for sex in ("all", "male", "female")
+    }
+    both = of["all"]
+    items = _of_one_sex(len(of["male"]), len(of["female"]))
     if both:
         items.append(_by_sex(both))
     if not items:
@@ -485,14 +483,28 @@ def _apart(reports: Sequence[Result]) -> Sentences:
     return Sentences(tuple(items))
 
 
+def _of_one_sex(men: int, women: int) -> list[Sentence]:
+    """Tell how many reports are about men only, and how many about women only."""
+    parts: list[Part] = []
+    for sex, many in (("men", men), ("women", women)):
+        if not many:
+            continue
+        told = _many(f"only_{sex}", many)
+        noun = plural(told, "report is", "reports are")
+        if parts:
+            parts += [" and ", told, f" about {sex} only"]
+        else:
+            parts += [*_capitalised(told), f" {noun} about {sex} only"]
+    return [Sentence.of(*parts, ".")] if parts else []
+
+
 def _by_sex(both: Sequence[Result]) -> Sentence:
     every = _many("both_sexes", len(both))
     men, women = (sum(_has_result(one, sex) for one in both) for sex in ("male", "female"))
-    asked = " It is asked for wherever both took part, and told where enough people did."
     if len(both) == 1:
         return Sentence.of(
             *_capitalised(every),
-            f" report is about men and women together, and tells {_ALONE[men, women]}.{asked}",
+            f" report is about men and women together, and tells {_ALONE[men, women]}.{_APART}",
         )
     return Sentence.of(
         *_capitalised(every),
@@ -500,10 +512,14 @@ def _by_sex(both: Sequence[Result]) -> Sentence:
         spelled("quality.apart.male", men, "reports", none="none"),
         " of them, and one for women alone in ",
         spelled("quality.apart.female", women, "reports", none="none"),
-        f".{asked}",
+        f".{_APART}",
     )
 
 
+_APART = (
+    " Men and women are analysed apart wherever both took part, and a result is told where enough "
+    "of them did."
+)
 _ALONE = {
     (0, 0): "no result for either alone",
     (1, 0): "a result for men alone, but none for women alone",

@@ -237,8 +237,10 @@ def test_charts_of_one_page_share_no_id():
 def test_funnel_chart():
     chart = charts.funnel_chart(FUNNEL, words=PEOPLE, source=SOURCE)
     hold_chart(chart)
-    assert chart.title.text == "906 of the 1,000 people submitted were analysed"
-    assert "91% of those submitted" in chart.alt.text
+    assert chart.title.text == "906 people analysed, of 1,000 rows submitted"
+    assert "the 1,000 rows submitted" in chart.alt.text
+    assert "91% of the rows submitted" in chart.alt.text
+    assert "Rows submitted" in {box[4] for box in boxes(chart)}
 
 
 @pytest.mark.parametrize("people", [0, 1, 10_000_000])
@@ -258,7 +260,7 @@ def test_funnel_chart_at_extremes(people):
 def test_funnel_chart_that_loses_nobody():
     chart = charts.funnel_chart(FUNNEL.head(1), words=PEOPLE, source=SOURCE)
     hold_chart(chart)
-    assert chart.title.text == "All 1,000 people submitted were analysed"
+    assert chart.title.text == "1,000 people analysed, of 1,000 rows submitted"
 
 
 def love(*differences):
@@ -778,8 +780,19 @@ def test_a_hundred_people_are_drawn_and_those_who_reoffended_filled(rate, other)
     assert drawn.get((False, False), 0) == 100 - ours
     assert drawn.get((True, True), 0) == theirs
     assert drawn.get((False, True), 0) == 100 - theirs + 1
-    assert f"{ours} of 100 in the treatment group reoffended" in chart.alt.text
+    assert f"{ours} of 100 who took part reoffended" in chart.alt.text
     assert {f"{ours} of 100", f"{theirs} of 100"} <= {box[4] for box in boxes(chart)}
+
+
+@pytest.mark.parametrize("rate", [effect(), effect("rate", 0.02, 0.1), effect("rate", -0.1, 0.1)])
+@pytest.mark.parametrize("sex", ["all", "male", "female"])
+def test_the_hundred_people_are_drawn_in_plain_words(rate, sex):
+    chart = charts.hundred_chart(headline(rate), words=Words.of(sex), source=SOURCE)
+    told = [chart.title.text, chart.subtitle, chart.alt.text, *(box[4] for box in boxes(chart))]
+    told += [str(cell) for row in chart.table.rows for cell in row]
+    assert len(chart.title.text.split()) <= 10
+    assert {"Those who took part", "Comparison group"} <= set(told)
+    assert not any("treatment" in one.casefold() for one in told if "Figure" not in one)
 
 
 def test_a_withheld_rate_draws_nobody():

@@ -10,7 +10,7 @@ from test_findings import words_outside_figures
 from test_tables import stray_digits, texts
 
 from jdl import disclosure, people
-from jdl.linkage import DECISIONS, STAGES
+from jdl.linkage import DECISIONS, NO_GROUP, STAGES
 from jdl.linkage.decisions import CERTAIN
 from jdl.people import REVIEWED
 from jdl.sensitivity import NO_HEADLINE, TOO_FEW, Choice
@@ -375,11 +375,24 @@ FUNNEL = pd.DataFrame(
 
 def test_funnel_shares_are_always_of_the_starting_total():
     assert texts(people.funnel_table(FUNNEL)) == [
-        ["Submitted", "[z]", "[z]", "1,000", "100%"],
+        ["Rows submitted", "[z]", "[z]", "1,000", "100%"],
         ["Not found in the national records", "4", "<1%", "996", "100%"],
         ["Other reasons", "0", "0%", "996", "100%"],
         ["No similar person in the comparison pool", "90", "9%", "906", "91%"],
     ]
+
+
+def test_the_funnel_counts_rows_and_says_what_one_is():
+    table = people.funnel_table(FUNNEL)
+    assert table.caption == "From the rows submitted to the people analysed"
+    assert table.notes[0].startswith("A row is one person's details as they were sent.")
+    assert "more rows than people whose details were sent" in table.notes[1]
+
+
+def test_a_single_rule_without_a_name_makes_no_table():
+    few = disclosure.clear_rules(pd.DataFrame({"rule": ["a", "b"], "people": [4, 30]}))
+    assert list(few["rule"]) == ["another rule"]
+    assert people.rules_table(few) is None
 
 
 def test_rules_that_placed_few_are_told_together():
@@ -403,18 +416,42 @@ def lost(*rows):
 def test_where_those_analysed_differ_most_from_those_lost():
     nan = math.nan
     assert lost(
-        ("sex", "men", 0.9, 0.85, 0.7),
+        ("sex", "male", 0.9, 0.85, 0.7),
         ("age", "18 to 20", 0.1, 0.25, 0.2),
         ("age", "21 to 24", nan, nan, nan),
         ("identifier", "PNC id given", 0.8, 0.75, nan),
     ) == [
-        "Those analysed differ most from those found but not analysed by age: 10% of the first and "
-        "25% of the second are of the kind “18 to 20”.",
-        "Those analysed differ most from those not found by sex: 90% of the first and 70% of the "
-        "second are of the kind “men”.",
+        "Of what can be shown, those analysed differ most from those found but not analysed by "
+        "age: 10% of the first and 25% of the second were aged 18 to 20.",
+        "Of what can be shown, those analysed differ most from those not found by sex: 90% of the "
+        "first and 70% of the second were men.",
         "Where those analysed are unlike the others, the result may hold less well for everybody "
         "whose details were submitted.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("group", "level", "told"),
+    [
+        ("sex", "female", "were women."),
+        ("sex", "not given", "were people whose sex is not given."),
+        ("age", "under 25", "were aged under 25."),
+        ("age", "not known", "were people whose age is not known."),
+        ("name group", "asian", "had a name of the group “Asian”."),
+        ("name group", NO_GROUP, "had a surname of no clear group."),
+        (
+            "identifier",
+            "PNC id or prison number given",
+            "came with a PNC ID or prison number.",
+        ),
+        ("identifier", "none given", "came with no identifier."),
+    ],
+)
+def test_those_lost_are_told_of_in_english(group, level, told):
+    assert lost((group, level, 0.9, 0.5, 0.9))[0] == (
+        f"Those analysed differ most from those found but not analysed by {group}: 90% of the "
+        f"first and 50% of the second {told}"
+    )
 
 
 def test_those_analysed_and_those_lost_that_are_alike_or_cannot_be_shown():

@@ -296,10 +296,16 @@ def test_whether_men_and_women_were_analysed_apart_is_said(sexes: tuple[str, ...
 def test_several_reports_about_both_are_counted():
     one, two = result("a"), result("b")
     one["analyses"].append(alone("male"))
-    men = result("c", request={"sex": "male"})
-    registers = {name: register() for name in "abc"}
+    men, women = result("c", request={"sex": "male"}), result("d", request={"sex": "female"})
+    registers = {name: register() for name in "abcde"}
     told = quality.equality([one, two, men], registers).parts["equality-apart"].text
-    assert "One report is about men only or about women only." in told
+    assert "One report is about men only." in told
+    assert "Men and women are analysed apart wherever both took part, and a result is told" in told
+    for_both = quality.equality([one, men, women], registers).parts["equality-apart"].text
+    assert "One report is about men only and one about women only." in for_both
+    several = [men, {**men, "request": {**men["request"], "id": "e"}}, women]
+    for_several = quality.equality(several, registers).parts["equality-apart"].text
+    assert for_several == "- Two reports are about men only and one about women only."
     assert "men alone is told in one of them, and one for women alone in none." in told
 
 

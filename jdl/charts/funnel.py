@@ -1,4 +1,4 @@
-"""From the people submitted to the people analysed."""
+"""From the rows submitted to the people analysed."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from jdl.charts.drawing import (
     wrapped,
 )
 from jdl.figures import Chart, Sentence
-from jdl.people import funnel_table
-from jdl.wording import Words, capital, counted, share, slug
+from jdl.people import funnel_step, funnel_table
+from jdl.wording import Words, counted, plural, share, slug
 
 
 def funnel_chart(
     funnel: pd.DataFrame, *, words: Words, analysis: str = "headline", source: str
 ) -> Chart:
-    """Draw how many people remain after each reason for loss.
+    """Draw how many remain after each reason for loss.
 
     Parameters
     ----------
@@ -46,18 +46,18 @@ def funnel_chart(
     first_figure = counted(f"{base}.0.remaining", start)
     last_figure = counted(f"{last}.remaining", rows[-1]["remaining"])
     part = share(f"{last}.remaining.share", rows[-1]["remaining"], start)
-    title = Sentence.of(last_figure, " of the ", first_figure, " people submitted were analysed")
-    if len(rows) == 1:
-        title = Sentence.of("All ", first_figure, " people submitted were analysed")
+    submitted = f" {plural(first_figure, 'row', 'rows')} submitted"
+    analysed = f" {words.count(last_figure)} analysed, "
+    title = Sentence.of(last_figure, analysed, "of ", first_figure, submitted)
     alt = Sentence.of(
         "Funnel from the ",
         first_figure,
-        f" people submitted, through {'each reason' if len(rows) > 1 else 'no reason'} for leaving "
+        f"{submitted}, through {'each reason' if len(rows) > 1 else 'no reason'} for leaving "
         "the analysis, to the ",
         last_figure,
-        f" {words.count(last_figure)} analysed, ",
+        analysed,
         part,
-        " of those submitted.",
+        " of the rows submitted.",
     )
     return Chart(
         "funnel-chart",
@@ -75,7 +75,7 @@ _BARS, _LEAVING = 168, 232
 
 
 def _drawn_funnel(base: str, rows: Sequence[Mapping[Any, Any]], start: int) -> str:
-    labels = [wrapped(capital(str(row["reason"])), COLUMN, TEXT) for row in rows]
+    labels = [wrapped(funnel_step(row), COLUMN, TEXT) for row in rows]
     canvas = Canvas(sum(LINE * len(lines) + 30 for lines in labels) + 20)
     scale = Scale(0, max(start, 1), 0, _BARS)
     canvas.text(_LEAVING, 14, "Leaving", align="right")

@@ -359,28 +359,39 @@ def hundred_chart(effects: Mapping[str, Effect], *, words: Words, source: str) -
         "summary-chart-data",
         f"Typical {words.people} who reoffended within one year",
         ("Group", f"{capital(words.people)} who reoffended, of a hundred"),
-        tuple((label, shown[name][0]) for name, label, _ in GROUPS),
+        tuple((_PLAIN[name], shown[name][0]) for name, _, _ in GROUPS),
     )
-    title, svg = _title(effect, told), withheld("summary-chart")
+    title, svg = _plain_title(effect, told, words), withheld("summary-chart")
     alt = Sentence.of("No picture is drawn, because the result is withheld.")
     if is_reported(effect):
         svg = _drawn_hundred(shown)
         alt = Sentence.of(
             f"Two blocks of 100 {words.people}: ",
             shown["treatment"][0],
-            " of 100 in the treatment group reoffended, and ",
+            " of 100 who took part reoffended, and ",
             shown["comparison"][0],
             " of 100 in the comparison group.",
         )
     return Chart("summary-chart", title, subtitle, alt, svg, source, table)
 
 
+_PLAIN = {"treatment": "Those who took part", "comparison": "Comparison group"}
+
+
+def _plain_title(effect: Effect, told: _Told, words: Words) -> Sentence:
+    """Return the finding on the rate for a reader who has not met the names of the groups."""
+    amount = {"lower": "smaller", "higher": "larger"}.get(direction(effect) or "")
+    if not is_reported(effect) or amount is None:
+        return _title(effect, told)
+    return Sentence.of(f"A {amount} share of {words.people} who took part reoffended")
+
+
 def _drawn_hundred(shown: Mapping[str, Sequence[Figure]]) -> str:
     bottom = 46.0 + _DOWN * _TENS
     canvas = Canvas(bottom + 30)
     right = COLUMN - _ACROSS * _TENS + 2
-    for left, (name, label, _) in zip((0, right), GROUPS, strict=True):
-        canvas.text(left, 13, label, bold=True)
+    for left, (name, _, _) in zip((0, right), GROUPS, strict=True):
+        canvas.text(left, 13, _PLAIN[name], bold=True)
         canvas.text(left, 36, shown[name][0], " of 100", size=17, bold=True)
         filled = round(value_of(shown[name][0]))
         many = [min(max(filled - _TENS * row, 0), _TENS) for row in range(_TENS)]

@@ -3,7 +3,7 @@
 Of a person's candidates in the register, and of 'not in the register', each has one posterior.
 """
 
-from jdl.linkage.accounts import FATES, audit, fates, gains, rates
+from jdl.linkage.accounts import FATES, NO_GROUP, audit, fates, gains, rates
 from jdl.linkage.blocking import PASSES, Candidates, candidates, deterministic
 from jdl.linkage.decisions import DECISIONS, STAGES, Links, alternatives, decide
 from jdl.linkage.lookup import lay_out
@@ -19,6 +19,7 @@ __all__ = [
     "DECISIONS",
     "FATES",
     "FIELDS",
+    "NO_GROUP",
     "PASSES",
     "PREPARED",
     "STAGES",
