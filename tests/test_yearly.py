@@ -302,8 +302,8 @@ def test_the_lessons_of_a_year(asked):
         "days and the slowest 188 days.",
         "Every reason on record for not processing a request was the same: fewer than 60 people "
         "were submitted.",
-        "In the two requests whose numbers can be summed, 157 of 200 people submitted were "
-        "analysed (79%); the largest single reason named was “not found”, 32 people.",
+        "In the two requests whose numbers can be summed, 157 people were analysed, of 200 "
+        "rows submitted (79%); the largest single reason named was “not found”, 32 rows.",
         "Size went with conclusions: 1 of 2 analyses of fewer than 200 people reached one, and 1 "
         "of 1 of that many or more.",
         "Small groups can only show large differences: with fewer than 100 people, an analysis "
@@ -319,8 +319,8 @@ def test_the_lessons_of_a_year_with_one_of_each(asked):
     assert _lessons(one, [_held("a", ("other reasons", 30))]) == [
         "By 31 January 2014 the service had received 1 request: 1 has a report.",
         "The one report was published 188 days after the request.",
-        "In the one request whose numbers can be summed, 70 of 100 people submitted were analysed "
-        "(70%).",
+        "In the one request whose numbers can be summed, 70 people were analysed, of 100 rows "
+        "submitted (70%).",
     ]
 
 

@@ -141,7 +141,7 @@ def losses(held: Sequence[Held]) -> Losses:
     """Sum the reasons for which people left the analyses.
 
     A request is left out where a later one at hand includes its people, and where its published
-    steps do not lead from the people submitted to those analysed. Reasons that few people had are
+    steps do not lead from the rows submitted to the people analysed. Reasons of few rows are
     put with the other reasons.
 
     Parameters
@@ -182,7 +182,7 @@ def _once(held: Sequence[Held]) -> tuple[tuple[Held, ...], tuple[tuple[str, str]
 
 
 def _adds_up(held: Held) -> bool:
-    """Whether a funnel leads from the people submitted to those analysed."""
+    """Whether a funnel leads from the rows submitted to the people analysed."""
     funnel, headline = held.result["funnel"], held.headline
     if not funnel or headline is None or not headline["treatment_n"]:
         return False

@@ -150,9 +150,9 @@ def _lost(lost: Losses) -> Sentence | None:
         many,
         f" {plural(many, 'request', 'requests')} whose numbers can be summed, ",
         counted(name, end),
-        " of ",
+        f" {'person was' if end == 1 else 'people were'} analysed, of ",
         counted("yearly.funnel.0.remaining", start),
-        " people submitted were analysed (",
+        f" {'row' if start == 1 else 'rows'} submitted (",
         share(f"{name}.share", end, start),
         ")",
         *_largest_reason(lost),
@@ -167,7 +167,8 @@ def _largest_reason(lost: Losses) -> tuple[Part, ...]:
         return ()
     row = named.iloc[0]
     removed = counted(f"yearly.funnel.{row['step']}.removed", row["removed"])
-    return (f"; the largest single reason named was “{row['reason']}”, ", removed, " people")
+    rows = plural(removed, "row", "rows")
+    return (f"; the largest single reason named was “{row['reason']}”, ", removed, f" {rows}")
 
 
 def _decided(sized: pd.DataFrame) -> Sentence | None:
