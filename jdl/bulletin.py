@@ -607,7 +607,7 @@ def service_update(
     ]
     items.append(
         Sentence.of(
-            "The national data now cover people who left custody or began a court order up to ",
+            "The national data cover people who left custody or began a court order up to ",
             dated("vintage.last_index_date", last_index_date),
             ".",
         )

@@ -259,6 +259,31 @@ def to_date(
     return pd.DataFrame(kept, columns=list(COLUMNS))
 
 
+def report_links(history: pd.DataFrame, outputs: Path) -> dict[str, str]:
+    """Return where the bulletin finds the report of each result that has one at hand.
+
+    Parameters
+    ----------
+    history : DataFrame
+        From `to_date`.
+    outputs : Path
+        The folder of releases, with the reports of earlier ones.
+
+    Returns
+    -------
+    dict of str to str
+        By id, relative to the bulletin's folder; nothing that does not exist is named.
+    """
+    links = {}
+    for row in history.drop_duplicates("id").to_dict("records"):
+        name, report = str(row["id"]), f"reports/{row['id']}/report.html"
+        if row["origin"] == "this release":
+            links[name] = f"../{report}"
+        elif (outputs / str(row["release"]) / report).is_file():
+            links[name] = f"../../{row['release']}/{report}"
+    return links
+
+
 def reports_of(
     release: str,
     history: pd.DataFrame,

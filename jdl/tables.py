@@ -805,7 +805,12 @@ RESULT_WORDS: dict[Any, Cell] = {
 }
 
 
-def results_table(completed: pd.DataFrame, *, history: pd.DataFrame | None = None) -> Table:
+def results_table(
+    completed: pd.DataFrame,
+    *,
+    history: pd.DataFrame | None = None,
+    links: Mapping[str, str] | None = None,
+) -> Table:
     """Return every completed analysis, most recent release first.
 
     Parameters
@@ -813,13 +818,13 @@ def results_table(completed: pd.DataFrame, *, history: pd.DataFrame | None = Non
     completed : DataFrame
         From ``bulletin.completed``.
     history : DataFrame, optional
-        From ``history.to_date``: the programmes whose report is in this release lead to it, and
-        results that replace earlier ones are marked.
+        From ``history.to_date``: results that replace earlier ones are marked.
+    links : mapping of str to str, optional
+        From ``history.report_links``: programmes lead to their reports.
     """
-    held = pd.DataFrame(columns=["id", "origin", "corrects"]) if history is None else history
-    linked = frozenset(held.loc[held["origin"] == "this release", "id"])
+    held = pd.DataFrame(columns=["id", "corrects"]) if history is None else history
     revised = frozenset(held.loc[held["corrects"].notna(), "id"])
-    rows = tuple(_completed_row(row, linked, revised) for row in completed.to_dict("records"))
+    rows = tuple(_completed_row(row, links or {}, revised) for row in completed.to_dict("records"))
     corrected = completed["id"].isin(revised).any()
     return Table(
         "results-table",
@@ -840,7 +845,7 @@ def results_table(completed: pd.DataFrame, *, history: pd.DataFrame | None = Non
 
 
 def _completed_row(
-    row: Mapping[Any, Any], linked: Collection[str], revised: Collection[str]
+    row: Mapping[Any, Any], links: Mapping[str, str], revised: Collection[str]
 ) -> tuple[Cell, ...]:
     name = f"bulletin.{slug(row['id'])}"
     size, release = row["treatment_n"], row["release"]
@@ -849,7 +854,7 @@ def _completed_row(
     programme = _known(row["programme"])
     programme = f"{programme} {REVISED}" if row["id"] in revised else programme
     return (
-        Link(programme, _REPORT.format(row["id"])) if row["id"] in linked else programme,
+        Link(programme, links[row["id"]]) if row["id"] in links else programme,
         _known(row["organisation"]),
         capital(proper(_known(row["intervention_type"]))),
         NOT_AVAILABLE if is_missing(release) else _month(f"{name}.release", release),
@@ -858,9 +863,6 @@ def _completed_row(
         rate or NOT_AVAILABLE,
         frequency or NOT_AVAILABLE,
     )
-
-
-_REPORT = "../reports/{}/report.html"
 
 
 def _known(value: Any) -> str:
@@ -904,6 +906,29 @@ def not_processed_table(log: pd.DataFrame) -> Table:
         "Requests that could not be processed, by reason",
         ("Reason", "Requests"),
         tuple(rows) or (("None", counted("bulletin.not_processed", 0, "requests")),),
+    )
+
+
+def unprocessed_table(results: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the requests of the month that could not be processed, each leading to its notice.
+
+    Parameters
+    ----------
+    results : sequence of mapping
+        Contents of ``result.json``, of this release only.
+    """
+    failed = [result for result in results if result["status"] == "not processed"]
+    rows: list[tuple[Cell, ...]] = []
+    for result in sorted(failed, key=lambda result: str(result["request"]["id"])):
+        asked = result["request"]
+        reason = quoted(f"bulletin.{slug(asked['id'])}.not_processed", _known(result["reason"]))
+        notice = f"../reports/{asked['id']}/report.html"
+        rows.append((Link(asked["programme"], notice), asked["organisation"], Sentence(reason)))
+    return Table(
+        "unprocessed-table",
+        "Requests that could not be processed this month",
+        ("Programme", "Organisation", "Reason"),
+        tuple(rows) or (("None", *[NOT_APPLICABLE] * 2),),
     )
 
 
@@ -992,24 +1017,26 @@ def pooled_table(types: Sequence[Pooled], *, significance: float = 0.05) -> Tabl
     """
     return Table(
         "pooled-table",
-        "One-year proven re-offending rate, results put together by type of intervention, "
-        "difference in percentage points",
+        "Results put together, by type: difference in the one-year proven re-offending rate, "
+        "percentage points",
         (
             "Type of intervention",
-            "Independent results",
-            "Counted in a later analysis",
-            "Without an interval",
-            "Average difference",
+            "Results",
+            "In a later analysis",
+            "No interval",
+            "Average",
             f"Its {confidence(significance)}",
-            "Prediction interval for another programme",
-            "Spread between programmes (tau)",
-            "Variance that is not chance (I squared)",
+            "Prediction interval",
+            "Spread (tau)",
+            "I squared",
         ),
         tuple(_pooled_row(each) for each in types)
         or (("None yet", *[NOT_APPLICABLE] * len(_POOLED)),),
         (
-            "A synthesis of different programmes, not evidence about any one of them. "
-            "[z] too few independent results to put together.",
+            "A synthesis of different programmes, not evidence about any one of them. Results are "
+            "independent; those counted in a later analysis of the same people, or without a "
+            "published interval, are not among them. I squared is the share of the variance that "
+            "is not chance. [z] too few independent results to put together.",
         ),
     )
 

@@ -240,19 +240,37 @@ def completed(**columns):
     return pd.DataFrame([row | columns], columns=list(bulletin.COLUMNS))
 
 
-def test_a_programme_leads_to_its_report_only_in_its_own_release():
+def test_a_programme_leads_to_its_report_where_that_is_at_hand(tmp_path):
     now = history.measures_of([result()])
-    html = tables.results_table(completed(), history=now).html
-    assert '<a href="../reports/harbour/report.html">Harbour</a>' in html
-    before = tables.results_table(completed(), history=now.assign(origin="earlier release"))
-    assert "<a " not in before.html
-    assert before.content()["rows"][0][0] == "Harbour"
-    assert "<a " not in tables.results_table(completed()).html
+    before = now.assign(origin="earlier release", release="2014-02")
+    assert history.report_links(now, tmp_path) == {"harbour": "../reports/harbour/report.html"}
+    assert history.report_links(before, tmp_path) == {}
+    report = tmp_path / "2014-02" / "reports" / "harbour" / "report.html"
+    report.parent.mkdir(parents=True)
+    report.touch()
+    links = history.report_links(before, tmp_path)
+    assert (tmp_path / "2014-03" / "bulletin" / links["harbour"]).resolve() == report
+    shown = tables.results_table(completed(), history=before, links=links)
+    assert '<a href="../../2014-02/reports/harbour/report.html">Harbour</a>' in shown.html
+    alone = tables.results_table(completed(), history=before)
+    assert "<a " not in alone.html
+    assert alone.content()["rows"][0][0] == "Harbour"
+
+
+def test_what_could_not_be_processed_this_month_leads_to_its_notice():
+    failed = result() | {"status": "not processed", "reason": "Details of 42 people; 60 needed."}
+    [row] = tables.unprocessed_table([result(), failed]).rows
+    assert [cell if isinstance(cell, str) else cell.text for cell in row] == [
+        "Harbour", failed["request"]["organisation"], "Details of 42 people; 60 needed.",
+    ]  # fmt: skip
+    assert row[0].href == "../reports/harbour/report.html"
+    assert [figure.text for figure in row[2].figures()] == ["42", "60"]
+    assert tables.unprocessed_table([result()]).rows == (("None", "[z]", "[z]"),)
 
 
 def test_a_corrected_result_is_marked_in_the_table_with_what_the_mark_means():
     told = tables.results_table(completed(), history=history.measures_of([result(CORRECTION)]))
-    assert told.rows[0][0].text == "Harbour [r]"
+    assert told.rows[0][0] == "Harbour [r]"
     assert told.notes[-1].startswith("[r] ")
     assert (
         len(tables.results_table(completed(), history=history.measures_of([result()])).notes) == 1
@@ -261,7 +279,7 @@ def test_a_corrected_result_is_marked_in_the_table_with_what_the_mark_means():
 
 def test_a_name_of_a_programme_cannot_write_a_tag():
     hostile = completed(programme="<b>Harbour</b>")
-    html = tables.results_table(hostile, history=history.measures_of([result()])).html
+    html = tables.results_table(hostile, links={"harbour": "../reports/x/report.html"}).html
     assert "<b>" not in html
 
 

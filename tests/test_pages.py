@@ -216,6 +216,19 @@ def test_a_check_finds_a_planted_fault(
     assert any(words in finding for finding in told), told
 
 
+def test_a_link_to_another_release_must_lead_to_a_file_of_it(small: Path, tmp_path: Path) -> None:
+    release = tmp_path / "2014-03"
+    shutil.copytree(small, release)
+    bulletin = Page.read(release / "bulletin" / "bulletin.html", release)
+    before = links(bulletin)
+    earlier = "../../2014-02/reports/harbour-mentoring/report.html"
+    page = planted(bulletin, END, f'<a href="{earlier}">Harbour Mentoring</a></main>')
+    [told] = [finding for finding in links(page) if finding not in before]
+    assert earlier in told and "file that is not there" in told
+    shutil.copytree(small, tmp_path / "2014-02")
+    assert links(page) == before
+
+
 def test_a_check_of_a_release_finds_a_planted_fault(small: Path, tmp_path: Path) -> None:
     release = tmp_path / "2014-03"
     shutil.copytree(small, release)

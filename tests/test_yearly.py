@@ -116,6 +116,17 @@ def test_months_without_a_request_are_shown_and_kinds_come_most_first(asked):
     ]  # fmt: skip
 
 
+def test_types_asked_for_equally_often_have_so_many_each(asked):
+    told = [row[-1].text for row in yearly.quarters_table(asked).rows]
+    assert told == ["Arts: 1", "Mentoring: 1", "Arts: 2", "Youth: 1"]
+    one_more = asked.assign(intervention_type=asked["intervention_type"].mask(
+        asked["id"] == "elder", "mentoring"))  # fmt: skip
+    assert yearly.quarters_table(one_more).rows[2][-1].text == "Mentoring: 2"
+    even = asked.assign(quarter=asked["quarter"].min())
+    even = even.loc[even["id"].isin(("alder", "birch"))]
+    assert yearly.quarters_table(even).rows[0][-1].text == "Arts and mentoring: 1 each"
+
+
 def test_waits_are_summed_by_release_and_by_quarter(asked):
     by_quarter = yearly.waits_by(asked, "quarter")
     assert by_quarter["n"].tolist() == [1, 2]
@@ -264,9 +275,6 @@ def test_changes_of_method_are_dated_and_apart_from_code(tmp_path, folder):
     [change] = yearly.changes(releases, changelog)
     assert (change.on, change.source) == (dt.date(2014, 1, 20), "Changelog, 1.1.0")
     assert yearly.changes_table([change]).rows[0][0].text == "20 January 2014"
-    assert "holds 1 entry on method in a version that has no date yet; it belongs to no month" in (
-        yearly.undated(changelog).text
-    )
 
 
 def test_the_changelog_beside_the_package_is_found():
@@ -275,7 +283,16 @@ def test_the_changelog_beside_the_package_is_found():
 
 def test_an_installation_without_a_changelog_says_nothing(tmp_path):
     assert yearly.methodology(tmp_path / "none.md") == ()
-    assert yearly.undated(()).items == ()
+
+
+def test_no_release_announces_a_new_method_that_its_fingerprint_denies():
+    requests = manifest.ROOT / "requests"
+    told = [log.read_release(requests, name).service_update for name in ("2014-02", "2014-03")]
+    assert told == [
+        "Requests that pool the people of earlier requests are now accepted.",
+        "The data upload template now asks how people were referred and where the programme took "
+        "place.",
+    ]
 
 
 # --- Sentences

@@ -34,7 +34,7 @@ from jdl.yearly.records import (
     read_reports,
     releases_to,
 )
-from jdl.yearly.sentences import lessons, pooled, summed_over, undated, waiting
+from jdl.yearly.sentences import lessons, pooled, summed_over, waiting
 from jdl.yearly.tables import (
     CODEBOOK,
     changes_table,
@@ -83,7 +83,6 @@ __all__ = [
     "sizes",
     "sizes_table",
     "summed_over",
-    "undated",
     "wait_figures",
     "waiting",
     "waits_by",

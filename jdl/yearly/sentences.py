@@ -24,7 +24,6 @@ from jdl.wording import (
 )
 from jdl.yearly.counts import BANDS, OTHER, Losses, by_size
 from jdl.yearly.numbers import band_label, found_range, lacking_share, reach_figure
-from jdl.yearly.records import Change
 
 
 def lessons(
@@ -319,28 +318,4 @@ def waiting(requests: pd.DataFrame, on: dt.date) -> Sentence:
         f" {plural(many, 'request was', 'requests were')} waiting, the oldest for ",
         _days("waiting", longest),
         ".",
-    )
-
-
-def undated(changelog: Sequence[Change]) -> Sentences:
-    """Return how many changes of method the changelog holds that have no date yet.
-
-    Parameters
-    ----------
-    changelog : sequence of Change
-        From `methodology`; nothing is said where there is none.
-    """
-    many = sum(change.on is None for change in changelog)
-    if not many:
-        return Sentences(())
-    told = counted("yearly.undated", many, "changes")
-    return Sentences(
-        (
-            Sentence.of(
-                "The software's changelog holds ",
-                told,
-                f" {plural(told, 'entry', 'entries')} on method in a version that has no date yet; "
-                f"{plural(told, 'it belongs', 'they belong')} to no month above.",
-            ),
-        )
     )

@@ -137,7 +137,8 @@ def _most_frequent(name: str, types: pd.Series[Any]) -> Cell:
     told = counted(name, int(many.max()), "requests")
     if len(most) > 3:
         return Sentence.of("None stands out: ", told, " at most")
-    return Sentence.of(f"{capital(listed([proper(one) for one in most]))}: ", told)
+    each = " each" if len(most) > 1 else ""
+    return Sentence.of(f"{capital(listed([proper(one) for one in most]))}: ", told, each)
 
 
 def waits_table(waits: pd.DataFrame, by: str) -> Table:
@@ -325,6 +326,8 @@ def record(
     sized: pd.DataFrame,
     lost: Losses,
     vintage: Vintage,
+    *,
+    finished: Sequence[str],
 ) -> Result:
     """Return the record of a year's review.
 
@@ -338,6 +341,8 @@ def record(
     lost : Losses
     vintage : Vintage
         The national data of the last release.
+    finished : sequence of str
+        The releases at hand, which the page links to.
 
     Returns
     -------
@@ -350,6 +355,7 @@ def record(
             "schema": SCHEMA,
             "year": year,
             "release": release.name,
+            "releases": list(finished),
             "period_to": release.period_to.isoformat(),
             "vintage": {
                 "name": vintage.name,
