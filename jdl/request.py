@@ -363,6 +363,25 @@ def _hold_sense(raw: Mapping[str, Any], folder: Path, found: Findings) -> None:
             'Write it as "DD/MM/YYYY", as the dates in the file are written',
             "[upload] date_format",
         )
+    if correction := raw.get("correction"):
+        _hold_correction(correction, raw, found)
+
+
+def _hold_correction(
+    correction: Mapping[str, Any], raw: Mapping[str, Any], found: Findings
+) -> None:
+    if correction["of"] >= raw["release"]:
+        found.add(
+            "a correction must be of an earlier release than its own",
+            "Name the month in which the report came out first",
+            "[correction] of",
+        )
+    if not raw["received"].isoformat() <= correction["on"].isoformat() <= f"{raw['release']}-31":
+        found.add(
+            "a correction is made after the request is received and by its own release",
+            "Give the day on which the error was put right",
+            "[correction] on",
+        )
 
 
 def read_upload(request: Request, *, withdrawn: bool = False) -> Upload:

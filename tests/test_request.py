@@ -635,3 +635,19 @@ def test_every_choice_of_the_parameters_cell_is_taken():
     assert request.choices(names) == {
         "calipers": [0.2, 0.1], "exact": ["sex"], "name": "one", "on": True, "power": 0.8,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("of", "day", "column"),
+    [
+        ("2014-03", "2014-03-01", "[correction] of"),
+        ("2019-01", "2014-03-01", "[correction] of"),
+        ("2014-01", "2000-01-01", "[correction] on"),
+        ("2014-01", "2014-04-01", "[correction] on"),
+    ],
+)
+def test_a_correction_follows_what_it_corrects(tmp_path, of, day, column):
+    toml = REQUEST.replace("{id}", "harbour")
+    toml += f'\n[correction]\nof = "{of}"\nreason = "An upload was misread."\non = {day}\n'
+    [fault] = faults_of(write_request(tmp_path / "harbour", toml=toml))
+    assert fault.column == column
