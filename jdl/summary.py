@@ -210,12 +210,12 @@ def _sure(headline: Sequence[Effect], adjusted: Mapping[str, Adjusted], words: W
         f"That is so here for {_topics(found)}. ",
         *_mixed(found),
         *_range(found[0], words),
-        *_doubted(found, adjusted),
     )
+    doubted = _doubted(found, adjusted)
     if not unclear:
-        return Sentence.of(*told)
+        return Sentence.of(*told, *doubted)
     not_so = f" It is not so for {_topics(unclear, 'or')}. "
-    return Sentence.of(*told, not_so, *_open(unclear, words))
+    return Sentence.of(*told, not_so, *_open(unclear, words), *doubted)
 
 
 def _doubted(found: Sequence[Effect], adjusted: Mapping[str, Adjusted]) -> tuple[Part, ...]:

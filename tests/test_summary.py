@@ -145,6 +145,9 @@ def test_a_check_that_disagrees_is_told():
     assert lines("reduction", "sure", adjusted=less_sure)[0].endswith(
         " out of 100. A second check was less sure about how often they reoffended."
     )
+    assert lines("rate unclear, frequency not", "sure", adjusted=less_sure)[0].endswith(
+        " does nothing. A second check was less sure about how often they reoffended."
+    )
     opposite = {"rate": check("rate", "increase")}
     assert lines("reduction", "sure", adjusted=opposite)[0].endswith(
         " A second check found the opposite for how many reoffended."
