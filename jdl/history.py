@@ -279,8 +279,9 @@ def report_links(history: pd.DataFrame, outputs: Path) -> dict[str, str]:
         name, report = str(row["id"]), f"reports/{row['id']}/report.html"
         if row["origin"] == "this release":
             links[name] = f"../{report}"
-        elif (outputs / str(row["release"]) / report).is_file():
-            links[name] = f"../../{row['release']}/{report}"
+        elif row["origin"] == "earlier release":
+            earlier = f"{row['release']}/{report}"
+            links |= {name: f"../../{earlier}"} if (outputs / earlier).is_file() else {}
     return links
 
 

@@ -928,7 +928,7 @@ def unprocessed_table(results: Sequence[Mapping[str, Any]]) -> Table:
         "unprocessed-table",
         "Requests that could not be processed this month",
         ("Programme", "Organisation", "Reason"),
-        tuple(rows) or (("None", *[NOT_APPLICABLE] * 2),),
+        tuple(rows),
     )
 
 

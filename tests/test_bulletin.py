@@ -252,6 +252,7 @@ def test_a_programme_leads_to_its_report_where_that_is_at_hand(tmp_path):
     assert (tmp_path / "2014-03" / "bulletin" / links["harbour"]).resolve() == report
     shown = tables.results_table(completed(), history=before, links=links)
     assert '<a href="../../2014-02/reports/harbour/report.html">Harbour</a>' in shown.html
+    assert history.report_links(before.assign(origin="log"), tmp_path) == {}
     alone = tables.results_table(completed(), history=before)
     assert "<a " not in alone.html
     assert alone.content()["rows"][0][0] == "Harbour"
@@ -265,7 +266,7 @@ def test_what_could_not_be_processed_this_month_leads_to_its_notice():
     ]  # fmt: skip
     assert row[0].href == "../reports/harbour/report.html"
     assert [figure.text for figure in row[2].figures()] == ["42", "60"]
-    assert tables.unprocessed_table([result()]).rows == (("None", "[z]", "[z]"),)
+    assert tables.unprocessed_table([result()]).rows == ()
 
 
 def test_a_corrected_result_is_marked_in_the_table_with_what_the_mark_means():
