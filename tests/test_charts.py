@@ -224,7 +224,7 @@ def test_the_same_chart_is_the_same_bytes():
 def test_charts_of_one_page_share_no_id():
     drawn = [
         charts.balance_chart(SHARES, labels={}, source=SOURCE),
-        charts.results_chart(every(50), source=SOURCE),
+        results_chart(every(50)),
     ]
     ids = [name for chart in drawn for name in re.findall(r' id="([^"]+)"', chart.svg)]
     assert ids
@@ -388,6 +388,11 @@ def test_no_label_of_the_curves_covers_another(ours, theirs):
 # --- The bulletin ---------------------------------------------------------------------------------
 
 
+def results_chart(completed):
+    table = tables.results_table(completed)
+    return charts.results_chart(completed, table=table, source=SOURCE)
+
+
 def every(many, width=1.0, size=50):
     """Results whose sizes and differences spread evenly, without chance."""
     rows = []
@@ -404,7 +409,7 @@ def every(many, width=1.0, size=50):
 
 
 def test_results_chart_counts_what_it_draws():
-    chart = charts.results_chart(every(20, 0.3), source=SOURCE)
+    chart = results_chart(every(20, 0.3))
     hold_chart(chart)
     many = every(20, 0.3)["rate_result"].value_counts()
     assert chart.title.text == f"{many['inconclusive']} of 20 results are inconclusive"
@@ -425,17 +430,17 @@ def test_results_chart_counts_what_it_draws():
     ],
 )
 def test_results_chart_at_extremes(results):
-    hold_chart(charts.results_chart(results, source=SOURCE))
+    hold_chart(results_chart(results))
 
 
 def test_results_chart_says_when_an_interval_is_cut_off():
-    long, short = (charts.results_chart(every(1, wide), source=SOURCE) for wide in (3.0, 0.5))
+    long, short = (results_chart(every(1, wide)) for wide in (3.0, 0.5))
     assert "are cut off" in " ".join(box[4] for box in boxes(long))
     assert "are cut off" not in " ".join(box[4] for box in boxes(short))
 
 
 def test_results_differ_by_shape_as_well_as_colour():
-    svg = charts.results_chart(every(60, 0.5), source=SOURCE).svg
+    svg = results_chart(every(60, 0.5)).svg
     shapes = re.findall(r'<path id="results-chart-\d" d="([^"]+)"', svg)
     assert len(set(shapes)) == 3
 
@@ -579,7 +584,7 @@ def test_the_parts_of_a_bulletin_agree():
             tables.by_type_table(results),
             tables.by_sector_table(results),
             tables.not_processed_table(LOG.assign(status_then="not processed")),
-            charts.results_chart(results, source=SOURCE),
+            results_chart(results),
             charts.by_type_chart(results, source=SOURCE),
             charts.by_sector_chart(results, source=SOURCE),
         ]

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -245,6 +246,18 @@ def test_a_hostile_name_is_only_text(name: str) -> None:
     elements = Elements(html)
     assert not elements.named("script")
     assert HOSTILE in elements.text
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_long_name_is_cut_in_the_title_and_whole_on_the_page(name: str) -> None:
+    long = "A programme of support, " * 6 + "at last"
+    make, notebook = MAKERS[name]
+    html = make(notebook(long))
+    [title] = re.findall(r"<title>(.*?)</title>", html)
+    [told] = re.findall(r'<meta name="description" content="(.*?)">', html)
+    assert len(unescape(title)) <= 70
+    assert len(unescape(told)) <= 175
+    assert long in Elements(html).text
 
 
 def _titles(html: str) -> list[str]:

@@ -31,7 +31,7 @@ from jdl.charts.drawing import (
     wrapped,
 )
 from jdl.figures import Chart, Figure, Part, Sentence, Table
-from jdl.tables import by_figure, by_sector_table, by_type_table, outcomes_by, results_table
+from jdl.tables import by_figure, by_sector_table, by_type_table, outcomes_by
 from jdl.wording import capital, confidence, counted, number, plural, proper, slug
 
 _MARKS = {
@@ -41,13 +41,15 @@ _MARKS = {
 }
 
 
-def results_chart(every: pd.DataFrame, *, source: str) -> Chart:
+def results_chart(every: pd.DataFrame, *, table: Table, source: str) -> Chart:
     """Draw every result to date: its interval across, the size of its treatment group upward.
 
     Parameters
     ----------
     every : DataFrame
         From ``bulletin.completed``; rows without an interval or a size are left out.
+    table : Table
+        The numbers behind the drawing, which stand on the page: from ``tables.results_table``.
     source : str
         Where the data come from.
     """
@@ -81,7 +83,7 @@ def results_chart(every: pd.DataFrame, *, source: str) -> Chart:
         alt,
         _drawn_results(drawn),
         source,
-        results_table(every),
+        table,
         folded=False,
     )
 
