@@ -55,8 +55,11 @@ class Rules:
 RULES = Rules()
 HEADLINES = ("rate", "frequency")
 COURT_OUTCOMES = ("first_indictable", "first_either_way", "first_summary")
-VERSIONS = frozenset(version.name for version in EVERYONE.values())
-"""The versions for everyone of the measures among reoffenders."""
+FREQUENCIES = ("frequency_indictable", "frequency_either_way", "frequency_summary")
+PARTS = (COURT_OUTCOMES, FREQUENCIES)
+"""Measures that add up: to everybody who reoffended, and to the frequency of reoffending."""
+VERSIONS = {version.name: name for name, version in EVERYONE.items()}
+"""The versions for everyone, each with its measure among reoffenders."""
 UPLOAD_FAULTS = (REFUSED, INCOMPLETE, NO_DATE, DUPLICATE)
 UPLOAD_DECISIONS = ("incomplete", "duplicate")
 NOT_LINKED = ("review", "not found")
@@ -109,6 +112,7 @@ def clear(
     effects: Mapping[str, Effect],
     *,
     matched: Matched,
+    sample: pd.DataFrame | None = None,
     rules: Rules = RULES,
     analysis: str = "headline",
 ) -> Cleared:
@@ -120,6 +124,9 @@ def clear(
         By measure, versions for everyone too; the rate must be among them.
     matched : Matched
         The groups; where their balance was not accepted, their sizes are all that is let out.
+    sample : DataFrame, optional
+        The matched rows with their outcomes. The people with an offence are counted in it; without
+        it they are taken as the fewest who can have the mean and the standard deviation.
     rules : Rules
         The thresholds.
     analysis : str
@@ -129,11 +136,14 @@ def clear(
     -------
     Cleared
     """
+    counts = None if sample is None else _events(_treated(sample)).sum()
     broken = {
-        measure: _rule(measure, effect, effects["rate"], rules) if matched.accepted else "balance"
+        measure: _rule(effect, effects["rate"], _offenders(effect, counts), rules)
+        if matched.accepted
+        else "balance"
         for measure, effect in effects.items()
     }
-    for parts in (COURT_OUTCOMES, tuple(EVERYONE[name].name for name in COURT_OUTCOMES)):
+    for parts in (*PARTS, *(tuple(EVERYONE[name].name for name in parts) for parts in PARTS)):
         if any(broken.get(measure) for measure in parts):
             broken |= {name: broken[name] or "cell" for name in parts if name in broken}
     if not matched.accepted:
@@ -161,23 +171,25 @@ def _sized(effect: Effect, matched: Matched) -> Effect:
     )
 
 
-def _rule(measure: str, effect: Effect, rate: Effect, rules: Rules) -> str | None:
+def _rule(effect: Effect, rate: Effect, offenders: int, rules: Rules) -> str | None:
     """Name the first rule that withholds a measure, given the rate of the same analysis."""
     if rate.treatment.n < rules.group:
         return "group"
     if _small_cell(rate.treatment, rules):
         return "cell"
-    if measure in HEADLINES:
+    if effect.measure in HEADLINES:
         return None
-    if measure in VERSIONS:
-        return _rule_of_version(effect, rate, rules)
+    if effect.measure in VERSIONS:
+        return _rule_of_version(effect, rate, offenders, rules)
     if effect.conclusion == "suppressed" or (rate.treatment.events or 0) < rules.reoffenders:
         return "reoffenders"
-    small = ALL[measure].kind == "rate" and _small_cell(effect.treatment, rules)
+    kind = ALL[effect.measure].kind
+    small = kind == "rate" and _small_cell(effect.treatment, rules)
+    small |= kind == "frequency" and offenders < rules.cell
     return "cell" if small else None
 
 
-def _rule_of_version(effect: Effect, rate: Effect, rules: Rules) -> str | None:
+def _rule_of_version(effect: Effect, rate: Effect, offenders: int, rules: Rules) -> str | None:
     """Name the rule that withholds a version for everyone: few had the outcome, or few had not.
 
     Those who had not are counted among the reoffenders, whose number the rate tells.
@@ -185,9 +197,50 @@ def _rule_of_version(effect: Effect, rate: Effect, rules: Rules) -> str | None:
     if effect.conclusion == "suppressed":
         return "events"
     events, kind = round(effect.treatment.events or 0), ALL[effect.measure].kind
-    few = kind != "days" and events < rules.cell
-    few |= kind == "rate" and round(rate.treatment.events or 0) - events < rules.cell
+    few = kind == "rate" and min(events, round(rate.treatment.events or 0) - events) < rules.cell
+    few |= kind == "frequency" and offenders < rules.cell
     return "cell" if few else None
+
+
+def _offenders(effect: Effect, counts: pd.Series[float] | None) -> int:
+    """Return the treated people with an event; without their counts the fewest there can be."""
+    if counts is not None:
+        return int(counts[VERSIONS.get(effect.measure, effect.measure)])
+    group = effect.treatment
+    if group.mean is None or group.sd is None:
+        return 0
+    return _fewest(*_sums(group.n, group.mean, group.sd))
+
+
+def _sums(many: float, mean: float, sd: float) -> tuple[float, float]:
+    """Return the sum of the values of a group and the sum of their squares."""
+    return many * mean, (many - 1) * sd**2 + many * mean**2
+
+
+def _fewest(total: float, squares: float) -> int:
+    """Return how few values other than zero can have this sum and sum of squares.
+
+    By Cauchy and Schwarz at least the square of the sum over the sum of the squares.
+    """
+    return math.ceil(total**2 / squares - 1e-6) if total > 0 and squares > 0 else 0
+
+
+def _treated(sample: pd.DataFrame) -> pd.DataFrame:
+    return sample.loc[(sample["treated"] == 1) & (sample["weight"] > 0)]
+
+
+def _events(people: pd.DataFrame) -> pd.DataFrame:
+    """Tell by measure who had its event, 1 or 0; not a number for whom it is not about.
+
+    The event of the rate, the frequency and the days to first is any reoffence; of a share that it
+    is so, and of another frequency at least one.
+    """
+    events = {name: one.values(people) > 0 for name, one in MEASURES.items()}
+    events |= dict.fromkeys((*HEADLINES, "days_to_first"), events["rate"])
+    about = {name: one.rows(people) for name, one in MEASURES.items()}
+    about |= {"days_to_first": about["rate"]}
+    index = people["offender_id"]
+    return pd.DataFrame(events, index=index).astype(float).where(pd.DataFrame(about, index=index))
 
 
 def _small_cell(group: Group, rules: Rules) -> bool:
@@ -629,7 +682,7 @@ def clear_control(control: Effect | None, rate: Effect, rules: Rules = RULES) ->
     Effect or None
         None where there is none, or where it or the headline is withheld.
     """
-    if control is None or rate.conclusion == "suppressed" or _rule("rate", control, control, rules):
+    if control is None or rate.conclusion == "suppressed" or _rule(control, control, 0, rules):
         return None
     return replace(
         control,
@@ -838,14 +891,17 @@ def clear_participation(
     DataFrame
         participation, people, share, rate. Not a number for kinds with few people, few
         reoffenders or few others, and for the next smallest until the rest gives none away; for all
-        where a kind and the analyses told would tell of a few.
+        where a kind and the analyses told would tell of a few, and for all of a request that
+        extends others, whose reports may have told theirs.
     """
+    analysed = list(analysed)
     reoffended = people["reoffended"].astype(float)
     counts = pd.DataFrame({"reoffended": reoffended, "left": 1 - reoffended})
     counts = counts.groupby(people["participation"].to_numpy()).sum()
     hidden = counts.index.isin(_hidden(counts, (counts < rules.cell).any(axis=1), rules))
     shown = people.loc[people["participation"].isin(counts.index[~hidden])]
-    if not _kinds_stand(shown, analysed, results, rules):
+    extends = any(one.wanted.id == NEW_PEOPLE for one in analysed)
+    if extends or not _kinds_stand(shown, analysed, results, rules):
         hidden[:] = True
     many = counts.sum(axis=1).where(~hidden)
     told = pd.DataFrame({"people": many, "share": many / len(people)})
@@ -858,7 +914,7 @@ def _kinds_stand(
 ) -> bool:
     """Whether each kind may stand beside the analyses told and the kinds before it."""
     outcomes = [
-        _outcomes(one)
+        _outcomes(one)["rate"]
         for one in analysed
         if one.wanted.id in results
         and results[one.wanted.id].effects["rate"].conclusion != "suppressed"
@@ -871,17 +927,22 @@ def _kinds_stand(
     return True
 
 
+NEW_PEOPLE = "new-people"
+"""The analysis of the new people alone, planned for every request that extends others."""
+
+
 def clear_looks(
     results: Mapping[str, Cleared], earlier: Sequence[Mapping[str, Any]], rules: Rules = RULES
 ) -> dict[str, Cleared]:
-    """Withhold the new people's results where earlier reports and they would tell of a few.
+    """Withhold what would tell of a few beside the earlier reports that a request extends.
 
     Parameters
     ----------
     results : mapping of str to Cleared
         From `clear_analyses`.
     earlier : sequence of mapping
-        Earlier reports that this one includes: treatment_n and treatment, missing where unknown.
+        From ``history.looks``: of the headline of each earlier report the rate, as treatment_n and
+        treatment, missing where unknown; and measures, the entries of its ``result.json``.
     rules : Rules
 
     Returns
@@ -890,31 +951,88 @@ def clear_looks(
 
     Notes
     -----
-    The people of earlier reports, and all people less the new ones, are nearly the same. Whoever is
-    in one of them only is known to the provider, so both must hold as many people and reoffenders,
-    or differ by at least the smallest cell. Of a report whose figures are not held this cannot be
-    told, so the new people's results are withheld then as well.
+    All people pooled, less those of the earlier reports that tell a measure, leave the new people
+    and those of the reports that withheld it; less the new people too, only the latter. Whoever is
+    in one of them only is known to the provider, so what is left must be nobody, or hold at least
+    the smallest cell of people with the event and of others. A measure that fails with all people
+    is withheld in every analysis but that of the new people, for other analyses may hold the same
+    people or add up to them. Of a report whose figures are not held nothing can be taken away; the
+    new people's results are withheld beside it.
     """
-    new = results.get("new-people")
-    if new is None or new.effects["rate"].conclusion == "suppressed" or not earlier:
+    if not earlier or not _tells(results["headline"], "rate"):
         return dict(results)
-    rates = results["headline"].effects["rate"], new.effects["rate"]
-    if rates[0].conclusion == "suppressed":
-        return dict(results)
-    before = pd.DataFrame(earlier).reindex(columns=["treatment_n", "treatment"]).astype(float)
-    people, again = (
-        (rates[0].treatment.n - rates[1].treatment.n),
-        ((rates[0].treatment.events or 0) - (rates[1].treatment.events or 0)),
-    )
-    apart = (
-        abs(before["treatment_n"].sum() - people),
-        abs((before["treatment_n"] * before["treatment"]).sum() - again),
-    )
-    known = before.notna().all(axis=None)
-    if known and all(round(one) == 0 or round(one) >= rules.cell for one in apart):
-        return dict(results)
-    held = _unsized(_held_back(new, "new-people"))
-    return {**results, "new-people": held}
+    told = [_published(row) for row in earlier]
+    pooled = results["headline"]
+    held = [name for name in _measures_told(pooled) if not _is_clear(name, told, [pooled], rules)]
+    cleared = {
+        name: one if name == NEW_PEOPLE else _held_back(one, name, _with_rate(held, one))
+        for name, one in results.items()
+    }
+    new = results.get(NEW_PEOPLE)
+    if new is None or not _tells(new, "rate"):
+        return cleared
+    both = [
+        name for name in _measures_told(new) if name not in held and name in _measures_told(pooled)
+    ]
+    held = [name for name in both if not _is_clear(name, told, [pooled, new], rules)]
+    if "rate" in held or not all(told):
+        return {**cleared, NEW_PEOPLE: _unsized(_held_back(new, NEW_PEOPLE, new.effects))}
+    return {**cleared, NEW_PEOPLE: _held_back(new, NEW_PEOPLE, held)}
+
+
+def _with_rate(measures: Collection[str], one: Cleared) -> Collection[str]:
+    """Without the rate nothing of an analysis is told."""
+    return one.effects if "rate" in measures else measures
+
+
+def _published(row: Mapping[str, Any]) -> dict[str, tuple[float, float, float]]:
+    """Return by measure the size, mean and standard deviation that an earlier report tells."""
+    rate = {**row, "measure": "rate"}
+    entries = [rate, *(row.get("measures") or ())]
+    found = {
+        one["measure"]: [one.get(name) for name in ("treatment_n", "treatment", "treatment_sd")]
+        for one in entries
+    }
+    return {
+        measure: (float(many), float(mean), math.nan if sd is None else float(sd))
+        for measure, (many, mean, sd) in found.items()
+        if not pd.isna(many) and not pd.isna(mean)
+    }
+
+
+def _is_clear(
+    measure: str,
+    earlier: Sequence[Mapping[str, tuple[float, float, float]]],
+    ours: Sequence[Cleared],
+    rules: Rules,
+) -> bool:
+    """Whether nobody or enough are left of the first of our analyses without all the others."""
+    groups = [one.effects[measure].treatment for one in ours]
+    whole, *others = [
+        (float(one.n), one.mean or 0.0, math.nan if one.sd is None else one.sd) for one in groups
+    ]
+    taken = [*others, *(one[measure] for one in earlier if measure in one)]
+    if not taken:
+        return True
+    left = _size_and_sums(*whole) - sum(_size_and_sums(*one) for one in taken)
+    many, total, squares = left if left.iloc[0] >= 0 else -left
+    return _are_enough(ALL[measure].kind, round(many), round(total, 6), squares, rules)
+
+
+def _size_and_sums(many: float, mean: float, sd: float) -> pd.Series[float]:
+    return pd.Series([many, *_sums(many, mean, sd)])
+
+
+def _are_enough(kind: str, many: int, total: float, squares: float, rules: Rules) -> bool:
+    """Whether a group is nobody, or has enough people with the event and, of a share, without."""
+    if many == 0 and round(total) == 0:
+        return True
+    if kind == "days":
+        return many >= rules.cell
+    if kind == "rate":
+        return min(round(total), many - round(total)) >= rules.cell
+    people = total if math.isnan(squares) else _fewest(total, squares)
+    return round(people) >= rules.cell
 
 
 def clear_analyses(analysed: Iterable[Any], rules: Rules = RULES) -> dict[str, Cleared]:
@@ -934,9 +1052,11 @@ def clear_analyses(analysed: Iterable[Any], rules: Rules = RULES) -> dict[str, C
     Returns
     -------
     dict of str to Cleared
-        By id, without those that were not begun. A result is told only if for every one told
-        before it the treated people are the same, or those who differ hold at least the smallest
-        cell of reoffenders and of others; and if no sum and difference of results leaves fewer.
+        By id, without those that were not begun. A measure is told only if for every result that
+        tells it before, the treated people are the same, or those who differ hold at least the
+        smallest cell of people with its event and of others, among those whom it is about; and if
+        no sum and difference of results leaves fewer. Without the rate nothing is told, and of
+        `PARTS` none where one is withheld; the version for everyone goes with its measure.
 
     Notes
     -----
@@ -945,24 +1065,40 @@ def clear_analyses(analysed: Iterable[Any], rules: Rules = RULES) -> dict[str, C
     can be worked out from what is told, so its people must be enough. This finds every remainder of
     one partition; an unusual combination of several could escape it.
     """
-    told: list[pd.Series[float]] = []
+    told: dict[str, list[pd.Series[float]]] = {measure: [] for measure in MEASURES}
     sized: list[pd.Index[str]] = []
     cleared: dict[str, Cleared] = {}
     for one in (entry for entry in analysed if entry.matched is not None):
-        alone = clear(_made(one), matched=one.matched, rules=rules, analysis=one.wanted.id)
-        outcome = _outcomes(one)
-        stands = not cleared or _size_stands(sized, outcome.index, rules)
+        name, outcomes = one.wanted.id, _outcomes(one)
+        sample = one.sample if one.matched.accepted else None
+        alone = clear(_made(one), matched=one.matched, sample=sample, rules=rules, analysis=name)
+        alone = replace(alone, adjusted=clear_adjusted(one.adjusted, alone.effects))
+        stands = not cleared or _size_stands(sized, outcomes.index, rules)
         if stands:
-            sized.append(outcome.index)
-        if alone.effects["rate"].conclusion != "suppressed":
-            if stands and _may_stand(told, outcome, rules):
-                told.append(outcome)
-            else:
-                alone = _held_back(alone, one.wanted.id)
-        alone = alone if stands else _unsized(alone)
-        adjusted = clear_adjusted(one.adjusted, alone.effects)
-        cleared[one.wanted.id] = replace(alone, adjusted=adjusted)
+            sized.append(outcomes.index)
+        if _tells(alone, "rate"):
+            failing = [
+                measure
+                for measure in _measures_told(alone)
+                if not stands or not _may_stand(told[measure], outcomes[measure], rules)
+            ]
+            alone = _held_back(alone, name, _with_rate(failing, alone))
+        for measure in _measures_told(alone):
+            told[measure].append(outcomes[measure])
+        cleared[name] = alone if stands else _unsized(alone)
     return cleared
+
+
+def _tells(alone: Cleared, measure: str) -> bool:
+    """Whether an analysis tells a measure, or its version for everyone."""
+    names = (measure, EVERYONE[measure].name if measure in EVERYONE else measure)
+    return any(
+        name in alone.effects and alone.effects[name].conclusion != "suppressed" for name in names
+    )
+
+
+def _measures_told(alone: Cleared) -> list[str]:
+    return [measure for measure in MEASURES if _tells(alone, measure)]
 
 
 def _made(one: Any) -> Mapping[str, Effect]:
@@ -973,25 +1109,34 @@ def _made(one: Any) -> Mapping[str, Effect]:
     }
 
 
-def _outcomes(one: Any) -> pd.Series[float]:
-    """Return by treated person whether they reoffended; not a number where outcomes are unread."""
-    unread = one.sample is None or not one.matched.accepted
-    frame = one.matched.frame if unread else one.sample
-    ours = frame.loc[(frame["treated"] == 1) & (frame["weight"] > 0)]
-    values = math.nan if unread else MEASURES["rate"].values(ours)
-    return pd.Series(values, index=ours["offender_id"], dtype=float)
+def _outcomes(one: Any) -> pd.DataFrame:
+    """Return by treated person the events of each measure; not a number where they are unread."""
+    if one.sample is None or not one.matched.accepted:
+        index = _treated(one.matched.frame)["offender_id"]
+        return pd.DataFrame(math.nan, index=index, columns=list(MEASURES))
+    return _events(_treated(one.sample))
 
 
 def _size_stands(sized: Sequence[pd.Index[str]], new: pd.Index[str], rules: Rules) -> bool:
     return len(new) >= rules.cell and all(are_apart(new, one, rules) for one in sized)
 
 
-def _held_back(alone: Cleared, name: str) -> Cleared:
-    """Withhold the results of an analysis that differs too little from those told before."""
-    return replace(
-        alone,
-        effects={measure: _withhold(one, WITHHELD) for measure, one in alone.effects.items()},
-        decisions=tuple(Decision(f"{name}.{measure}", "difference") for measure in alone.effects),
+def _held_back(alone: Cleared, name: str, measures: Collection[str]) -> Cleared:
+    """Withhold measures that differ too little from those told before, and what tells them."""
+    held = {*measures, *(part for parts in PARTS if {*parts} & {*measures} for part in parts)}
+    held |= {EVERYONE[measure].name for measure in held if measure in EVERYONE}
+    told = [
+        measure
+        for measure, one in alone.effects.items()
+        if measure in held and (one.conclusion != "suppressed" or "rate" in held)
+    ]
+    effects = alone.effects | {one: _withhold(alone.effects[one], WITHHELD) for one in told}
+    figures = {f"{name}.{measure}": "difference" for measure in told}
+    before = tuple(one for one in alone.decisions if one.figure not in figures)
+    return Cleared(
+        effects,
+        (*before, *(Decision(figure, rule) for figure, rule in figures.items())),
+        clear_adjusted(alone.adjusted, effects),
     )
 
 
@@ -1009,27 +1154,30 @@ def _may_stand(told: Sequence[pd.Series[float]], new: pd.Series[float], rules: R
     """Whether nothing that can be worked out from the results tells of a few people."""
     if not told:
         return True
-    outcomes = pd.concat([*told, new], axis=1, keys=range(len(told) + 1), sort=True)
-    members = outcomes.notna()
-    reoffended = outcomes.bfill(axis=1)[0]
+    everyone = [*told, new]
+    members = pd.concat(
+        [pd.Series(1, one.index) for one in everyone], axis=1, keys=range(len(everyone)), sort=True
+    ).notna()
+    values = pd.concat(everyone)
+    events = values.loc[~values.index.duplicated()].reindex(members.index)
     pairs = (members[place] != members[len(told)] for place in range(len(told)))
-    remainders = _remainders(members, reoffended, rules)
-    return all(_enough(reoffended.loc[differ], rules) for differ in (*pairs, *remainders))
+    remainders = _remainders(members, events, rules)
+    return all(_enough(events.loc[differ], rules) for differ in (*pairs, *remainders))
 
 
-def _enough(reoffended: pd.Series[float], rules: Rules) -> bool:
-    """Whether nobody, or enough reoffenders and enough others, are meant."""
-    many = reoffended.sum()
-    return not len(reoffended) or min(many, len(reoffended) - many) >= rules.cell
+def _enough(events: pd.Series[float], rules: Rules) -> bool:
+    """Whether nobody, or enough people with the event and enough without it, are meant."""
+    many = events.sum()
+    return not len(events) or min(many, events.count() - many) >= rules.cell
 
 
 def _remainders(
-    members: pd.DataFrame, reoffended: pd.Series[float], rules: Rules
+    members: pd.DataFrame, events: pd.Series[float], rules: Rules
 ) -> Iterator[pd.Series[bool]]:
     """Yield the people of every small remainder that sums and differences of analyses leave."""
     group = members.groupby(list(members.columns), sort=False).ngroup()
     parts = {part: group == part for part in range(group.max() + 1)}
-    large = {part: _enough(reoffended.loc[who], rules) for part, who in parts.items()}
+    large = {part: _enough(events.loc[who], rules) for part, who in parts.items()}
     order = sorted(parts, key=lambda part: not large[part])
     first = [group.eq(part).idxmax() for part in order]
     for row in _reduced(members.loc[first].T.astype(int).to_numpy().tolist()):

@@ -1,9 +1,12 @@
 """What may leave and what may not, at and on either side of each threshold."""
 
+import math
+import random
 from dataclasses import replace
 from itertools import combinations, pairwise
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -14,7 +17,7 @@ from jdl import disclosure, linkage, sentence
 from jdl.companion import Adjusted
 from jdl.covariates import Pool
 from jdl.disclosure import Bounds
-from jdl.effects import MEASURES, Effect, Group
+from jdl.effects import ALL, EVERYONE, MEASURES, Effect, Group
 from jdl.landmark import Gaps
 from jdl.linkage import FATES
 from jdl.linkage.model import ADJUSTED
@@ -490,7 +493,8 @@ def _with_versions(people, reoffenders, events):
     """The eleven measures and one version for everyone with this many events."""
     effects = _effects(people, reoffenders)
     for name, many in events.items():
-        group = Group(n=people, people=people, mean=many / people, sd=0.5, events=many)
+        sd = math.sqrt(abs(many - many**2 / people) / (people - 1))
+        group = Group(n=people, people=people, mean=many / people, sd=sd, events=many)
         effects[name] = replace(effects["frequency"], measure=name, treatment=group)
     return effects
 
@@ -653,27 +657,58 @@ def test_a_small_kind_of_participation_takes_the_next_smallest_with_it():
 EVERYBODY = range(400)
 
 
-def _analysed(name, people, *, reoffend=lambda one: one % 3 == 0, accepted=True):
-    """An analysis of these people, with effects that follow from their outcomes."""
-    people = list(people)
-    frame = pd.DataFrame(
+def _lived(people, reoffend, outcomes):
+    """Outcomes of these people, of which the rest follows from the reoffending."""
+    rows = [
         {
-            "offender_id": [f"p{one}" for one in people] + ["c1", "c2"],
-            "treated": [1] * len(people) + [0, 0],
-            "weight": [1.0] * (len(people) + 2),
-            "reoffended": [bool(reoffend(one)) for one in people] + [True, False],
+            "offender_id": f"p{one}", "treated": 1, "weight": 1.0,
+            "reoffended": bool(reoffend(one)), "reoffences": 3 * bool(reoffend(one)),
+            "days_to_first": 100.0,
+            "first_court_outcome": ("indictable", "either way", "summary")[one % 3],
+            "reoffences_indictable": one % 2, "reoffences_either_way": one % 4 // 2,
+            "reoffences_summary": one % 8 // 4, "first_custodial": one % 2 == 0,
+            "custodial_sentences": one % 5 % 2, **(outcomes(one) if outcomes else {}),
         }
-    )
-    many = len(people)
+        for one in people
+    ]  # fmt: skip
+    described = ["days_to_first", "first_court_outcome", "first_custodial"]
+    frame = pd.DataFrame(rows)
+    counted = [name for name in frame if name.startswith(("reoffences_", "custodial_"))]
+    again = frame["reoffended"]
+    frame[described] = frame[described].astype(object).where(again, None)
+    frame[counted] = frame[counted].where(again, 0)
+    return frame
+
+
+def _measured(frame, name):
+    """The effects that these outcomes of the treatment group imply."""
+    effects, again = {}, int(frame["reoffended"].sum())
+    for measure, described in ALL.items():
+        values = described.values(frame)[described.rows(frame)]
+        many = len(values)
+        mean = float(values.mean()) if many else 0.0
+        sd = float(values.std(ddof=1)) if many > 1 else 0.0
+        group = Group(n=many, people=many, mean=mean, sd=sd, effective_n=many, events=many * mean)
+        few = measure in disclosure.VERSIONS and described.kind != "days" and again < 30
+        effects[measure] = Effect(
+            name, measure, group, group, 0.0, -0.1, 0.1, 1.0, 50.0, False,
+            "suppressed" if few else "inconclusive", described.favourable, None, None, 0.2,
+        )  # fmt: skip
+    return effects
+
+
+def _analysed(name, people, *, reoffend=lambda one: one % 3 == 0, accepted=True, outcomes=None):
+    """An analysis of these people, with effects that follow from their outcomes."""
+    ours = _lived(list(people), reoffend, outcomes)
+    others = ours.iloc[[0, 0]].assign(offender_id=["c1", "c2"], treated=0)
+    frame = pd.concat([ours, others], ignore_index=True)
     matched = SimpleNamespace(
-        accepted=accepted, frame=frame.drop(columns="reoffended"), treatment_n=many,
-        comparison_n=900, comparison_people=800, effective_n=400.0,
+        accepted=accepted, frame=frame[["offender_id", "treated", "weight"]],
+        treatment_n=len(ours), comparison_n=900, comparison_people=800, effective_n=400.0,
     )  # fmt: skip
-    count = sum(map(bool, map(reoffend, people)))
-    effects = {key: replace(one, analysis=name) for key, one in _effects(many, count).items()}
     return SimpleNamespace(
         wanted=SimpleNamespace(id=name), matched=matched, sample=frame if accepted else None,
-        effects=effects if accepted else {},
+        effects=_measured(ours, name) if accepted else {},
         adjusted={"rate": Adjusted(name, "rate", "logistic", -0.1, conclusion="inconclusive")},
     )  # fmt: skip
 
@@ -771,7 +806,7 @@ def test_no_difference_of_two_told_analyses_and_no_rest_of_a_partition_is_small(
     starts = [sum(sizes[:place]) for place in range(6)]
     blocks = [range(start, start + size) for start, size in zip(starts, sizes, strict=True)]
     groups = [set(range(6)), *({b for b in range(6) if s[b] == n} for s in splits for n in "ab")]
-    people = [frozenset(p for block in group for p in blocks[block]) for group in groups]
+    people = [frozenset(p for block in group for p in blocks[block]) for group in groups if group]
     analysed = [_analysed(f"a{place}", sorted(one)) for place, one in enumerate(people)]
     told = [people[int(name[1:])] for name in sorted(_told(*analysed))]
     for one, other in combinations(told, 2):
@@ -786,6 +821,133 @@ def test_no_difference_of_two_told_analyses_and_no_rest_of_a_partition_is_small(
 def _is_large(people):
     reoffenders = sum(one % 3 == 0 for one in people)
     return not people or min(reoffenders, len(people) - reoffenders) >= 10
+
+
+def _random(many, seed):
+    """Outcomes by chance, some of them rare and some nearly everybody's."""
+    chance = random.Random(seed)
+    odds = {
+        name: chance.choice((0.1, 0.3, 0.5, 0.9))
+        for name in (
+            "reoffences_indictable", "reoffences_either_way", "reoffences_summary",
+            "custodial_sentences", "first_custodial",
+        )
+    }  # fmt: skip
+    shares = [chance.choice((1, 4, 9)) for _ in range(3)]
+    outcomes = ("indictable", "either way", "summary")
+    again = [chance.random() < 0.5 for _ in range(many)]
+    lived = [
+        {name: int(chance.random() < odd) * chance.randint(1, 4) for name, odd in odds.items()}
+        | {"first_court_outcome": chance.choices(outcomes, shares)[0]}
+        for _ in range(many)
+    ]
+    for one in lived:
+        one["first_custodial"] = one["first_custodial"] > 0
+    return {"reoffend": again.__getitem__, "outcomes": lived.__getitem__}
+
+
+def _holds_enough(people, events):
+    """Whether nobody, or ten with the event and ten without of those whom the measure is about."""
+    values = events.reindex([f"p{one}" for one in sorted(people)]).dropna()
+    return not people or min(values.sum(), len(values) - values.sum()) >= 10
+
+
+@settings(deadline=None, derandomize=True, max_examples=15)
+@given(
+    st.lists(st.lists(st.sampled_from("ab-"), min_size=6, max_size=6), min_size=2, max_size=2),
+    st.lists(st.integers(1, 90), min_size=6, max_size=6),
+    st.integers(0, 10**6),
+)
+def test_no_measure_of_two_told_analyses_and_no_rest_tells_of_few(splits, sizes, seed):
+    """By brute force, as for the rate; and of what is printed no difference is few."""
+    starts = [sum(sizes[:place]) for place in range(6)]
+    blocks = [range(start, start + size) for start, size in zip(starts, sizes, strict=True)]
+    groups = [set(range(6)), *({b for b in range(6) if s[b] == n} for s in splits for n in "ab")]
+    people = [frozenset(p for block in group for p in blocks[block]) for group in groups if group]
+    lived = _random(sum(sizes), seed)
+    cleared = disclosure.clear_analyses(
+        [_analysed(f"a{place}", sorted(one), **lived) for place, one in enumerate(people)]
+    )
+    truth = disclosure._events(_lived(range(sum(sizes)), **lived))
+    for measure, described in MEASURES.items():
+        version = EVERYONE[measure].name if measure in EVERYONE else measure
+        for name in {measure, version}:
+            told = {
+                people[int(key[1:])]: one.effects[name].treatment
+                for key, one in cleared.items()
+                if _tells(one, name)
+            }
+            for one, other in combinations(told, 2):
+                assert _holds_enough(one ^ other, truth[measure])
+                if described.kind == "rate" and other < one:
+                    rest = round(told[one].events) - round(told[other].events)
+                    assert 10 <= rest <= told[one].n - told[other].n - 10
+            for whole in told:
+                for many in range(1, len(told)):
+                    for parts in combinations([one for one in told if one < whole], many):
+                        if sum(map(len, parts)) == len(frozenset().union(*parts)):
+                            rest = whole - frozenset().union(*parts)
+                            assert _holds_enough(rest, truth[measure])
+
+
+def _split(women):
+    """A headline of 153 who reoffended, of whom 143 are men; eleven first reoffences indictable."""
+    lived = {
+        "reoffend": lambda one: one < 153,
+        "outcomes": lambda one: {
+            "first_court_outcome": "indictable" if one in women else "summary",
+            "reoffences_indictable": int(one in women), "reoffences_summary": one % 2,
+            "first_custodial": one % 2 == 0,
+        },
+    }  # fmt: skip
+    men = [*range(133), *range(165, 400)]
+    return disclosure.clear_analyses(
+        [_analysed("headline", range(400), **lived), _analysed("men", men, **lived)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("women", "told"),
+    [(range(11), False), (range(100, 142), False), (range(100, 143), True)],
+)
+def test_a_measure_is_withheld_where_those_left_out_hold_few_with_its_event(women, told):
+    """Twenty women reoffended; the rate stands, and 10% of 153 less 14% of 143 would be nobody."""
+    women = {*women, *range(30)}
+    cleared = _split(women)
+    assert _tells(cleared["headline"], "frequency_indictable")
+    for name in ("frequency_indictable", "frequency_indictable_everyone"):
+        assert _tells(cleared["men"], name) == told
+    assert _tells(cleared["men"], "rate") and _tells(cleared["men"], "first_custody")
+    rules = {one.figure: one.rule for one in cleared["men"].decisions}
+    assert (rules.get("men.frequency_indictable") == "difference") != told
+
+
+@pytest.mark.parametrize("people", [5, 9, 10, 20])
+def test_a_frequency_is_judged_by_people_and_not_by_offences(people):
+    """Twenty offences by five men are few, by the sample and by mean and standard deviation."""
+    offences = {one: 20 // people + (one < 20 % people) for one in range(people)}
+    one = _analysed(
+        "headline", range(300), reoffend=lambda one: one < 100,
+        outcomes=lambda one: {"reoffences_indictable": offences.get(one, 0)},
+    )  # fmt: skip
+    for sample in (one.sample, None):
+        cleared = disclosure.clear(one.effects, matched=ALIKE, sample=sample)
+        for name in ("frequency_indictable", "frequency_indictable_everyone"):
+            assert _tells(cleared, name) == (people >= 10)
+
+
+@given(st.lists(st.integers(0, 6), min_size=2, max_size=40))
+def test_the_fewest_who_can_have_a_mean_are_never_more_than_have_it(values):
+    described = np.array(values, dtype=float)
+    sums = disclosure._sums(len(values), described.mean(), described.std(ddof=1))
+    assert disclosure._fewest(*sums) <= (described > 0).sum()
+
+
+def test_a_withheld_frequency_by_court_outcome_takes_the_others_with_it():
+    """With the frequency of all offences they add up, so the others would tell it."""
+    effects = _effects(200, 60, {"frequency_indictable": 9})
+    cleared = disclosure.clear(effects, matched=ALIKE)
+    assert _withheld(cleared) == set(disclosure.FREQUENCIES)
 
 
 def test_sizes_of_groups_that_are_not_alike_are_held_apart_too():
@@ -826,6 +988,7 @@ def test_participation_is_held_apart_from_subgroups(left_out, told):
         ((308, 103 / 308), False),
         ((300, 97 / 300), False),
         ((320, 0.5), True),
+        ((270, 90 / 270), True),
     ],
 )
 def test_new_people_and_earlier_reports_must_not_tell_of_a_few(published, told):
@@ -840,6 +1003,95 @@ def test_new_people_and_earlier_reports_must_not_tell_of_a_few(published, told):
     held = disclosure.clear_looks(results, earlier)["new-people"].effects["rate"]
     assert (held.conclusion != "suppressed") == told
     assert (held.treatment.n == 0) != told
+
+
+def _reported(results):
+    """What a report tells of its headline, as its ``result.json`` holds it."""
+    groups = {name: one.treatment for name, one in results["headline"].effects.items()}
+    return {
+        "measures": [
+            {
+                "measure": name,
+                "treatment_n": one.n or None,
+                "treatment": one.mean,
+                "treatment_sd": one.sd,
+            }
+            for name, one in groups.items()
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("new", "told"), [(9, False), (10, True), (30, True), (31, False), (0, False)]
+)
+def test_all_people_less_those_of_earlier_reports_must_not_tell_of_a_few(new, told):
+    """Of a hundred new people forty reoffended, and so many of these had custody first."""
+    custody = {
+        "reoffend": lambda one: one % 100 < 40,
+        "outcomes": lambda one: {"first_custodial": one % 100 < (new if one >= 300 else 20)},
+    }
+    earlier = disclosure.clear_analyses([_analysed("headline", range(300), **custody)])
+    results = disclosure.clear_analyses([_analysed("headline", range(400), **custody)])
+    assert _tells(results["headline"], "first_custody") and _tells(earlier["headline"], "rate")
+    cleared = disclosure.clear_looks(results, [_reported(earlier)])["headline"]
+    assert _tells(cleared, "first_custody") == _tells(cleared, "first_custody_everyone") == told
+    assert _tells(cleared, "rate")
+
+
+def _tells(cleared, measure):
+    return cleared.effects[measure].conclusion != "suppressed"
+
+
+def test_without_the_rate_nothing_of_all_people_is_told_nor_of_the_same_people_elsewhere():
+    earlier = disclosure.clear_analyses([_analysed("headline", range(395))])
+    results = disclosure.clear_analyses(_named(**{"headline": range(400), "again": range(400)}))
+    cleared = disclosure.clear_looks(results, [_reported(earlier)])
+    for one in cleared.values():
+        assert _withheld(one) == set(ALL)
+        assert one.adjusted["rate"].difference is None
+
+
+@settings(deadline=None, derandomize=True, max_examples=12)
+@given(st.lists(st.integers(1, 120), min_size=3, max_size=3), st.integers(0, 10**6), st.booleans())
+def test_no_earlier_report_taken_from_all_people_leaves_few(sizes, seed, alone):
+    """By brute force over all sets of earlier reports, and the new people where they are told."""
+    ends = [sum(sizes[:place]) for place in range(4)]
+    groups = [range(*ends[place : place + 2]) for place in range(3)]
+    lived = _random(ends[3], seed)
+    before = [
+        disclosure.clear_analyses([_analysed("headline", one, **lived)]) for one in groups[:2]
+    ]
+    ours = [_analysed("headline", range(ends[3]), **lived)]
+    ours += [_analysed("new-people", groups[2], **lived)] if alone else []
+    results = disclosure.clear_looks(
+        disclosure.clear_analyses(ours), [_reported(one) for one in before]
+    )
+    reports = [one["headline"] for one in before] + [results[one] for one in results][1:]
+    truth = disclosure._events(_lived(range(ends[3]), **lived))
+    for measure in MEASURES:
+        if not disclosure._tells(results["headline"], measure):
+            continue
+        told = [
+            set(groups[2] if one is results.get("new-people") else groups[place])
+            for place, one in enumerate(reports)
+            if disclosure._tells(one, measure)
+        ]
+        for many in range(1, len(told) + 1):
+            for taken in combinations(told, many):
+                rest = set(range(ends[3])) - set().union(*taken)
+                if rest and ALL[measure].kind == "frequency":
+                    assert truth.loc[[f"p{one}" for one in rest], measure].sum() >= 10
+                else:
+                    assert _holds_enough(rest, truth[measure])
+
+
+@pytest.mark.parametrize("extends", [False, True])
+def test_a_request_that_extends_others_does_not_describe_participation(extends):
+    analysed = _named(headline=range(160))
+    analysed += [SimpleNamespace(wanted=SimpleNamespace(id="new-people"), matched=None)] * extends
+    people = _took_part(completed=(100, 40), started=(60, 30))
+    told = disclosure.clear_participation(people, analysed, {})
+    assert told["people"].isna().all() == told["rate"].isna().all() == extends
 
 
 @pytest.mark.parametrize(("reoffenders", "mean"), [(29, 240.0), (30, 240.4)])
