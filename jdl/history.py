@@ -207,15 +207,30 @@ def looks(
     -------
     list of dict
         By release: programme, release, and of the headline rate treatment_n, treatment,
-        rate_difference, ci_low, ci_high and rate_result, missing where no result is held.
+        rate_difference, ci_low, ci_high and rate_result, missing where no result is held; and
+        measures, the entries of its headline in the latest ``result.json``.
     """
     reported = log["id"].isin(ids) & log["status"].isin(("ready", "published"))
     asked = log.loc[reported, ["id", "programme", "release"]]
     held = to_date([], outputs, log, release)
     rates = held.loc[held["measure"] == "rate", ["id", *_LOOK]].drop_duplicates("id", keep="last")
     known = asked.merge(rates, on="id", how="left").rename(columns=_LOOK)
-    rows = known.sort_values(["release", "id"]).drop(columns="id").to_dict("records")
-    return [{str(name): value for name, value in row.items()} for row in rows]
+    rows = known.sort_values(["release", "id"]).to_dict("records")
+    return [
+        {str(name): value for name, value in row.items() if name != "id"}
+        | {"measures": _headline_of(str(row["id"]), outputs, release)}
+        for row in rows
+    ]
+
+
+def _headline_of(request_id: str, outputs: Path, release: str) -> list[dict[str, Any]]:
+    """Read the measures of the latest headline that a request published before a release."""
+    files = sorted(
+        outputs.glob(f"[0-9][0-9][0-9][0-9]-[0-9][0-9]/reports/{request_id}/result.json")
+    )
+    texts = [one.read_text(encoding="utf-8") for one in files if one.parts[-4] < release]
+    analyses = json.loads(texts[-1])["analyses"] if texts else []
+    return [measure for one in analyses if one["headline"] for measure in one["measures"]]
 
 
 _LOOK = {
