@@ -62,6 +62,33 @@ def file_hashes(folder: Path) -> dict[str, str]:
     }
 
 
+def broken(folder: Path) -> str | None:
+    """Say in which file a finished release is not as its manifest has it; None if in none.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the release.
+
+    Returns
+    -------
+    str or None
+        The first file in order of its path, and what is wrong with it.
+    """
+    try:
+        listed = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"].items()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return f"{MANIFEST} cannot be read"
+    for name, expected in sorted(listed):
+        try:
+            found = digest((folder / name).read_bytes())
+        except OSError:
+            return f"{name} is missing"
+        if found != expected:
+            return f"{name} has been changed"
+    return None
+
+
 def code(root: Path = ROOT) -> dict[str, Any]:
     """Return what identifies the code: version, hash, and the commit where git knows it.
 

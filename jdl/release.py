@@ -430,7 +430,7 @@ def open_year(year: str, places: Places) -> Year:
     Unusable
         With every fault of the log, of the files of the releases, and of the vintage.
     Refused
-        If no release of the year is finished.
+        If no release of the year is finished, or one that it covers is not as it was finished.
     """
     if not (len(year) == 4 and year.isascii() and year.isdigit()):
         raise _unusable("year", "a year has four digits", "Write it such as 2014")
@@ -440,6 +440,8 @@ def open_year(year: str, places: Places) -> Year:
             f"No release of {year} is finished in {places.outputs}, so there is nothing to look "
             f"back on. Make one first, such as: jdl release {year}-03"
         )
+    for name in finished:
+        _hold_whole(places.outputs / name, name)
     faults: list[Fault] = []
     log = _gather(faults, request.read_log, places.requests)
     if log is not None:
@@ -450,6 +452,15 @@ def open_year(year: str, places: Places) -> Year:
     if faults:
         raise Unusable(dict.fromkeys(faults))
     return Year(places, int(year), finished, vintage)
+
+
+def _hold_whole(folder: Path, name: str) -> None:
+    """Refuse a finished release of which a file is missing or changed."""
+    if wrong := manifest.broken(folder):
+        raise Refused(
+            f"The release {name} is not as it was finished: {wrong}. Make it again: "
+            f"jdl release {name} --replace"
+        )
 
 
 def _year_inputs(year: Year) -> dict[str, Any]:

@@ -445,17 +445,24 @@ def places(tmp_path, vintage_200k, monkeypatch):
     for month in ("2014-01", "2014-02"):
         report = made.outputs / month / "reports" / "cedar"
         report.mkdir(parents=True)
-        vintage = {"name": vintage_200k.name}
-        code = {"version": "0.1.0", "sha256": "c" * 64}
-        (made.outputs / month / "manifest.json").write_text(
-            json.dumps({"vintage": vintage, "code": code})
-        )
+    vintage = {"name": vintage_200k.name}
+    code = {"version": "0.1.0", "sha256": "c" * 64}
     result, told = _report()
     (report / "result.json").write_text(json.dumps(result))
     (report / "figures.json").write_text(json.dumps(told))
+    for month in ("2014-01", "2014-02"):
+        _finish(made.outputs / month, vintage=vintage, code=code)
     monkeypatch.setattr(release, "crew", lambda size: nullcontext(Here()))
     monkeypatch.setattr(manifest, "code", lambda: {**code, "commit": None, "changed_since": None})
     return made
+
+
+def _finish(folder, **facts):
+    """Write the manifest of a release, with what the one before it told of the software."""
+    if not facts:
+        facts = json.loads((folder / "manifest.json").read_text())
+    content = {**facts, "files": manifest.file_hashes(folder)}
+    (folder / "manifest.json").write_text(json.dumps(content))
 
 
 def _report():
@@ -526,6 +533,7 @@ def test_no_record_of_a_person_is_opened(places, monkeypatch):
     monkeypatch.setattr(release.request, "pooled_upload", refuse)
     monkeypatch.setattr(release.request, "read_upload", refuse)
     shutil.rmtree(places.outputs / "2014-02" / "reports")
+    _finish(places.outputs / "2014-02")
     opened = release.open_year("2014", places)
     assert opened.finished == ("2014-01", "2014-02")
 
@@ -536,6 +544,23 @@ def test_a_year_without_a_finished_release_is_refused(places):
     with pytest.raises(Unusable, match="four digits"):
         run_yearly("14", places, tell=print)
     assert not (places.outputs / ".work").exists()
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (lambda report: shutil.rmtree(report), "reports/cedar/figures.json is missing"),
+        (lambda report: (report / "figures.json").unlink(), "reports/cedar/figures.json is missing"),
+        (lambda report: (report / "result.json").write_text("{}"), "result.json has been changed"),
+        (lambda report: (report / "../../manifest.json").write_text("{"), "manifest.json cannot be"),
+        (lambda report: (report / "../../manifest.json").write_text("[]"), "manifest.json cannot"),
+    ],
+)  # fmt: skip
+def test_a_release_that_is_not_as_it_was_finished_is_refused_by_name(places, harm, words):
+    harm(places.outputs / "2014-02" / "reports" / "cedar")
+    with pytest.raises(Refused, match=f"The release 2014-02 is not as it was finished: .*{words}"):
+        run_yearly("2014", places, tell=print)
+    assert not (places.outputs / "yearly-2014").exists()
 
 
 def test_every_fault_of_the_log_is_told_and_nothing_is_written(places):
