@@ -27,6 +27,8 @@ from scipy.special import ndtri, stdtrit
 LEAST = 5
 """The fewest independent results of a type that are put together."""
 
+_LEAST_ERROR = 1e-6
+_TRIED = 400  # spreads at which the likelihood is looked at
 _SAID = ("used", "superseded", "left out")
 _NEEDED = ["difference", "ci_low", "ci_high"]
 
@@ -170,28 +172,21 @@ def independent(every: pd.DataFrame, log: pd.DataFrame) -> pd.Series[str]:
     without a request that says so cannot be seen here.
     """
     extends = log.set_index("id")["extends"].fillna("").str.split().to_dict()
-    included = [_included(str(name), extends) for name in every["id"]]
+    people = [included(str(name), extends) for name in every["id"]]
     releases = [str(release) for release in every["release"]]
     width = every["ci_high"].astype("float64") - every["ci_low"].astype("float64")
     usable = np.flatnonzero(every["difference"].notna() & width.gt(0))
-    order = sorted(usable, key=lambda place: (releases[place], len(included[place])), reverse=True)
+    order = sorted(usable, key=lambda place: (releases[place], len(people[place])), reverse=True)
+    said = [_SAID[2]] * len(people)
     taken: set[str] = set()
-    used = set()
     for place in order:
-        if not included[place] & taken:
-            taken |= included[place]
-            used.add(place)
-    said = [_said(place in used, requests, taken) for place, requests in enumerate(included)]
+        said[place] = _SAID[1] if people[place] & taken else _SAID[0]
+        if said[place] == _SAID[0]:
+            taken |= people[place]
     return pd.Series(said, index=every.index, dtype="str", name="counted")
 
 
-def _said(used: bool, requests: set[str], taken: set[str]) -> str:
-    if used:
-        return _SAID[0]
-    return _SAID[1] if requests & taken else _SAID[2]
-
-
-def _included(name: str, parents: Mapping[Any, Iterable[str]]) -> set[str]:
+def included(name: str, parents: Mapping[Any, Iterable[str]]) -> set[str]:
     """Return a request with all that it includes, through whatever stands between."""
     found, fresh = {name}, {name}
     while fresh:
@@ -209,7 +204,8 @@ def synthesise(differences: Vector, errors: Vector, *, significance: float = 0.0
     Parameters
     ----------
     differences, errors : array of float
-        One a result, and its standard error; at least three.
+        One a result, and its standard error; at least three. No error counts as less than
+        one ten-thousandth of a percentage point.
     significance : float
         One minus the level of the intervals.
 
@@ -233,7 +229,7 @@ def synthesise(differences: Vector, errors: Vector, *, significance: float = 0.0
     holds the average 94 to 98 times. :math:`I^2` is that of Higgins and Thompson (2002)
     with this tau.
     """
-    variances = errors**2
+    variances = np.maximum(errors, _LEAST_ERROR) ** 2
     tau2 = between_results(differences, variances)
     k, weights = len(differences), 1 / (variances + tau2)
     mean = float(np.average(differences, weights=weights))
@@ -265,18 +261,20 @@ def between_results(differences: Vector, variances: Vector) -> float:
     Parameters
     ----------
     differences, variances : array of float
-        One a result; at least two.
+        One a result; at least two, and each variance above nought.
 
     Returns
     -------
     float
-        Nought where the likelihood falls from there.
+        Nought where no spread is likelier.
 
     Notes
     -----
-    The root of the score, :math:`\sum w_i^2 (y_i - \mu)^2 = \sum w_i - \sum w_i^2 / \sum w_i`
-    (Viechtbauer 2005). At the sum of squares about the mean plus the largest variance the right
-    side is always the larger, so that the root lies below.
+    The restricted likelihood (Viechtbauer 2005) can have more than one peak where the results are
+    of very different sizes. It is looked at over a grid from the smallest to the largest spread
+    that could matter, nought included, and the highest place polished with the root of its score,
+    :math:`\sum w_i^2 (y_i - \mu)^2 = \sum w_i - \sum w_i^2 / \sum w_i`. From the sum of squares
+    about the mean plus the largest variance on, the right side is always the larger.
     """
 
     def score(tau2: float) -> float:
@@ -285,7 +283,20 @@ def between_results(differences: Vector, variances: Vector) -> float:
         spread = weights.sum() - (weights**2).sum() / weights.sum()
         return float((weights**2 * squares).sum() - spread)
 
-    if score(0) <= 0:
-        return 0.0
     above = float(((differences - differences.mean()) ** 2).sum() + variances.max())
-    return float(root_scalar(score, bracket=(0, above), method="brentq", xtol=1e-14).root)
+    tried = np.concatenate([[0.0], np.geomspace(variances.min() / 1e4, above, _TRIED)])
+    best = int(np.argmax(_likelihoods(tried, differences, variances)))
+    low, high = tried[max(best - 1, 0)], tried[min(best + 1, _TRIED)]
+    if score(low) <= 0 or score(high) >= 0:
+        return float(tried[best])
+    return float(root_scalar(score, bracket=(low, high), method="brentq", xtol=1e-20).root)
+
+
+def _likelihoods(spreads: Vector, differences: Vector, variances: Vector) -> Vector:
+    """Return the logarithm of the restricted likelihood of each spread, up to a constant."""
+    weights = 1 / (variances + spreads[:, np.newaxis])
+    total = weights.sum(axis=1)
+    means = (weights * differences).sum(axis=1) / total
+    squares = (weights * (differences - means[:, np.newaxis]) ** 2).sum(axis=1)
+    heights: Vector = (np.log(weights).sum(axis=1) - np.log(total) - squares) / 2
+    return heights

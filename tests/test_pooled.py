@@ -70,6 +70,25 @@ def test_no_other_spread_is_likelier(results):
     assert best >= max(others) - 1e-9
 
 
+def test_of_two_peaks_of_the_likelihood_the_higher_is_found():
+    differences = np.array([0.0, 0.0, 0.0, 0.3, -0.3, 0.35, -0.35])
+    errors = np.array([0.001, 0.001, 0.001, 0.05, 0.05, 0.05, 0.05])
+    found = pooled.between_results(differences, errors**2)
+    best = restricted_likelihood(found, differences, errors**2)
+    spreads = [0.0, *np.geomspace(1e-9, 1, 500)]
+    assert best >= max(restricted_likelihood(s, differences, errors**2) for s in spreads) - 1e-9
+    assert found > 0.01
+
+
+@pytest.mark.parametrize("error", [0.0, 1e-200])
+def test_errors_of_nought_give_numbers(error):
+    told = pooled.synthesise(np.array([-0.1, 0.1, 0.0, 0.1, 0.2]), np.full(5, error))
+    assert np.isfinite(list(vars(told).values())).all()
+    same = pooled.synthesise(np.full(5, 0.1), np.full(5, error))
+    assert np.isfinite(list(vars(same).values())).all()
+    assert same.tau == 0
+
+
 def coverage_of(studies, tau, repeats, seed):
     """How often the intervals hold the true mean and the true difference of a new programme."""
     draw = np.random.default_rng(seed)
@@ -154,7 +173,7 @@ def test_of_two_in_one_release_the_larger_counts():
 def test_a_re_analysis_without_an_interval_supersedes_nothing():
     every = results(("all", "2014-03", "arts", False), *FAMILY)
     log = log_of(first=None, second=None, all="first second")
-    assert list(pooled.independent(every, log)) == ["superseded", "used", "used"]
+    assert list(pooled.independent(every, log)) == ["left out", "used", "used"]
 
 
 def test_an_interval_without_width_is_none():

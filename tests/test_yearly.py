@@ -39,7 +39,10 @@ def _funnel(*removed, start=100):
     return rows
 
 
-def _held(name, *removed, start=100, extends=(), told=None, treatment_n=None, detectable=0.1):
+def _held(
+    name, *removed, start=100, extends=(), told=None, treatment_n=None, detectable=0.1,
+    release="2014-01",
+):  # fmt: skip
     funnel = _funnel(*removed, start=start)
     rate = {"measure": "rate", "conclusion": "inconclusive", "detectable": detectable}
     size = funnel[-1]["remaining"] if treatment_n is None else treatment_n
@@ -48,7 +51,7 @@ def _held(name, *removed, start=100, extends=(), told=None, treatment_n=None, de
         "funnel": funnel,
         "analyses": [{"headline": True, "treatment_n": size, "measures": [rate]}],
     }
-    return yearly.Held("2014-01", result, told or {})
+    return yearly.Held(release, result, told or {})
 
 
 @pytest.fixture
@@ -170,6 +173,37 @@ def test_nobody_counts_twice_and_a_broken_funnel_is_left_out_by_name():
         "Torn": "its published steps do not lead to the number analysed",
         "Below": "its published steps do not lead to the number analysed",
     }
+
+
+def test_a_re_analysis_that_does_not_add_up_counts_nobody():
+    held = [_held("a", ("not found", 20)), _held("b", start=200, extends=["a"], treatment_n=3)]
+    lost = yearly.losses(held)
+    assert lost.included == ("A",)
+    why = "its published steps do not lead to the number analysed"
+    assert lost.left_out == (("B", why),)
+
+
+def test_every_re_analysis_that_counts_the_people_is_named():
+    held = [
+        _held("a", extends=["a1", "a2"]),
+        _held("b", extends=["a1"], release="2014-02"),
+        _held("c", extends=["a2"], release="2014-02"),
+        _held("d", extends=["b"], release="2014-03"),
+    ]
+    lost = yearly.losses(held)
+    assert lost.included == ("C", "D")
+    assert dict(lost.left_out) == {
+        "A": "some of its people are counted with C and D",
+        "B": "its people are counted with D",
+    }
+
+
+def test_reasons_join_the_others_until_these_are_enough():
+    held = [_held("a", ("not found", 30), ("listed twice", 12), ("other reasons", 2))]
+    rows = yearly.losses(held).rows
+    assert rows[["reason", "removed"]].to_numpy().tolist()[1:] == [
+        ["not found", 30], ["other reasons", 14],
+    ]  # fmt: skip
 
 
 def test_few_people_lost_in_all_are_told_to_the_nearest_five():
@@ -311,7 +345,7 @@ def _lessons(asked, held=(), sized=None, lacked=()):
 
 def test_the_lessons_of_a_year(asked):
     held = [_held("a", ("not found", 20)), _held("b", ("not found", 12), ("other reasons", 11))]
-    sized = _sized((50, False, 0.2), (150, True, 0.12), (600, True, 0.06))
+    sized = _sized(*[(50, False, 0.2)] * 3, *[(150, True, 0.12)] * 3, *[(600, True, 0.06)] * 4)
     assert _lessons(asked, held, sized, [_held("a", told=_gains(40, (10, "about 10")))]) == [
         "By 31 January 2014 the service had received 6 requests: 3 have a report, 1 could not be "
         "processed, 1 was withdrawn and 1 remained.",
@@ -321,14 +355,26 @@ def test_the_lessons_of_a_year(asked):
         "were submitted.",
         "In the two requests whose numbers can be summed, 157 people were analysed, of 200 "
         "rows submitted (79%); the largest single reason named was “not found”, 32 rows.",
-        "Size went with conclusions: 1 of 2 analyses of fewer than 200 people reached one, and 1 "
-        "of 1 of that many or more.",
+        "Size went with conclusions: 3 of 6 analyses of fewer than 200 people reached one, and 4 "
+        "of 4 of that many or more.",
         "Small groups can only show large differences: with fewer than 100 people, an analysis "
         "could typically find a true difference of 20 percentage points or more, and with 500 to "
         "999, one of 6.",
         "40% of rows came without a PNC ID or prison number; where reports tell it, 60% to 70% of "
         "such people were found, and 90% to 100% of the others.",
     ]
+
+
+def test_little_is_said_of_size_and_conclusions_where_analyses_are_few(asked):
+    rows = [(50, False, 0.2)] * 6 + [(600, True, 0.06)] * 4
+    told = [_lessons(asked, sized=_sized(*rows[first:])) for first in (0, 1)]
+    assert ["Size went with conclusions" in " ".join(lines) for lines in told] == [True, False]
+    drawn = [charts.sizes_chart(_sized(*rows[first:]), source="results") for first in (0, 1)]
+    assert ["more often" in chart.title.text for chart in drawn] == [True, False]
+    against = [(n, not reached, least) for n, reached, least in rows]
+    assert "Size did not go with conclusions: 6 of 6" in " ".join(
+        _lessons(asked, sized=_sized(*against))
+    )
 
 
 def test_the_lessons_of_a_year_with_one_of_each(asked):
@@ -370,6 +416,18 @@ def test_which_requests_are_summed_is_told():
     assert "B is left out: its published steps do not lead to the number analysed." in told
 
 
+def test_numbers_in_names_are_figures(asked):
+    held = [_held("route 66"), _held("year 2 of 3", treatment_n=3)]
+    extended = asked.assign(
+        extends=asked["extends"].where(asked["id"] != "cedar", "birch"),
+        programme="Route 66",
+    )
+    sized = _sized((100, False, 0.2), (300, True, 0.08)).assign(id=["birch", "cedar"])
+    summed = yearly.summed_over(yearly.losses(held))
+    assert [one.text for one in summed.figures()][1:] == ["66", "2", "3"]
+    assert next(iter(yearly.pooled(extended, sized).figures())).text == "66"
+
+
 # --- Charts
 
 
@@ -387,7 +445,7 @@ def _drawn(asked, sized, lost):
 
 
 def test_every_chart_has_a_short_title_and_its_numbers(asked):
-    sized = _sized((50, False, 0.2), (150, True, 0.12), (600, True, 0.06))
+    sized = _sized(*[(50, False, 0.2), (150, True, 0.12), (600, True, 0.06)] * 4)
     drawn = _drawn(asked, sized, yearly.losses([_held("a", ("not found", 20))]))
     for chart in drawn:
         assert len(chart.title.text.split()) <= 10
@@ -549,15 +607,15 @@ def test_a_year_without_a_finished_release_is_refused(places):
 @pytest.mark.parametrize(
     ("harm", "words"),
     [
-        (lambda report: shutil.rmtree(report), "reports/cedar/figures.json is missing"),
-        (lambda report: (report / "figures.json").unlink(), "reports/cedar/figures.json is missing"),
-        (lambda report: (report / "result.json").write_text("{}"), "result.json has been changed"),
-        (lambda report: (report / "../../manifest.json").write_text("{"), "manifest.json cannot be"),
-        (lambda report: (report / "../../manifest.json").write_text("[]"), "manifest.json cannot"),
+        (lambda made: shutil.rmtree(made / "reports"), "reports/cedar/figures.json is missing"),
+        (lambda made: (made / "reports/cedar/figures.json").unlink(), "figures.json is missing"),
+        (lambda made: (made / "reports/cedar/result.json").write_text("{}"), "has been changed"),
+        (lambda made: (made / "manifest.json").write_text("{"), "manifest.json cannot be read"),
+        (lambda made: (made / "manifest.json").write_text("[]"), "manifest.json cannot be read"),
     ],
-)  # fmt: skip
+)
 def test_a_release_that_is_not_as_it_was_finished_is_refused_by_name(places, harm, words):
-    harm(places.outputs / "2014-02" / "reports" / "cedar")
+    harm(places.outputs / "2014-02")
     with pytest.raises(Refused, match=f"The release 2014-02 is not as it was finished: .*{words}"):
         run_yearly("2014", places, tell=print)
     assert not (places.outputs / "yearly-2014").exists()

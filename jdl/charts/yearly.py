@@ -31,6 +31,7 @@ from jdl.charts.funnel import funnel_chart
 from jdl.figures import Chart, Figure, Part, Sentence, Table
 from jdl.wording import Words, counted, number, plural, scaled, slug
 from jdl.yearly import (
+    ENOUGH,
     OUTCOMES,
     Losses,
     band_label,
@@ -358,7 +359,7 @@ def _by_size(sized: pd.DataFrame) -> Sentence:
         sized.loc[part, "conclusive"]
         for part in (sized["treatment_n"] <= middle, sized["treatment_n"] > middle)
     )
-    if len(large) and large.mean() > small.mean():
+    if len(sized) >= ENOUGH and len(large) and large.mean() > small.mean():
         return Sentence.of("Larger analyses reached a conclusion more often")
     reached = counted("yearly.conclusive", sized["conclusive"].sum(), "analyses")
     every = counted("yearly.analyses", len(sized), "analyses")

@@ -6,6 +6,7 @@ finished releases and the record of each report.
 
 from jdl.yearly.counts import (
     BANDS,
+    ENOUGH,
     OUTCOMES,
     Losses,
     by_size,
@@ -52,6 +53,7 @@ __all__ = [
     "BANDS",
     "CHANGELOG",
     "CODEBOOK",
+    "ENOUGH",
     "OUTCOMES",
     "Held",
     "Losses",

@@ -15,7 +15,9 @@ import pandas as pd
 from scipy.special import ndtri
 
 from jdl.log import Release, status_at
+from jdl.pooled import included
 from jdl.power import reach
+from jdl.wording import listed
 from jdl.yearly.records import Held
 
 OUTCOMES = {
@@ -29,6 +31,8 @@ BANDS = (100, 200, 500, 1_000)
 """Sizes of the treatment group at which a new band begins."""
 SMALL = 10
 """Sums of people below this are put together, or told to the nearest five."""
+ENOUGH = 10
+"""Fewer analyses say nothing of size and conclusions."""
 OTHER = "other reasons"
 _LACKED = {"pnc-id-or-prison-number": "PNC ID or prison number"}
 _DONE = ("published", "ready")
@@ -140,9 +144,9 @@ class Losses:
 def losses(held: Sequence[Held]) -> Losses:
     """Sum the reasons for which people left the analyses.
 
-    A request is left out where a later one at hand includes its people, and where its published
-    steps do not lead from the rows submitted to the people analysed. Reasons of few rows are
-    put with the other reasons.
+    A request is left out where its published steps do not lead from the rows submitted to the
+    people analysed, and where one that is counted includes the same people. Reasons of few rows
+    are put with the other reasons.
 
     Parameters
     ----------
@@ -166,19 +170,37 @@ def losses(held: Sequence[Held]) -> Losses:
 
 
 def _once(held: Sequence[Held]) -> tuple[tuple[Held, ...], tuple[tuple[str, str], ...]]:
-    """Return the reports in which each person counts once, and why the others are left out."""
+    """Return the reports in which each person counts once, and why the others are left out.
+
+    Of those that add up the latest come first, and of one release the one that includes most.
+    """
     reported = [one for one in held if one.headline is not None]
-    later = {earlier: one for one in reported for earlier in one.result["request"]["extends"]}
-    why = {}
-    for one in reported:
-        if one.id in later:
-            why[one.id] = f"its people are counted with {later[one.id].programme}"
-        elif not _adds_up(one):
-            why[one.id] = "its published steps do not lead to the number analysed"
+    extends = {one.id: one.result["request"]["extends"] for one in held}
+    people = {one.id: included(one.id, extends) for one in reported}
+    order = sorted(reported, key=lambda one: (one.release, len(people[one.id])), reverse=True)
+    counting: list[Held] = []
+    for one in filter(_adds_up, order):
+        if not any(people[one.id] & people[other.id] for other in counting):
+            counting.append(one)
     return (
-        tuple(one for one in reported if one.id not in why),
-        tuple((one.programme, why[one.id]) for one in reported if one.id in why),
+        tuple(one for one in reported if one in counting),
+        tuple(
+            (one.programme, _why_not(one, counting, people))
+            for one in reported
+            if one not in counting
+        ),
     )
+
+
+def _why_not(one: Held, counting: Sequence[Held], people: Mapping[str, set[str]]) -> str:
+    """Say why a report is left out: what counts its people, or that its steps do not add up."""
+    others = [other for other in counting if people[one.id] & people[other.id]]
+    names = listed(sorted(other.programme for other in others))
+    if people[one.id] <= set[str]().union(*(people[other.id] for other in others)):
+        return f"its people are counted with {names}"
+    if not _adds_up(one):
+        return "its published steps do not lead to the number analysed"
+    return f"some of its people are counted with {names}"
 
 
 def _adds_up(held: Held) -> bool:

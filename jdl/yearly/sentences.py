@@ -22,7 +22,7 @@ from jdl.wording import (
     slug,
     spelled,
 )
-from jdl.yearly.counts import BANDS, OTHER, Losses, by_size
+from jdl.yearly.counts import BANDS, ENOUGH, OTHER, Losses, by_size
 from jdl.yearly.numbers import band_label, found_range, lacking_share, reach_figure
 
 
@@ -167,15 +167,17 @@ def _largest_reason(lost: Losses) -> tuple[Part, ...]:
     row = named.iloc[0]
     removed = counted(f"yearly.funnel.{row['step']}.removed", row["removed"])
     rows = plural(removed, "row", "rows")
-    return (f"; the largest single reason named was “{row['reason']}”, ", removed, f" {rows}")
+    reason = quoted("yearly.losses.largest", str(row["reason"]))
+    return ("; the largest single reason named was “", *reason, "”, ", removed, f" {rows}")
 
 
 def _decided(sized: pd.DataFrame) -> Sentence | None:
-    """Tell the share that reached a conclusion among small and among large analyses."""
+    """Tell the share that reached a conclusion among small and among large analyses, if many."""
     edge = BANDS[1]
     small, large = sized.loc[sized["band"] < edge], sized.loc[sized["band"] >= edge]
-    if small.empty or large.empty:
+    if small.empty or large.empty or len(sized) < ENOUGH:
         return None
+    rises = large["conclusive"].mean() > small["conclusive"].mean()
     (few, of_few), (many, of_many) = (
         (
             counted(f"yearly.{name}.conclusive", int(rows["conclusive"].sum()), "analyses"),
@@ -184,7 +186,7 @@ def _decided(sized: pd.DataFrame) -> Sentence | None:
         for name, rows in (("small", small), ("large", large))
     )
     return Sentence.of(
-        "Size went with conclusions: ",
+        f"Size {'went' if rises else 'did not go'} with conclusions: ",
         *(few, " of ", of_few),
         f" {plural(of_few, 'analysis', 'analyses')} of fewer than ",
         Figure("yearly.edge", edge, "people", number(edge)),
@@ -249,12 +251,14 @@ def summed_over(lost: Losses) -> Sentences:
             Sentence.of(
                 "Summed over ",
                 many,
-                f" {plural(many, 'request', 'requests')}: {listed(lost.included)}. Reports made "
-                "before this system hold no steps.",
+                f" {plural(many, 'request', 'requests')}: ",
+                *quoted("yearly.losses.included", listed(lost.included)),
+                ". Reports made before this system hold no steps.",
             )
         )
     items += [
-        Sentence.of(f"{programme} is left out: {reason}.") for programme, reason in lost.left_out
+        Sentence(quoted(f"yearly.left_out.{place}", f"{programme} is left out: {reason}."))
+        for place, (programme, reason) in enumerate(lost.left_out, start=1)
     ]
     return Sentences(tuple(items))
 
@@ -288,8 +292,9 @@ def pooled(requests: pd.DataFrame, sized: pd.DataFrame) -> Sentences:
 def _narrowed(row: Mapping[Any, Any], after: float, before: float) -> Sentence:
     base = f"yearly.pooled.{slug(str(row['id']))}"
     return Sentence.of(
-        f"{row['programme']} includes the people of earlier requests. The most precise of those "
-        "could find a true difference of ",
+        *quoted(f"{base}.programme", str(row["programme"])),
+        " includes the people of earlier requests. The most precise of those could find a true "
+        "difference of ",
         scaled(f"{base}.before", before, "percentage points", 0, 100),
         " percentage points or more four times in five; the new analysis could find one of ",
         scaled(f"{base}.after", after, "percentage points", 0, 100),
