@@ -243,11 +243,9 @@ def this_month(results: Sequence[Mapping[str, Any]], log: pd.DataFrame) -> Sente
     Returns
     -------
     Sentences
-        In order of id; one sentence that says so where there is none.
+        In order of id; empty where there is none, which `this_month_lead` then says.
     """
     told = sorted(filter(_is_reported, results), key=lambda result: result["request"]["id"])
-    if not told:
-        return Sentences((Sentence.of("No report is being published this month."),))
     return Sentences(tuple(_one_report(result, log) for result in told))
 
 

@@ -444,11 +444,15 @@ class Group(_Published):
     Parameters
     ----------
     parts : dict of str to published object
-        By the name under which a page asks for it, in reading order.
+        By the name under which a page asks for it, in reading order; None is left out.
     """
 
     parts: dict[str, _Published]
     kind = "group"
+
+    def __post_init__(self) -> None:
+        held = {name: part for name, part in self.parts.items() if part is not None}
+        object.__setattr__(self, "parts", held)
 
     @property
     def text(self) -> str:

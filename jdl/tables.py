@@ -1061,9 +1061,9 @@ def _pooled_row(each: Pooled) -> tuple[Cell, ...]:
 
 
 def pooled_figure(kind: str, told: Synthesis, which: str) -> Figure:
-    """Return one value of a synthesis in percentage points."""
-    name = f"pooled.{slug(kind)}.{which}"
-    return limited(name, getattr(told, which), "percentage points", 0, 100)
+    """Return one value of a synthesis in percentage points, no limit beyond 100 either way."""
+    value = min(max(getattr(told, which), -1.0), 1.0)
+    return limited(f"pooled.{slug(kind)}.{which}", value, "percentage points", 0, 100)
 
 
 def _pooled_interval(kind: str, told: Synthesis, which: str) -> Sentence:

@@ -11,6 +11,7 @@ from test_charts import hold_chart
 
 from jdl import bulletin, history, log, render, tables
 from jdl.charts import pooled_chart
+from jdl.charts.drawing import BLUE, GREY, ORANGE
 from jdl.effects import MEASURES
 from jdl.national import code_list
 from jdl.pooled import Pooled, Synthesis
@@ -342,21 +343,37 @@ def test_the_pooled_view_never_claims_for_a_programme_nor_a_share_that_worked(ty
 @pytest.mark.parametrize(
     "types",
     [
-        [],
-        [few()],
         [pooled()],
         [pooled(low=-0.001, high=0.0004)],
         [pooled(low=-1.0, high=1.0, studies=999)],
+        [Pooled("arts", 5, 0, 0, Synthesis(0, 0, 0, 0, 0, 0, 0))],
         [pooled(low=0.0001, high=0.02), few()],
         [pooled(kind) for kind in code_list("intervention_type")],
     ],
-    ids=["no type", "too few", "one", "tiny", "widest", "near nought", "every type"],
+    ids=["one", "tiny", "widest", "nought", "near nought", "every type"],
 )
 def test_the_pooled_chart_is_legible_at_extremes(types):
     chart = pooled_chart(types, source="synthetic")
     hold_chart(chart)
     assert len(chart.title.text.split()) <= 10
-    assert "percentage points" in chart.alt.text or not any(each.synthesis for each in types)
+    assert "percentage points" in chart.alt.text
+    assert "nan" not in chart.svg
+    ticks = re.findall(r">(-?[\d.]+)</text>", chart.svg)
+    limits = [figure for figure in chart.alt.figures() if not figure.id.endswith(".studies")]
+    assert max(abs(float(told)) for told in [*ticks, *(limit.text for limit in limits)]) <= 100
+    assert max(abs(limit.value) for limit in limits) <= 100
+
+
+@pytest.mark.parametrize(("low", "high", "mark"), [(-0.06, -0.01, "lower"), (0.01, 0.06, "higher")])
+def test_the_mark_of_a_type_is_that_of_its_direction(low, high, mark):
+    chart = pooled_chart([pooled(low=low, high=high)], source="synthetic")
+    thick = re.findall(r'stroke="(#\w+)" stroke-width="4"/>', chart.svg)
+    assert thick == [GREY, {"lower": BLUE, "higher": ORANGE}[mark]]
+
+
+@pytest.mark.parametrize("types", [[], [few()]], ids=["no type", "too few"])
+def test_no_chart_is_drawn_of_nothing(types):
+    assert pooled_chart(types, source="synthetic") is None
 
 
 def test_the_pooled_chart_says_what_it_shows():

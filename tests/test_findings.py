@@ -1151,7 +1151,7 @@ def test_this_month_lead(reports, lead):
     stopped = {"status": "not processed", "request": {"id": "small-steps"}, "analyses": []}
     results = [stopped, *(result(f"r{place}") for place in range(reports))]
     assert bulletin.this_month_lead(results).text == lead
-    assert len(bulletin.this_month(results, LOG).items) == max(reports, 1)
+    assert len(bulletin.this_month(results, LOG).items) == reports
 
 
 def outcomes(reductions, inconclusive, increases, fewer=0, unknown=0):

@@ -35,7 +35,9 @@ _MARKS = {
 }
 
 
-def pooled_chart(types: Sequence[Pooled], *, source: str, significance: float = 0.05) -> Chart:
+def pooled_chart(
+    types: Sequence[Pooled], *, source: str, significance: float = 0.05
+) -> Chart | None:
     """Draw the average difference of each type, its interval, and that of another programme.
 
     Parameters
@@ -46,8 +48,15 @@ def pooled_chart(types: Sequence[Pooled], *, source: str, significance: float = 
         Where the data come from.
     significance : float
         One minus the level of the intervals.
+
+    Returns
+    -------
+    Chart or None
+        None where nothing could be put together.
     """
     drawn = [(each, each.synthesis) for each in types if each.synthesis]
+    if not drawn:
+        return None
     alt: list[Part] = [
         "Forest plot of the average difference of each type of intervention, in percentage points."
     ]
@@ -58,7 +67,7 @@ def pooled_chart(types: Sequence[Pooled], *, source: str, significance: float = 
         _title([each for each, _ in drawn]),
         f"Average difference in the one-year proven re-offending rate ({confidence(significance)})"
         " and prediction interval, by type of intervention",
-        Sentence.of(*alt) if drawn else Sentence.of("No type has enough results to be drawn yet."),
+        Sentence.of(*alt),
         _drawn(drawn),
         source,
         pooled_table(types, significance=significance),
@@ -67,8 +76,6 @@ def pooled_chart(types: Sequence[Pooled], *, source: str, significance: float = 
 
 
 def _title(drawn: Sequence[Pooled]) -> Sentence:
-    if not drawn:
-        return Sentence.of("No type has enough results to put together")
     every = counted("pooled.drawn", len(drawn), "types")
     clear = sum(each.is_clear for each in drawn)
     return Sentence.of(
@@ -110,14 +117,10 @@ def _written(each: Pooled, told: Synthesis) -> tuple[Figure, Figure, Figure]:
 
 def _drawn(drawn: Sequence[tuple[Pooled, Synthesis]]) -> str:
     bottom = _TOP + _ROW * len(drawn)
-    if not drawn:
-        canvas = Canvas(2 * LINE)
-        canvas.text(0, LINE, "No type has enough results yet.")
-        return canvas.svg("pooled-chart")
     longest = 100 * max(
         abs(end) for _, told in drawn for end in (told.prediction_low, told.prediction_high)
     )
-    ticks = steps(min(longest, 100), 4)
+    ticks = steps(min(longest or 1, 100), 4)
     ends = "; longer intervals are cut off" if longest > ticks[-1] else ""
     label = f"Average difference, percentage points{ends}"
     canvas = Canvas(bottom + below(label))
