@@ -516,6 +516,19 @@ def tidy(cell: str) -> str:
     return " ".join(UNSEEN.sub("", cell).split())
 
 
+_LIVE = re.compile(r"'*(?:[\t\r]|\s*[=+\-@])")
+
+
+def inert(text: str) -> str:
+    """Return a text for a CSV file, after an apostrophe where a spreadsheet would run it."""
+    return f"'{text}" if _LIVE.match(text) else text
+
+
+def restored(text: str) -> str:
+    """Return the text that `inert` was given."""
+    return text[1:] if text.startswith("'") and _LIVE.match(text) else text
+
+
 def text_of(cell: Cell, column: str, row: int, found: Findings) -> str | None:
     """Return a cell's tidied text, or None where it is blank or its fault has been recorded."""
     if isinstance(cell, Refused):

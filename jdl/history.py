@@ -9,7 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from jdl.cells import restored
 from jdl.effects import MEASURES
+from jdl.log import CODEBOOK as LOG_CODEBOOK
 from jdl.national import code_list
 
 PUBLIC = ("id", "release", "organisation", "programme", "sector", "intervention_type")
@@ -53,22 +55,22 @@ CODEBOOK = (
 
 
 def codebook() -> list[dict[str, str]]:
-    """Return the codebook of ``results.csv`` and ``history.csv``, a row a column.
+    """Return the codebook of the bulletin's data files, a row a column of each.
 
     Returns
     -------
     list of dict
-        column, meaning, unit, values. An empty cell of the data is a value that was withheld, does
+        file, column, meaning, unit, values. An empty cell of the data is a value that was withheld, does
         not apply or is not known; rates and shares are proportions from 0 to 1.
     """
-    return [
-        {
-            "column": column,
-            "meaning": meaning,
-            "unit": unit or "none",
-            "values": values if isinstance(values, str) else "; ".join(values),
-        }
+    measures = [
+        (column, meaning, unit or "none", values if isinstance(values, str) else "; ".join(values))
         for column, meaning, unit, values in CODEBOOK
+    ]
+    files = {"results.csv": measures, "history.csv": measures, "log.csv": LOG_CODEBOOK}
+    names = ("file", "column", "meaning", "unit", "values")
+    return [
+        dict(zip(names, (file, *row), strict=True)) for file, rows in files.items() for row in rows
     ]
 
 
@@ -140,7 +142,8 @@ def earlier_releases(outputs: Path, release: str) -> pd.DataFrame:
         for file in sorted(outputs.glob("[0-9][0-9][0-9][0-9]-[0-9][0-9]/bulletin/results.csv"))
         if file.parent.parent.name < release
     ]
-    frames = [pd.read_csv(file) for file in files]
+    words = dict.fromkeys(("organisation", "programme"), restored)
+    frames = [pd.read_csv(file, converters=words) for file in files]
     frames = [frame for frame in frames if len(frame)]
     if not frames:
         return pd.DataFrame(columns=list(COLUMNS))

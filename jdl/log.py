@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from jdl.cells import DateFormat, Findings, Table, read_grid, read_table, text_of
+from jdl.cells import DateFormat, Findings, Table, inert, read_grid, read_table, restored, text_of
 from jdl.faults import Fault, Unusable
 from jdl.forms import ID_KEY, MONTH, MONTH_KEY, Form, Key, hold_form, load, trouble_of
 from jdl.national import code_list
@@ -253,7 +253,7 @@ def _log_column(table: Table, name: str, found: Findings) -> list[Any]:
                 found.add("the cell must not be blank", "Fill it in", name, row)
             values.append(None)
             continue
-        value, trouble = _log_value(name, text)
+        value, trouble = _log_value(name, restored(text))
         if trouble:
             found.add(*trouble, name, row)
         values.append(None if trouble else value)
@@ -485,9 +485,43 @@ def _of_those(extends: pd.Series[Any], ids: frozenset[str]) -> Any:
 
 
 def log_file(log: pd.DataFrame) -> bytes:
-    """Return a log as the content of ``log.csv``, for `read_log` to read back."""
-    text: str = log.to_csv(index=False, date_format="%Y-%m-%d", lineterminator="\n")
+    """Return a log as the content of ``log.csv``, for `read_log` to read back.
+
+    A text that a spreadsheet would run as a formula gets a leading apostrophe.
+    """
+    words = [name for name in LOG if name not in _LOG_TYPES]
+    safe = log.assign(**{name: log[name].map(inert, na_action="ignore") for name in words})
+    text: str = safe.to_csv(index=False, date_format="%Y-%m-%d", lineterminator="\n")
     return text.encode()
+
+
+_TEXT, _SHARE, _DAY = "Text", "Number from -1 to 1", "YYYY-MM-DD"
+CODEBOOK = (
+    ("id", "Name of the request", "none", "Text; the same in the folder of its report"),
+    ("organisation", "Who asked", "none", _TEXT),
+    ("programme", "What was evaluated", "none", _TEXT),
+    ("sector", "Sector of the organisation", "none", "; ".join(code_list("sector"))),
+    (
+        "intervention_type",
+        "Type of intervention",
+        "none",
+        "; ".join(code_list("intervention_type")),
+    ),
+    ("received", "Day on which the request was received", "date", _DAY),
+    ("status", "What had become of it at the release", "none", "; ".join(STATUSES)),
+    ("status_date", "Day from which this holds", "date", _DAY),
+    ("release", "Month of the release that closed it", "month", "YYYY-MM"),
+    ("reason", "Why it could not be processed", "none", _TEXT),
+    ("extends", "Requests whose people it includes", "none", "Their ids, set apart by a space"),
+    ("outcomes_read", "Day on which its outcomes were first read", "date", _DAY),
+    ("treatment_n", "Treatment group of the headline analysis", "people", "Whole number"),
+    ("rate_difference", "Treatment minus comparison, one-year rate", "proportion", _SHARE),
+    ("ci_low", "Lower limit of its 95% confidence interval", "proportion", _SHARE),
+    ("ci_high", "Upper limit of its 95% confidence interval", "proportion", _SHARE),
+    ("rate_result", "What the test of the one-year rate shows", "none", "; ".join(RESULTS)),
+    ("frequency_result", "What the test of the frequency shows", "none", "; ".join(RESULTS)),
+)
+"""What each column of `LOG` holds in the log of a release: column, meaning, unit and values."""
 
 
 def was_withdrawn(log: pd.DataFrame, release: Release, request_id: str) -> bool:

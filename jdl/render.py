@@ -37,6 +37,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 
 from jdl import yearly
+from jdl.cells import inert
 from jdl.execute import RecordBroken, figures_of, result_of
 from jdl.figures import MIME, Figure, Sentence
 from jdl.history import codebook
@@ -57,7 +58,6 @@ _TAGS = re.compile(r"<[^>]*>")
 _CHART = re.compile(r'<svg role="img" aria-label="([^"]*)"([^>]*)>')
 _FONT = "JDL Sans"
 _LETTERS, _LINES = 110, 40
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _ENVELOPE = ("request-facts", "criteria", "facts-table")
 
 
@@ -614,7 +614,7 @@ def comma_separated(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _csv_value(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return inert(value.replace("\r", " ")) if isinstance(value, str) else value
 
 
 def report_files(notebook: NotebookNode) -> dict[str, bytes]:

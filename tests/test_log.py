@@ -1,6 +1,8 @@
 """The log of requests as it stood at each release, and the release files."""
 
+import csv
 import datetime as dt
+import io
 from pathlib import Path
 
 import pandas as pd
@@ -307,6 +309,17 @@ def test_the_log_at_a_release_counts_the_same_and_tells_nothing_later(tmp_path, 
         days = back[["status_date", "outcomes_read"]].stack().dropna()
         assert (days <= pd.Timestamp(release.published_at.date())).all()
         assert (back["release"].dropna() <= month).all()
+
+
+@pytest.mark.parametrize("name", ["-2+3", "'=1+1", "'+1", "'@x", "'-x", "plain", "'quoted'"])
+def test_no_text_of_a_published_log_is_a_formula(tmp_path, name):
+    read = read_log(write(tmp_path, [ROW | {"programme": name, "organisation": name}]))
+    content = log_file(read)
+    [row] = csv.DictReader(io.StringIO(content.decode()))
+    assert not row["programme"].lstrip().startswith(("=", "+", "-", "@"))
+    assert row["rate_difference"] == "-0.0769"
+    (tmp_path / "log.csv").write_bytes(content)
+    pd.testing.assert_frame_equal(read_log(tmp_path), read)
 
 
 def test_what_came_after_a_release_is_not_in_its_log(tmp_path):

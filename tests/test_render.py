@@ -30,7 +30,7 @@ from nbformat import NotebookNode
 from test_spreadsheet import SPACES, Workbook
 from weasyprint.urls import FatalURLFetchingError
 
-from jdl import render
+from jdl import cells, render
 from jdl.execute import RecordBroken, figures_of
 from jdl.figures import Figure, Sentence, Sentences, Table
 
@@ -606,6 +606,16 @@ def test_files_are_written_and_replaced(tmp_path: Path) -> None:
     render.write({"a.txt": b"1"}, tmp_path / "new")
     render.write({"a.txt": b"2"}, tmp_path / "new")
     assert (tmp_path / "new" / "a.txt").read_bytes() == b"2"
+
+
+@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\tx", " =1", "\n-1", "'=1"])
+def test_no_text_of_a_data_file_is_a_formula(text: str) -> None:
+    content = render.comma_separated([{"name": text, "value": -1.5}])
+    [row] = csv.DictReader(io.StringIO(content, newline=""))
+    assert row == {"name": f"'{text}", "value": "-1.5"}
+    assert "\r" not in render.comma_separated([{"name": f"x\r{text}"}])
+    assert cells.restored(row["name"]) == text
+    assert cells.inert("'plain") == cells.restored("'plain") == "'plain"
 
 
 def test_rows_of_a_data_file_have_the_same_columns() -> None:
