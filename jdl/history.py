@@ -60,8 +60,8 @@ def codebook() -> list[dict[str, str]]:
     Returns
     -------
     list of dict
-        file, column, meaning, unit, values. An empty cell of the data is a value that was withheld, does
-        not apply or is not known; rates and shares are proportions from 0 to 1.
+        file, column, meaning, unit, values. An empty cell of the data is a value that was
+        withheld, does not apply or is not known; rates and shares are proportions from 0 to 1.
     """
     measures = [
         (column, meaning, unit or "none", values if isinstance(values, str) else "; ".join(values))

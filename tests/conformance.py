@@ -12,6 +12,7 @@ import json
 import math
 import re
 import statistics
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -376,8 +377,11 @@ def pages(release: Path) -> list[Page]:
 
 
 LOADING = ("script", "link", "iframe", "frame", "object", "embed", "form", "base", "audio", "video")
-ADDRESSED = ("src", "srcset", "poster", "data", "action", "background", "formaction")
-POLICY = "default-src 'none';"
+ADDRESSED = ("src", "srcset", "poster", "data", "action", "background", "formaction", "ping")
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    "form-action 'none'"
+)
 
 
 def request_findings(page: Page) -> list[str]:
@@ -397,15 +401,11 @@ def _requests(page: Page) -> Iterator[str]:
                 yield f"<{element.tag}> asks for {value}"
     style = "".join(str(part) for e in page.root.find("style") for part in e.children)
     style += "".join(e.attributes.get("style", "") for e in page.root.walk())
-    for found in re.findall(r"@import|url\((?!data:|#)[^)]*\)", style):
+    for found in re.findall(r"@import|image-set|url\((?!data:|#)[^)]*\)", style, re.I):
         yield f"the style asks for something: {found}"
-    policies = [
-        meta.attributes["content"]
-        for meta in page.root.find("meta")
-        if meta.attributes.get("http-equiv") == "Content-Security-Policy"
-    ]
-    if len(policies) != 1 or not policies[0].startswith(POLICY):
-        yield "the page does not forbid what it does not need"
+    told = [meta.attributes for meta in page.root.find("meta") if "http-equiv" in meta.attributes]
+    if told != [{"http-equiv": "Content-Security-Policy", "content": POLICY}]:
+        yield "the page does not forbid what it does not need, or asks for more"
 
 
 def link_findings(page: Page) -> list[str]:
@@ -478,7 +478,10 @@ FIXED = (
     r"\bbest near 1\b",
     r"\bYear of index date: (19|20)\d\d\b",
 )
-NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
+OTHER_NUMERALS = "".join(
+    one for one in map(chr, range(0x110000)) if unicodedata.category(one) == "No"
+)
+NUMBER = re.compile(rf"\d+(?:,\d{{3}})*(?:\.\d+)?|(?<![^\W\d_])[{OTHER_NUMERALS}]+")
 CODE = ("pre", "code")
 BANDS = (*AGE_BANDS, *SENTENCE_BANDS)
 
@@ -492,7 +495,14 @@ def numeral_findings(page: Page) -> list[str]:
     of a drawing, must be that of a figure or of fixed wording of the page, or of a figure of the
     cell that made the drawing.
     """
-    return [*_marked(page), *_unmarked(page), *_scales(page), *_in_attributes(page)]
+    return [
+        *_marked(page),
+        *_unmarked(page),
+        *_fixed_numbers(page),
+        *_times(page),
+        *_scales(page),
+        *_in_attributes(page),
+    ]
 
 
 def _is_marked(element: Element) -> bool:
@@ -542,6 +552,30 @@ def _unmarked(page: Page) -> Iterator[str]:
         )
         if NUMBER.search(page.fixed.sub("", own)) and not _is_year(element):
             yield f"a number from nowhere: {' '.join(own.replace(chr(0), '...').split())[:120]}"
+
+
+def _fixed_numbers(page: Page) -> Iterator[str]:
+    """Yield what is marked as fixed wording and is a number alone: that is for figures."""
+    for element in page.root.walk():
+        text = element.text.strip()
+        if "data-static" in element.attributes and NUMBER.search(text) and text.upper() == text:
+            yield f"a number from nowhere, marked as fixed: {text}"
+
+
+def _times(page: Page) -> Iterator[str]:
+    """Yield the times whose words are not those of their date."""
+    for element in page.root.find("time"):
+        date, text = element.attributes.get("datetime", ""), " ".join(element.text.split())
+        if not (told := TIME.fullmatch(date)) or text != _in_words(*told.groups()):
+            yield f"a time is printed as {text!r}, not {date!r}"
+
+
+TIME = re.compile(r"(\d{4})(?:-(0[1-9]|1[0-2])(?:-(\d\d))?)?")
+
+
+def _in_words(year: str, month: str | None, day: str | None) -> str:
+    parts = (day and str(int(day)), month and calendar.month_name[int(month)], year)
+    return " ".join(filter(None, parts))
 
 
 def _is_year(cell: Element) -> bool:
@@ -663,7 +697,31 @@ def _leads_to_table(page: Page, address: str) -> bool:
 
 def outline_findings(page: Page) -> list[str]:
     """Return what is wrong with a page's language, title, headings, landmarks and tables."""
-    return [*page.faults, *_outline_of(page), *_landmarks(page), *_tables(page)]
+    return [
+        *page.faults, *_hidden(page), *_labelled(page), *_outline_of(page), *_landmarks(page),
+        *_tables(page),
+    ]  # fmt: skip
+
+
+SYNTHETIC = "Synthetic demonstration: made-up people. Not Official Statistics."
+
+
+def _labelled(page: Page) -> Iterator[str]:
+    """Look at the label of a page that is made from made-up people, as every page here is."""
+    labels = [
+        e.text.strip() for e in page.root.walk() if e.attributes.get("class", "")[:6] == "status"
+    ]
+    if labels != [SYNTHETIC]:
+        yield f"the page is not labelled as synthetic: {labels}"
+    if re.search(r"(?<![Nn]ot )Official Statistics", page.root.text):
+        yield "made-up people are called Official Statistics"
+
+
+def _hidden(page: Page) -> Iterator[str]:
+    for element in page.root.walk():
+        style = element.attributes.get("style", "").replace(" ", "").lower()
+        if "hidden" in element.attributes or "display:none" in style or "visibility:hid" in style:
+            yield f"<{element.tag}> is hidden: {' '.join(element.text.split())[:60]}"
 
 
 def _outline_of(page: Page) -> Iterator[str]:
