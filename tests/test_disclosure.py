@@ -342,6 +342,11 @@ def test_late_offences_are_told_to_the_nearest_ten_and_years_of_few_left_out():
     assert told.years == ((2008, 0.02),)
 
 
+def test_a_year_with_few_offences_in_time_is_left_out():
+    told = disclosure.clear_delays(_offences((2008, 1004, 23), (2009, 25, 16), (2010, 25, 15)))
+    assert told.years == ((2008, 0.02), (2010, 0.6))
+
+
 @pytest.mark.parametrize("late", [0, 9, 495, 503])
 def test_few_late_offences_or_few_in_time_are_not_told(late):
     told = disclosure.clear_delays(_offences((2009, 503, late)))
@@ -1153,6 +1158,20 @@ def test_no_band_of_the_overlap_holds_few_people(treated, others):
             assert sum(row.low <= score < row.high for score in scores) >= disclosure.RULES.cell
     shares = told[["treatment", "before", "after"]]
     assert (100 * shares % 1).round(9).isin([0, 1]).all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("others", "weights"),
+    [
+        ([0.001] * 20 + [0.3] * 9, None),
+        ([0.001] * 20 + [0.3] * 20, [1.0] * 20 + [1.0] * 9 + [0.0] * 11),
+    ],
+    ids=["few candidates", "few in the comparison group"],
+)
+def test_a_band_needs_enough_people_of_the_other_groups_too(others, weights):
+    treated = [0.001] * 20 + [0.3] * 20
+    assert len(disclosure.clear_overlap(scored(treated, [0.001] * 20 + [0.3] * 20))) == 2
+    assert disclosure.clear_overlap(scored(treated, others, weights)).empty
 
 
 def test_people_without_a_score_or_a_match_tell_nothing_of_the_overlap():

@@ -61,6 +61,12 @@ def lines(case, part, **choices):
     return [item.text for item in sentences_of(page(case, **choices)[f"summary-{part}"])]
 
 
+def test_only_a_result_on_the_rate_comes_with_a_number_to_quote():
+    ends = {case: lines(case, "next")[1] for case in ("reduction", "rate unclear, frequency not")}
+    assert ends["reduction"].startswith("With any number, give its whole range.")
+    assert ends["rate unclear, frequency not"].startswith("A new request can add people")
+
+
 def test_the_page_of_a_reduction():
     assert list(page("reduction")) == PARTS
     assert lines("reduction", "question") == [
