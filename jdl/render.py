@@ -58,7 +58,8 @@ _TAGS = re.compile(r"<[^>]*>")
 _CHART = re.compile(r'<svg role="img" aria-label="([^"]*)"([^>]*)>')
 _FONT = "JDL Sans"
 _LETTERS, _LINES = 110, 40
-_ENVELOPE = ("request-facts", "criteria", "facts-table")
+_FOR_PROVIDER = "facts-table"
+_ENVELOPE = ("request-facts", "criteria", _FOR_PROVIDER)
 
 
 class NotPublished(LookupError):  # noqa: N818
@@ -548,7 +549,8 @@ def annex(notebook: NotebookNode) -> bytes:
         f"{month(request['release']).striptags()}.",
         f"Contact: {release['contact']}.",
     )
-    return workbook(title, _cover(document.result, about), document.sheets())
+    sheets = tuple(sheet for sheet in document.sheets() if sheet.name != _FOR_PROVIDER)
+    return workbook(title, _cover(document.result, about), sheets)
 
 
 def bulletin_tables(notebook: NotebookNode) -> bytes:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from months import MONTHS, folders, jdl
+from test_spreadsheet import findings as checklist
 
 from jdl import sentence
 
@@ -79,6 +80,12 @@ def test_every_file_has_its_hash_in_the_manifest(outputs):
             if path.is_file() and path.name not in ("manifest.json", "run.json")
         }
         assert files == found
+
+
+def test_every_spreadsheet_passes_the_checklist(outputs):
+    for file in outputs.rglob("*.ods"):
+        if ".work" not in file.parts:
+            assert checklist(file.read_bytes()) == {}, file
 
 
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="poppler-utils is not installed")
