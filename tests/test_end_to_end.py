@@ -294,15 +294,17 @@ def test_too_few_people_found_is_a_notice_without_a_number(synthetic_out, change
 
 
 def test_the_same_inputs_give_the_same_bytes(outputs, synthetic_out, tmp_path):
-    earlier = Path("2014-01", "bulletin", "results.csv")
-    (tmp_path / earlier).parent.mkdir(parents=True)
-    shutil.copy(outputs / earlier, tmp_path / earlier)
+    shutil.copytree(outputs / "2014-01", tmp_path / "2014-01")
     done = jdl("run", "family-matters-pooled", *folders(synthetic_out, tmp_path), "--jobs", 1)
     assert done.returncode == 0, done.stdout + done.stderr
     again = tmp_path / ".work" / "2014-03" / "family-matters-pooled"
     published = outputs / "2014-03" / "reports" / "family-matters-pooled"
-    for file in published.iterdir():
-        assert (again / file.name).read_bytes() == file.read_bytes(), file.name
+    differing = [
+        file.name
+        for file in published.iterdir()
+        if (again / file.name).read_bytes() != file.read_bytes()
+    ]
+    assert differing == []
 
 
 def test_a_second_release_leaves_the_first_alone(outputs, synthetic_out):
