@@ -273,7 +273,10 @@ def test_a_hostile_name_is_a_string_in_every_file() -> None:
     rows = list(csv.DictReader(io.StringIO(made["results.csv"].decode())))
     assert rows[0]["organisation"] == f"'={HOSTILE}"
     with pikepdf.open(io.BytesIO(hostile["report.pdf"])) as document:
-        assert document.docinfo["/Title"] == f"{HOSTILE}: Justice Data Lab report"
+        title = str(document.docinfo["/Title"])
+    start, rest = title.split("…")
+    assert HOSTILE.startswith(start)
+    assert rest == ": Justice Data Lab report"
 
 
 def test_markdown_shows_raw_html_as_text_and_leaves_the_heading_to_the_page() -> None:
