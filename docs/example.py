@@ -1,8 +1,8 @@
-"""Make the example releases that the documentation keeps, and the README's pictures of them.
+"""Make the example release that the documentation keeps, and the README's pictures of it.
 
-`make example` makes the synthetic data where missing, releases January to March 2014 and the yearly
-review into a folder of its own and keeps them, but for run.json, which tells the times and the
-host of a run.
+`make example` makes the synthetic data where missing, releases March 2014 into a folder of its own,
+as `make release` does, and keeps it. Notebooks lose their outputs, which the audit copies show, and
+run.json, which tells the times and the host of a run, is left out.
 """
 
 from __future__ import annotations
@@ -16,14 +16,12 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-MONTHS = ("2014-01", "2014-02", "2014-03")
-YEAR = "2014"
-FOLDERS = (*MONTHS, f"yearly-{YEAR}")
+RELEASE = "2014-03"
 LEFT_OUT = shutil.ignore_patterns("run.json")
 PICTURES = {
-    "report": "2014-03/reports/harbour-mentoring/report.html",
-    "bulletin": "2014-03/bulletin/bulletin.html",
-    "release": "2014-03/index.html",
+    "report": "reports/harbour-mentoring/report.html",
+    "bulletin": "bulletin/bulletin.html",
+    "release": "index.html",
 }
 SIZE = (1280, 1600)
 _QUIET = (
@@ -32,21 +30,15 @@ _QUIET = (
 )
 
 
-def make(outputs: Path) -> None:
-    """Release the months, each after the one before it, and review the year."""
-    command = Path(sys.executable).with_name("jdl")
-    for asked in [*(("release", month) for month in MONTHS), ("yearly", YEAR)]:
-        subprocess.run([command, *asked, "--outputs", outputs], cwd=ROOT, check=True)
-
-
-def keep(outputs: Path) -> Path:
-    """Put the releases in place of those that the documentation keeps."""
-    kept = HERE / "example"
-    shutil.rmtree(kept, ignore_errors=True)
-    for name in FOLDERS:
-        shutil.copytree(outputs / name, kept / name, ignore=LEFT_OUT)
+def keep(release: Path) -> Path:
+    """Put a release in place of the one that the documentation keeps, its notebooks stripped."""
+    kept = HERE / "example" / release.name
+    shutil.rmtree(kept.parent, ignore_errors=True)
+    shutil.copytree(release, kept, ignore=LEFT_OUT)
     for path in [kept, *kept.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
+    strip = Path(sys.executable).with_name("nbstripout")
+    subprocess.run([strip, "--keep-id", *sorted(kept.rglob("*.ipynb"))], check=True)
     return kept
 
 
@@ -69,13 +61,16 @@ def picture(page: Path, to: Path) -> None:
 def main() -> None:
     """Make, keep and picture the example."""
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    asked.add_argument("--outputs", type=Path, help="a folder where they are made already")
+    asked.add_argument("--outputs", type=Path, help="a folder where it is made already")
     given = asked.parse_args().outputs
     with tempfile.TemporaryDirectory() as scratch:
         outputs = given or Path(scratch)
         if not given:
-            make(outputs)
-        kept = keep(outputs)
+            command = Path(sys.executable).with_name("jdl")
+            subprocess.run(
+                [command, "release", RELEASE, "--outputs", outputs], cwd=ROOT, check=True
+            )
+        kept = keep(outputs / RELEASE)
     pictures = HERE / "pictures"
     pictures.mkdir(exist_ok=True)
     for name, page in PICTURES.items():

@@ -54,6 +54,13 @@ def found(check: Callable[[Page], list[str]], pages: list[Page]) -> list[str]:
     return [f"{page.name}: {finding}" for page in pages for finding in check(page)]
 
 
+def test_the_release_that_the_documentation_keeps_is_whole() -> None:
+    [kept] = (Path(__file__).parent.parent / "docs" / "example").iterdir()
+    pages = conformance.pages(kept)
+    assert len(pages) > len(list((kept / "reports").iterdir()))
+    assert found(conformance.link_findings, pages) == []
+
+
 # Templates
 
 

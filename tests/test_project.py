@@ -258,6 +258,15 @@ def test_no_module_is_called_utils():
     assert [file for file in tracked() if vague.fullmatch(file.name)] == []
 
 
+def test_no_notebook_in_git_holds_an_output():
+    for file in tracked():
+        if file.suffix == ".ipynb":
+            cells = json.loads(file.read_text())["cells"]
+            assert not any(cell.get("outputs") or cell.get("execution_count") for cell in cells), (
+                file
+            )
+
+
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_is_kept_without_outputs(notebook):
     cells = json.loads(notebook.read_text())["cells"]
