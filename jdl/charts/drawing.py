@@ -359,6 +359,27 @@ def legend(
         x += 16 + width_of(label, TEXT) + 16
 
 
+def colour_key(canvas: Canvas, lines: Sequence[Sequence[tuple[str, str]]]) -> None:
+    """Say what each colour stands for, in lines of colours and labels."""
+    for place, entries in enumerate(lines):
+        x = 0.0
+        for colour, label in entries:
+            canvas.box(x, 4 + LINE * place, 11, 11, colour)
+            canvas.text(x + 16, 14 + LINE * place, label)
+            x += 32 + width_of(label, TEXT)
+
+
+def stacked_bar(
+    canvas: Canvas, scale: Scale, parts: Sequence[tuple[Figure, str]], top: float, high: float
+) -> None:
+    """Draw figures one after the other in their colours."""
+    start = 0.0
+    for figure, colour in parts:
+        end = start + value_of(figure)
+        canvas.box(scale(start), top, max(scale(end) - scale(start) - 1.5, 0), high, colour)
+        start = end
+
+
 GROUPS = (("treatment", "Treatment group", BLUE), ("comparison", "Comparison group", ORANGE))
 
 

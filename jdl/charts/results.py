@@ -23,10 +23,11 @@ from jdl.charts.drawing import (
     Scale,
     axis,
     below,
+    colour_key,
     grid,
     legend,
+    stacked_bar,
     steps,
-    value_of,
     width_of,
     wrapped,
 )
@@ -241,12 +242,7 @@ def _drawn_counts(counts: pd.DataFrame, column: str, name: str) -> str:
     top = 8.0 + LINE * len(_KEY)
     bottom = top + sum(row.height for row in rows)
     canvas = Canvas(bottom + below("Number of analyses"))
-    for line, entries in enumerate(_KEY):
-        x = 0.0
-        for which in entries:
-            canvas.box(x, 4 + LINE * line, 11, 11, _COLOURS[which])
-            canvas.text(x + 16, 14 + LINE * line, _MARKS[which][3])
-            x += 32 + width_of(_MARKS[which][3], TEXT)
+    colour_key(canvas, [[(_COLOURS[one], _MARKS[one][3]) for one in line] for line in _KEY])
     for row in rows:
         grid(canvas, scale, ticks, top + row.height - 24, top + row.height - 4)
         row.draw(canvas, scale, top)
@@ -300,8 +296,5 @@ class _Counted:
         for parts in self.told:
             top += LINE
             canvas.text(0, top, *parts)
-        start = 0.0
-        for which in CONCLUSIONS:
-            wide = scale(value_of(self.figures[which]))
-            canvas.box(start, top + 7, max(wide - 1.5, 0), 16, _COLOURS[which])
-            start += wide
+        bar = [(self.figures[which], _COLOURS[which]) for which in CONCLUSIONS]
+        stacked_bar(canvas, scale, bar, top + 7, 16)

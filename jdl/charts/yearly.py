@@ -21,8 +21,10 @@ from jdl.charts.drawing import (
     Scale,
     axis,
     below,
+    colour_key,
     grid,
     legend,
+    stacked_bar,
     steps,
     value_of,
     width_of,
@@ -158,7 +160,7 @@ def _drawn_bars(
     top = 10.0 + 2 * LINE
     bottom = top + (_ROW + above) * len(rows)
     canvas = Canvas(bottom + below(label))
-    _key(canvas, _KEY)
+    colour_key(canvas, _KEY)
     scale = _count_scale([value_of(total) for _, _, total in rows], 0 if above else wide + 8, 30)
     if not above:
         grid(canvas, scale, _whole(scale), top - 4, bottom)
@@ -167,7 +169,7 @@ def _drawn_bars(
         top += above
         if above:
             grid(canvas, scale, _whole(scale), top, top + 20)
-        _stacked(canvas, scale, [(parts[one], _COLOURS[one]) for one in OUTCOMES], top)
+        stacked_bar(canvas, scale, [(parts[one], _COLOURS[one]) for one in OUTCOMES], top + 1, 18)
         canvas.text(scale(value_of(total)) + 5, top + 15, total)
         top += _ROW
     axis(canvas, scale, _whole(scale), bottom, label)
@@ -182,31 +184,12 @@ _KEY = tuple(
 )
 
 
-def _key(canvas: Canvas, lines: Sequence[Sequence[tuple[str, str]]]) -> None:
-    """Say what each colour stands for, in lines."""
-    for place, entries in enumerate(lines):
-        x = 0.0
-        for colour, label in entries:
-            canvas.box(x, 4 + LINE * place, 11, 11, colour)
-            canvas.text(x + 16, 14 + LINE * place, label)
-            x += 32 + width_of(label, TEXT)
-
-
 def _count_scale(totals: Sequence[float], left: float, behind: float) -> Scale:
     return Scale(0, steps(max(1.0, *totals), 5)[-1], left, COLUMN - behind)
 
 
 def _whole(scale: Scale) -> list[float]:
     return [tick for tick in steps(scale.high, 5) if tick == int(tick)]
-
-
-def _stacked(canvas: Canvas, scale: Scale, parts: Sequence[tuple[Figure, str]], top: float) -> None:
-    start = 0.0
-    for figure, colour in parts:
-        end = start + value_of(figure)
-        wide = scale(end) - scale(start)
-        canvas.box(scale(start), top + 1, max(wide - 1.5, 0), 18, colour)
-        start = end
 
 
 # --- Waits ---------------------------------------------------------------------------------------
@@ -371,7 +354,7 @@ def _drawn_sizes(rows: Sequence[tuple[tuple[Part, ...], Figure, Figure]]) -> str
     top = 14.0 + 2 * LINE
     bottom = top + _ROW * len(rows)
     canvas = Canvas(bottom + below("Number of analyses"))
-    _key(canvas, [[(BLUE, "Reached a conclusion"), ("#bfbfbf", "Inconclusive")]])
+    colour_key(canvas, [[(BLUE, "Reached a conclusion"), ("#bfbfbf", "Inconclusive")]])
     canvas.text(0, 18 + LINE, "People in the treatment group")
     left = max(width_of(Sentence(said).text, TEXT) for said, _, _ in rows) + 10
     told = max(width_of(f"{one.text} of {every.text}", TEXT) for _, one, every in rows)

@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from jdl.figures import SCHEMA, Cell, Figure, Result, Sentence, Table
+from jdl.log import CODEBOOK as LOG_CODEBOOK
 from jdl.log import Release, counts_at
-from jdl.national import Vintage, code_list
+from jdl.national import Vintage
 from jdl.wording import capital, counted, dated, listed, month, proper, quoted, share, slug
 from jdl.yearly.counts import OUTCOMES, Losses
 from jdl.yearly.numbers import (
@@ -387,15 +388,7 @@ def _results(requests: pd.DataFrame, sized: pd.DataFrame) -> pd.DataFrame:
 _TEXT, _WHOLE, _CONCLUSIONS = "Text", "Whole number", "reduction; inconclusive; increase"
 _RESULTS = (
     ("id", "Name of the request", "none", _TEXT),
-    ("organisation", "Who asked", "none", _TEXT),
-    ("programme", "What was evaluated", "none", _TEXT),
-    ("sector", "Sector of the organisation", "none", "; ".join(code_list("sector"))),
-    (
-        "intervention_type",
-        "Type of intervention",
-        "none",
-        "; ".join(code_list("intervention_type")),
-    ),
+    *LOG_CODEBOOK[1:5],
     ("received", "Day on which the request was received", "date", "YYYY-MM-DD"),
     ("release", "Month of the release that closed it", "month", "YYYY-MM"),
     ("outcome", "What became of it", "none", "; ".join(OUTCOMES)),
