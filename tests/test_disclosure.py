@@ -873,7 +873,7 @@ def test_no_measure_of_two_told_analyses_and_no_rest_tells_of_few(splits, sizes,
     cleared = disclosure.clear_analyses(
         [_analysed(f"a{place}", sorted(one), **lived) for place, one in enumerate(people)]
     )
-    truth = disclosure._events(_lived(range(sum(sizes)), **lived))
+    truth = disclosure.measures.events_of(_lived(range(sum(sizes)), **lived))
     for measure, described in MEASURES.items():
         version = EVERYONE[measure].name if measure in EVERYONE else measure
         for name in {measure, version}:
@@ -944,8 +944,8 @@ def test_a_frequency_is_judged_by_people_and_not_by_offences(people):
 @given(st.lists(st.integers(0, 6), min_size=2, max_size=40))
 def test_the_fewest_who_can_have_a_mean_are_never_more_than_have_it(values):
     described = np.array(values, dtype=float)
-    sums = disclosure._sums(len(values), described.mean(), described.std(ddof=1))
-    assert disclosure._fewest(*sums) <= (described > 0).sum()
+    sums = disclosure.measures.sums(len(values), described.mean(), described.std(ddof=1))
+    assert disclosure.measures.fewest(*sums) <= (described > 0).sum()
 
 
 def test_a_withheld_frequency_by_court_outcome_takes_the_others_with_it():
@@ -1072,14 +1072,14 @@ def test_no_earlier_report_taken_from_all_people_leaves_few(sizes, seed, alone):
         disclosure.clear_analyses(ours), [_reported(one) for one in before]
     )
     reports = [one["headline"] for one in before] + [results[one] for one in results][1:]
-    truth = disclosure._events(_lived(range(ends[3]), **lived))
+    truth = disclosure.measures.events_of(_lived(range(ends[3]), **lived))
     for measure in MEASURES:
-        if not disclosure._tells(results["headline"], measure):
+        if not disclosure.together._tells(results["headline"], measure):
             continue
         told = [
             set(groups[2] if one is results.get("new-people") else groups[place])
             for place, one in enumerate(reports)
-            if disclosure._tells(one, measure)
+            if disclosure.together._tells(one, measure)
         ]
         for many in range(1, len(told) + 1):
             for taken in combinations(told, many):

@@ -1,0 +1,248 @@
+"""Who was compared: balance, profile, pool, overlap, gaps and court delays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from jdl.covariates import Pool
+from jdl.disclosure.rules import RULES, TENS, Bounds, Rules, hide_parts, in_tens
+from jdl.landmark import Gaps
+from jdl.matching import Matched
+from jdl.outcomes import Delays
+
+
+def clear_balance(
+    balance: pd.DataFrame, treatment_n: int, *, known: Collection[str] = ()
+) -> pd.DataFrame:
+    """Withhold the rows of a balance table that imply few treated people.
+
+    Parameters
+    ----------
+    balance : DataFrame
+        From ``balance.table``; a row with a level is a share of the people in it.
+    treatment_n : int
+        Treated people after matching.
+    known : collection of str
+        Variables that define the analysis: that everybody has one level of such a variable is no
+        secret.
+
+    Returns
+    -------
+    DataFrame
+        The same rows; a withheld one has no numbers and no band. The next smallest level of a
+        variable goes with it, until the rest gives neither away.
+    """
+    defining = balance["variable"].isin(known) & balance["mean_treatment_before"].eq(1)
+    shares = (balance["level"] != "") & ~defining
+    count = (balance["mean_treatment"] * treatment_n).round()
+    before = (balance["mean_treatment_before"] * treatment_n).round()
+    small = shares & ((count < RULES.cell) | (treatment_n - count < RULES.cell))
+    small |= shares & (before < RULES.cell)
+    for _, rows in count.loc[shares].groupby(balance["variable"], sort=False):
+        small |= balance.index.isin(hide_parts(rows.to_frame(), small.loc[rows.index]))
+    cleared = balance.copy()
+    numbers = balance.columns.difference(["variable", "level"])
+    cleared[numbers] = balance[numbers].where(~small)
+    return cleared
+
+
+@dataclass(frozen=True)
+class Told:
+    """What may be told of the time from the index date to the start.
+
+    Parameters
+    ----------
+    known : bool
+        Whether the start of anybody treated is known.
+    late, reoffended : Bounds
+        Of them, those who started late, and those who reoffended before they started; exact numbers
+        are to the nearest ten, so that people located, less those whose start is known, do not
+        leave a few.
+    late_share : float or None
+        In whole per cent; None where few started late, or few did not.
+    median, upper : float or None
+        Days from the index date to the start, of those who started after it: the middle, and what
+        nine in ten do not exceed; None where few people were counted.
+    late_days : int
+        How late is late.
+    """
+
+    known: bool
+    late: Bounds
+    reoffended: Bounds
+    late_share: float | None
+    median: float | None
+    upper: float | None
+    late_days: int
+
+
+def clear_gaps(gaps: Gaps, rules: Rules = RULES) -> Told:
+    """Tell of the gaps between index date and start what does not tell of a few people.
+
+    Parameters
+    ----------
+    gaps : Gaps
+        From ``landmark.gaps``.
+    rules : Rules
+
+    Returns
+    -------
+    Told
+    """
+    late, many = in_tens(gaps.late, rules), gaps.after >= rules.group
+    apart = late.low == late.high
+    if apart and gaps.dated - gaps.late < rules.cell:
+        low = (gaps.dated - rules.cell + 1) // TENS * TENS
+        late, apart = Bounds(low, low + 2 * TENS), False
+    return Told(
+        gaps.dated > 0,
+        late,
+        in_tens(gaps.reoffended_within, rules),
+        round(gaps.late_share, 2) if apart else None,
+        gaps.median if many else None,
+        gaps.upper if many else None,
+        gaps.late_days,
+    )
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What may be told of the pool that the comparison group was drawn from.
+
+    Parameters
+    ----------
+    disposals, people : int
+        Candidates.
+    removed_people, removed_disposals : Bounds
+        Uploaded people, and people who might be among them, who left the pool; exact numbers are
+        to the nearest ten, so that people linked, taken from them, do not leave a few.
+    removed_share : float or None
+        The share of the pool's people they would be; None where they are few.
+    known : Bounds
+        People of the pool known from other requests; that there are none is no secret.
+    """
+
+    disposals: int
+    people: int
+    removed_people: Bounds
+    removed_disposals: Bounds
+    removed_share: float | None
+    known: Bounds
+
+
+def clear_pool(pool: Pool, rules: Rules = RULES) -> Drawn:
+    """Tell how large the pool was, and roughly how many left it.
+
+    Parameters
+    ----------
+    pool : Pool
+        From ``covariates.pool``.
+    rules : Rules
+
+    Returns
+    -------
+    Drawn
+    """
+    people, disposals = in_tens(pool.removed_people, rules), in_tens(pool.removed_disposals, rules)
+    few = people.low == 0
+    return Drawn(
+        pool.disposals,
+        pool.people,
+        people,
+        Bounds(0, rules.cell - 1) if few and disposals.low == disposals.high else disposals,
+        None if few else pool.removed_share,
+        in_tens(pool.known_people, rules) if pool.known_people else Bounds(0, 0),
+    )
+
+
+BANDS = (
+    *(0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07),
+    *(0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99),
+)
+"""Where bands of the score may end; fixed, so that an end is nobody's score."""
+
+
+def clear_overlap(matched: Matched, rules: Rules = RULES) -> pd.DataFrame:
+    """Tell how far the scores of the two groups overlap, before matching and after it.
+
+    Parameters
+    ----------
+    matched : Matched
+        With `score` and `weight`.
+    rules : Rules
+
+    Returns
+    -------
+    DataFrame
+        A row a band of the score: low, high, and the shares of the treatment group, of all
+        candidates (before) and of the weighted comparison group (after), to the nearest hundredth.
+        Neighbouring bands are one until each of the three has enough people in it; the first and
+        the last have no outer end. No row where a single band would be left.
+    """
+    scored = matched.frame.dropna(subset=["score"])
+    treated = scored[matched.specification.treated].astype(bool)
+    kept = scored["weight"] > 0
+    groups = {
+        "treatment": scored.loc[treated & kept],
+        "before": scored.loc[~treated],
+        "after": scored.loc[~treated & kept],
+    }
+    ends = _bands([group["score"] for group in groups.values()], rules)
+    if len(ends) < 3:
+        return pd.DataFrame(columns=["low", "high", *groups], dtype=float)
+    told = {"low": [math.nan, *ends[1:-1]], "high": [*ends[1:-1], math.nan]}
+    for name, group in groups.items():
+        weight = group["weight"] if name == "after" else pd.Series(1.0, group.index)
+        band = pd.cut(group["score"], ends, right=False, labels=False)
+        told[name] = list((weight.groupby(band).sum() / weight.sum()).round(2))
+    return pd.DataFrame(told)
+
+
+def _bands(scores: Sequence[pd.Series[float]], rules: Rules) -> list[float]:
+    """Return the ends of bands in which every group has enough people."""
+    ends = [-math.inf]
+    for end in (*BANDS, math.inf):
+        if all(_in_band(score, ends[-1], end) >= rules.cell for score in scores):
+            ends.append(end)
+    ends[-1] = math.inf
+    return ends
+
+
+def _in_band(score: pd.Series[float], low: float, high: float) -> int:
+    return int(score.between(low, high, inclusive="left").sum())
+
+
+def clear_delays(found: pd.DataFrame, rules: Rules = RULES) -> Delays:
+    """Withhold what would tell of a few offences; see ``outcomes.delays``.
+
+    Parameters
+    ----------
+    found : DataFrame
+        A row an offence of the comparison group: year, late and days.
+    rules : Rules
+
+    Returns
+    -------
+    Delays
+        Counts to the nearest `TENS`, the share of a year to a whole per cent; what comes from fewer
+        offences than the smallest cell, late or not, is withheld.
+    """
+    late, offences = int(found["late"].sum()), len(found)
+    if offences < rules.cell or min(late, offences - late) < rules.cell:
+        late_told = None
+    else:
+        late_told = TENS * round(late / TENS)
+    by_year = found.groupby("year", sort=True)["late"].agg(["sum", "size"])
+    enough = by_year["sum"].ge(rules.cell) & (by_year["size"] - by_year["sum"]).ge(rules.cell)
+    told = by_year.loc[enough] if late_told is not None else by_year.iloc[:0]
+    shares = (told["sum"] / told["size"]).round(2)
+    return Delays(
+        TENS * round(offences / TENS) if offences >= rules.cell else None,
+        late_told,
+        float(found["days"].median()) if offences >= rules.cell else None,
+        tuple(zip(told.index.tolist(), shares.tolist(), strict=True)),
+    )

@@ -1,0 +1,371 @@
+"""Several results together: what one less another would tell of a few people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import pandas as pd
+
+from jdl.disclosure.measures import (
+    PARTS,
+    Cleared,
+    clear,
+    clear_adjusted,
+    events_of,
+    fewest,
+    sums,
+    treated,
+    withhold,
+)
+from jdl.disclosure.rules import (
+    NOT_BALANCED,
+    RULES,
+    WITHHELD,
+    Decision,
+    Rules,
+    are_apart,
+    hide_parts,
+)
+from jdl.effects import ALL, EVERYONE, MEASURES, Effect, Group, suppressed
+
+
+def clear_participation(
+    people: pd.DataFrame,
+    analysed: Iterable[Any],
+    results: Mapping[str, Cleared],
+    rules: Rules = RULES,
+) -> pd.DataFrame:
+    """Describe those who completed and the others, as far as that tells of nobody.
+
+    Parameters
+    ----------
+    people : DataFrame
+        One row an analysed treated person: offender_id, participation and reoffended.
+    analysed : iterable of Analysed
+        As for `clear_analyses`.
+    results : mapping of str to Cleared
+        What that let out: the kinds stand beside it, and less it.
+    rules : Rules
+
+    Returns
+    -------
+    DataFrame
+        participation, people, share, rate. Not a number for kinds with few people, few
+        reoffenders or few others, and for the next smallest until the rest gives none away; for all
+        where a kind and the analyses told would tell of a few, and for all of a request that
+        extends others, whose reports may have told theirs.
+    """
+    analysed = list(analysed)
+    reoffended = people["reoffended"].astype(float)
+    counts = pd.DataFrame({"reoffended": reoffended, "left": 1 - reoffended})
+    counts = counts.groupby(people["participation"].to_numpy()).sum()
+    hidden = counts.index.isin(hide_parts(counts, (counts < rules.cell).any(axis=1), rules))
+    shown = people.loc[people["participation"].isin(counts.index[~hidden])]
+    extends = any(one.wanted.id == NEW_PEOPLE for one in analysed)
+    if extends or not _kinds_stand(shown, analysed, results, rules):
+        hidden[:] = True
+    many = counts.sum(axis=1).where(~hidden)
+    told = pd.DataFrame({"people": many, "share": many / len(people)})
+    told["rate"] = counts["reoffended"].where(~hidden) / many
+    return told.rename_axis("participation").reset_index()
+
+
+def _kinds_stand(
+    people: pd.DataFrame, analysed: Iterable[Any], results: Mapping[str, Cleared], rules: Rules
+) -> bool:
+    """Whether each kind may stand beside the analyses told and the kinds before it."""
+    outcomes = [
+        _outcomes(one)["rate"]
+        for one in analysed
+        if one.wanted.id in results
+        and results[one.wanted.id].effects["rate"].conclusion != "suppressed"
+    ]
+    for _, kind in people.groupby("participation"):
+        outcome = kind.set_index("offender_id")["reoffended"].astype(float)
+        if not _may_stand(outcomes, outcome, rules):
+            return False
+        outcomes.append(outcome)
+    return True
+
+
+NEW_PEOPLE = "new-people"
+"""The analysis of the new people alone, planned for every request that extends others."""
+
+
+def clear_looks(
+    results: Mapping[str, Cleared], earlier: Sequence[Mapping[str, Any]], rules: Rules = RULES
+) -> dict[str, Cleared]:
+    """Withhold what would tell of a few beside the earlier reports that a request extends.
+
+    Parameters
+    ----------
+    results : mapping of str to Cleared
+        From `clear_analyses`.
+    earlier : sequence of mapping
+        From ``history.looks``: of the headline of each earlier report the rate, as treatment_n and
+        treatment, missing where unknown; and measures, the entries of its ``result.json``.
+    rules : Rules
+
+    Returns
+    -------
+    dict of str to Cleared
+
+    Notes
+    -----
+    All people pooled, less those of the earlier reports that tell a measure, leave the new people
+    and those of the reports that withheld it; less the new people too, only the latter. Whoever is
+    in one of them only is known to the provider, so what is left must be nobody, or hold at least
+    the smallest cell of people with the event and of others. A measure that fails with all people
+    is withheld in every analysis but that of the new people, for other analyses may hold the same
+    people or add up to them. Of a report whose figures are not held nothing can be taken away; the
+    new people's results are withheld beside it.
+    """
+    if not earlier or not _tells(results["headline"], "rate"):
+        return dict(results)
+    told = [_published(row) for row in earlier]
+    pooled = results["headline"]
+    held = [name for name in _measures_told(pooled) if not _is_clear(name, told, [pooled], rules)]
+    cleared = {
+        name: one if name == NEW_PEOPLE else _held_back(one, name, _with_rate(held, one))
+        for name, one in results.items()
+    }
+    new = results.get(NEW_PEOPLE)
+    if new is None or not _tells(new, "rate"):
+        return cleared
+    both = [
+        name for name in _measures_told(new) if name not in held and name in _measures_told(pooled)
+    ]
+    held = [name for name in both if not _is_clear(name, told, [pooled, new], rules)]
+    if "rate" in held or not all(told):
+        return {**cleared, NEW_PEOPLE: _unsized(_held_back(new, NEW_PEOPLE, new.effects))}
+    return {**cleared, NEW_PEOPLE: _held_back(new, NEW_PEOPLE, held)}
+
+
+def _with_rate(measures: Collection[str], one: Cleared) -> Collection[str]:
+    """Without the rate nothing of an analysis is told."""
+    return one.effects if "rate" in measures else measures
+
+
+def _published(row: Mapping[str, Any]) -> dict[str, tuple[float, float, float]]:
+    """Return by measure the size, mean and standard deviation that an earlier report tells."""
+    rate = {**row, "measure": "rate"}
+    entries = [rate, *(row.get("measures") or ())]
+    found = {
+        one["measure"]: [one.get(name) for name in ("treatment_n", "treatment", "treatment_sd")]
+        for one in entries
+    }
+    return {
+        measure: (float(many), float(mean), math.nan if sd is None else float(sd))
+        for measure, (many, mean, sd) in found.items()
+        if not pd.isna(many) and not pd.isna(mean)
+    }
+
+
+def _is_clear(
+    measure: str,
+    earlier: Sequence[Mapping[str, tuple[float, float, float]]],
+    ours: Sequence[Cleared],
+    rules: Rules,
+) -> bool:
+    """Whether nobody or enough are left of the first of our analyses without all the others."""
+    groups = [one.effects[measure].treatment for one in ours]
+    whole, *others = [
+        (float(one.n), one.mean or 0.0, math.nan if one.sd is None else one.sd) for one in groups
+    ]
+    taken = [*others, *(one[measure] for one in earlier if measure in one)]
+    if not taken:
+        return True
+    left = _size_and_sums(*whole) - sum(_size_and_sums(*one) for one in taken)
+    many, total, squares = left if left.iloc[0] >= 0 else -left
+    return _are_enough(ALL[measure].kind, round(many), round(total, 6), squares, rules)
+
+
+def _size_and_sums(many: float, mean: float, sd: float) -> pd.Series[float]:
+    return pd.Series([many, *sums(many, mean, sd)])
+
+
+def _are_enough(kind: str, many: int, total: float, squares: float, rules: Rules) -> bool:
+    """Whether a group is nobody, or has enough people with the event and, of a share, without."""
+    if many == 0 and round(total) == 0:
+        return True
+    if kind == "days":
+        return many >= rules.cell
+    if kind == "rate":
+        return min(round(total), many - round(total)) >= rules.cell
+    people = total if math.isnan(squares) else fewest(total, squares)
+    return round(people) >= rules.cell
+
+
+def clear_analyses(analysed: Iterable[Any], rules: Rules = RULES) -> dict[str, Cleared]:
+    """Let the results of several analyses of one request out, the headline first.
+
+    Their people overlap, and whoever sent the upload knows who is in which: what is left of one
+    analysis after others are taken from it is as good as told.
+
+    Parameters
+    ----------
+    analysed : iterable of Analysed
+        With ``wanted`` and its ``id``; ``matched``, None where too few people were there to begin;
+        ``sample``, the matched rows with their outcomes; ``effects`` and ``adjusted``. The headline
+        comes first, and what comes before another is told before it.
+    rules : Rules
+
+    Returns
+    -------
+    dict of str to Cleared
+        By id, without those that were not begun. A measure is told only if for every result that
+        tells it before, the treated people are the same, or those who differ hold at least the
+        smallest cell of people with its event and of others, among those whom it is about; and if
+        no sum and difference of results leaves fewer. Without the rate nothing is told, and of
+        `PARTS` none where one is withheld; the version for everyone goes with its measure.
+
+    Notes
+    -----
+    Sums and differences: people are grouped by the analyses that they are in. The analyses are
+    reduced by Gauss and Jordan, large groups of people first; what is left without a large group
+    can be worked out from what is told, so its people must be enough. This finds every remainder of
+    one partition; an unusual combination of several could escape it.
+    """
+    told: dict[str, list[pd.Series[float]]] = {measure: [] for measure in MEASURES}
+    sized: list[pd.Index[str]] = []
+    cleared: dict[str, Cleared] = {}
+    for one in (entry for entry in analysed if entry.matched is not None):
+        name, outcomes = one.wanted.id, _outcomes(one)
+        sample = one.sample if one.matched.accepted else None
+        alone = clear(_made(one), matched=one.matched, sample=sample, rules=rules, analysis=name)
+        alone = replace(alone, adjusted=clear_adjusted(one.adjusted, alone.effects))
+        stands = not cleared or _size_stands(sized, outcomes.index, rules)
+        if stands:
+            sized.append(outcomes.index)
+        if _tells(alone, "rate"):
+            failing = [
+                measure
+                for measure in _measures_told(alone)
+                if not stands or not _may_stand(told[measure], outcomes[measure], rules)
+            ]
+            alone = _held_back(alone, name, _with_rate(failing, alone))
+        for measure in _measures_told(alone):
+            told[measure].append(outcomes[measure])
+        cleared[name] = alone if stands else _unsized(alone)
+    return cleared
+
+
+def _tells(alone: Cleared, measure: str) -> bool:
+    """Whether an analysis tells a measure, or its version for everyone."""
+    names = (measure, EVERYONE[measure].name if measure in EVERYONE else measure)
+    return any(
+        name in alone.effects and alone.effects[name].conclusion != "suppressed" for name in names
+    )
+
+
+def _measures_told(alone: Cleared) -> list[str]:
+    return [measure for measure in MEASURES if _tells(alone, measure)]
+
+
+def _made(one: Any) -> Mapping[str, Effect]:
+    """Return the effects of an analysis; without any, empty ones that `clear` gives its sizes."""
+    return one.effects or {
+        measure: suppressed(one.wanted.id, measure, Group(0), Group(0), NOT_BALANCED)
+        for measure in MEASURES
+    }
+
+
+def _outcomes(one: Any) -> pd.DataFrame:
+    """Return by treated person the events of each measure; not a number where they are unread."""
+    if one.sample is None or not one.matched.accepted:
+        index = treated(one.matched.frame)["offender_id"]
+        return pd.DataFrame(math.nan, index=index, columns=list(MEASURES))
+    return events_of(treated(one.sample))
+
+
+def _size_stands(sized: Sequence[pd.Index[str]], new: pd.Index[str], rules: Rules) -> bool:
+    return len(new) >= rules.cell and all(are_apart(new, one, rules) for one in sized)
+
+
+def _held_back(alone: Cleared, name: str, measures: Collection[str]) -> Cleared:
+    """Withhold measures that differ too little from those told before, and what tells them."""
+    held = {*measures, *(part for parts in PARTS if {*parts} & {*measures} for part in parts)}
+    held |= {EVERYONE[measure].name for measure in held if measure in EVERYONE}
+    told = [
+        measure
+        for measure, one in alone.effects.items()
+        if measure in held and (one.conclusion != "suppressed" or "rate" in held)
+    ]
+    effects = alone.effects | {one: withhold(alone.effects[one], WITHHELD) for one in told}
+    figures = {f"{name}.{measure}": "difference" for measure in told}
+    before = tuple(one for one in alone.decisions if one.figure not in figures)
+    return Cleared(
+        effects,
+        (*before, *(Decision(figure, rule) for figure, rule in figures.items())),
+        clear_adjusted(alone.adjusted, effects),
+    )
+
+
+def _unsized(alone: Cleared) -> Cleared:
+    """Withhold the sizes too, because they would count a few people."""
+    none = Group(n=0)
+    effects = {
+        measure: replace(one, treatment=none, comparison=none, reason=WITHHELD)
+        for measure, one in alone.effects.items()
+    }
+    return replace(alone, effects=effects)
+
+
+def _may_stand(told: Sequence[pd.Series[float]], new: pd.Series[float], rules: Rules) -> bool:
+    """Whether nothing that can be worked out from the results tells of a few people."""
+    if not told:
+        return True
+    everyone = [*told, new]
+    members = pd.concat(
+        [pd.Series(1, one.index) for one in everyone], axis=1, keys=range(len(everyone)), sort=True
+    ).notna()
+    values = pd.concat(everyone)
+    events = values.loc[~values.index.duplicated()].reindex(members.index)
+    pairs = (members[place] != members[len(told)] for place in range(len(told)))
+    remainders = _remainders(members, events, rules)
+    return all(_enough(events.loc[differ], rules) for differ in (*pairs, *remainders))
+
+
+def _enough(events: pd.Series[float], rules: Rules) -> bool:
+    """Whether nobody, or enough people with the event and enough without it, are meant."""
+    many = events.sum()
+    return not len(events) or min(many, events.count() - many) >= rules.cell
+
+
+def _remainders(
+    members: pd.DataFrame, events: pd.Series[float], rules: Rules
+) -> Iterator[pd.Series[bool]]:
+    """Yield the people of every small remainder that sums and differences of analyses leave."""
+    group = members.groupby(list(members.columns), sort=False).ngroup()
+    parts = {part: group == part for part in range(group.max() + 1)}
+    large = {part: _enough(events.loc[who], rules) for part, who in parts.items()}
+    order = sorted(parts, key=lambda part: not large[part])
+    first = [group.eq(part).idxmax() for part in order]
+    for row in _reduced(members.loc[first].T.astype(int).to_numpy().tolist()):
+        support = [part for part, value in zip(order, row, strict=True) if value]
+        if support and not any(large[part] for part in support):
+            yield group.isin(support)
+
+
+def _reduced(rows: Sequence[Sequence[int]]) -> list[list[Fraction]]:
+    """Return the rows in reduced echelon form (Gauss and Jordan), exactly."""
+    matrix = [[Fraction(value) for value in row] for row in rows]
+    done = 0
+    for column in range(len(matrix[0])):
+        pivot = next((r for r in range(done, len(matrix)) if matrix[r][column]), None)
+        if pivot is None:
+            continue
+        matrix[done], matrix[pivot] = matrix[pivot], matrix[done]
+        lead = matrix[done][column]
+        matrix[done] = [value / lead for value in matrix[done]]
+        for place, row in enumerate(matrix):
+            if place != done and row[column]:
+                matrix[place] = [
+                    value - row[column] * one for value, one in zip(row, matrix[done], strict=True)
+                ]
+        done += 1
+    return matrix[:done]
