@@ -923,7 +923,7 @@ def test_a_measure_is_withheld_where_those_left_out_hold_few_with_its_event(wome
     for name in ("frequency_indictable", "frequency_indictable_everyone"):
         assert _tells(cleared["men"], name) == told
     assert _tells(cleared["men"], "rate") and _tells(cleared["men"], "first_custody")
-    rules = {one.figure: one.rule for one in cleared["men"].decisions}
+    rules = {one.part: one.rule for one in cleared["men"].decisions}
     assert (rules.get("men.frequency_indictable") == "difference") != told
 
 

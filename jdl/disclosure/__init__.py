@@ -1,7 +1,8 @@
 """Disclosure control: the only door through which a figure leaves.
 
 The rules are the service's own where they are known and ours where they are not; they stand in
-`RULES`. What is withheld shows as ``[c]``, with one public wording for every reason.
+`TABLE`, their thresholds in `RULES`, and a `Door` applies them and writes down every decision. What
+is withheld shows as ``[c]``, with one public wording for every reason.
 """
 
 from jdl.disclosure.compared import (
@@ -46,14 +47,20 @@ from jdl.disclosure.rules import (
     OTHER_REASONS,
     RULES,
     STEP,
+    TABLE,
     TENS,
     WITHHELD,
     Bounds,
     Decision,
+    Door,
+    Override,
+    Rule,
     Rules,
     are_apart,
+    as_markdown,
     clear_part,
     clear_whole,
+    part_of,
 )
 from jdl.disclosure.together import NEW_PEOPLE, clear_analyses, clear_looks, clear_participation
 
@@ -70,6 +77,7 @@ __all__ = [
     "RARITIES",
     "RULES",
     "STEP",
+    "TABLE",
     "TENS",
     "UPLOAD_DECISIONS",
     "UPLOAD_FAULTS",
@@ -78,10 +86,14 @@ __all__ = [
     "Bounds",
     "Cleared",
     "Decision",
+    "Door",
     "Drawn",
+    "Override",
+    "Rule",
     "Rules",
     "Told",
     "are_apart",
+    "as_markdown",
     "clear",
     "clear_adjusted",
     "clear_analyses",
@@ -105,4 +117,5 @@ __all__ = [
     "clear_unmeasured",
     "clear_whole",
     "hide_rarity",
+    "part_of",
 ]

@@ -297,7 +297,7 @@ def _held_back(alone: Cleared, name: str, measures: Collection[str]) -> Cleared:
     ]
     effects = alone.effects | {one: withhold(alone.effects[one], WITHHELD) for one in told}
     figures = {f"{name}.{measure}": "difference" for measure in told}
-    before = tuple(one for one in alone.decisions if one.figure not in figures)
+    before = tuple(one for one in alone.decisions if one.part not in figures)
     return Cleared(
         effects,
         (*before, *(Decision(figure, rule) for figure, rule in figures.items())),
