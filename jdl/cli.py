@@ -521,9 +521,10 @@ def _asked_role(console: Console) -> str:
 
 
 def _check(given: argparse.Namespace) -> int:
-    from jdl import request
+    from jdl import disclosure, request
 
     faults = request.check(_named(given), date_format=given.date_format)
+    faults += disclosure.check(_named(given))
     if faults:
         return _tell_faults(faults)
     _say(f"{given.what}: no faults.")

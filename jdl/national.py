@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import tomllib
 from dataclasses import dataclass
@@ -362,6 +363,9 @@ class Workplace:
         The folder of releases, for the results of earlier ones.
     restricted : Path
         The folder of what only its owner may read, such as clerical decisions.
+    handed : Path or None
+        A private folder for what the notebook hands to whoever runs it, and no page shows; None
+        where it is run by hand.
     """
 
     data: Path
@@ -369,6 +373,21 @@ class Workplace:
     results: Path
     outputs: Path
     restricted: Path
+    handed: Path | None = None
+
+    def hand(self, name: str, content: Any) -> None:
+        """Hand something to whoever runs the notebook, for a restricted record.
+
+        Parameters
+        ----------
+        name : str
+            Such as ``disclosure``.
+        content : object
+            That can be written as JSON; of nobody.
+        """
+        if self.handed is not None:
+            text = json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True)
+            (self.handed / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
 
 
 def workplace(release: str = "") -> Workplace:
@@ -382,8 +401,8 @@ def workplace(release: str = "") -> Workplace:
     Returns
     -------
     Workplace
-        From JDL_VINTAGE, JDL_REQUESTS, JDL_RESULTS, JDL_OUTPUTS and JDL_RESTRICTED; without the
-        last, ``.restricted`` in the folder of releases.
+        From JDL_VINTAGE, JDL_REQUESTS, JDL_RESULTS, JDL_OUTPUTS, JDL_RESTRICTED and JDL_HANDED;
+        without JDL_RESTRICTED, ``.restricted`` in the folder of releases.
     """
     root = Path(__file__).resolve().parent.parent
 
@@ -391,12 +410,14 @@ def workplace(release: str = "") -> Workplace:
         return Path(os.environ.get(variable, root / default))
 
     outputs = folder("JDL_OUTPUTS", "outputs")
+    handed = os.environ.get("JDL_HANDED")
     return Workplace(
         data=folder("JDL_VINTAGE", "data"),
         requests=folder("JDL_REQUESTS", "requests"),
         results=folder("JDL_RESULTS", f"outputs/{release}/reports"),
         outputs=outputs,
         restricted=Path(os.environ.get("JDL_RESTRICTED", outputs / ".restricted")),
+        handed=Path(handed) if handed else None,
     )
 
 

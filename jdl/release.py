@@ -29,6 +29,7 @@ import nbformat
 import pandas as pd
 
 from jdl import (
+    disclosure,
     ledger,
     linkage,
     manifest,
@@ -101,6 +102,10 @@ class Places:
         """The folder of what only its owner may read."""
         return self.outputs / ".restricted"
 
+    def decisions(self, release: str, name: str) -> Path:
+        """Return the restricted record of what disclosure control decided in one notebook."""
+        return self.restricted / "disclosure" / release / f"{name}.json"
+
     def logs(self, release: str, name: str) -> Path:
         """Return the restricted folder of one notebook's logs."""
         return self.restricted / "logs" / release / name
@@ -114,18 +119,22 @@ class Entry:
     ----------
     request : request.Request
     hashes : dict of str to str
-        Of its inputs by content: ``request.toml``, ``upload`` with the people of the requests that
-        it extends, and ``earlier uploads``, the people of the requests received on days before.
+        Of its inputs by content: ``request.toml``, ``disclosure.toml`` where there is one,
+        ``upload`` with the people of the requests that it extends, and ``earlier uploads``, the
+        people of the requests received on days before.
     reviewed_as : str
         The key of its people, as the review of their links has it.
     decisions : review.Decisions
         What was ever decided of their links.
+    overrides : tuple of disclosure.Override
+        What statisticians decided otherwise than the rules of disclosure control.
     """
 
     request: request.Request
     hashes: dict[str, str]
     reviewed_as: str
     decisions: review.Decisions = field(repr=False)
+    overrides: tuple[disclosure.Override, ...] = ()
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -358,6 +367,7 @@ def _read_entry(
     faults = _unknown_overrides(read, parameters)
     upload = _gather(faults, request.pooled_upload, read, places.requests)
     decisions = _gather(faults, review.open_decisions, places.restricted, read.id)
+    overrides = _gather(faults, disclosure.read_overrides, folder)
     if upload is not None and vintage is not None:
         faults += request.against(read, upload, vintage)
     if faults:
@@ -368,7 +378,9 @@ def _read_entry(
         "upload": manifest.digest_people(upload.people),
         "earlier uploads": manifest.digest_people(others),
     }
-    return Entry(read, hashes, review.upload_key(upload.people), decisions)
+    if overrides:
+        hashes[disclosure.FILE] = manifest.digest((folder / disclosure.FILE).read_bytes())
+    return Entry(read, hashes, review.upload_key(upload.people), decisions, overrides)
 
 
 def _unknown_overrides(read: request.Request, parameters: Mapping[str, Any]) -> list[Fault]:
@@ -947,6 +959,7 @@ def _job(month: Month, entry: Entry, made_from: dict[str, Any]) -> Job:
         files=render.report_files,
         folder=month.work / name,
         logs=month.places.logs(month.name, name),
+        records={"disclosure": month.places.decisions(month.name, name)},
         key=manifest.digest_json(
             [
                 made_from["inputs"]["requests"][name],
@@ -1021,6 +1034,7 @@ def _bulletin_job(month: Month, made: Path, folder: Path) -> Job:
         files=render.bulletin_files,
         folder=folder,
         logs=month.places.logs(month.name, BULLETIN.stem),
+        records={"disclosure": month.places.decisions(month.name, BULLETIN.stem)},
         key="",
     )
 
@@ -1069,6 +1083,7 @@ def _lines(month: Month, made_from: dict[str, Any], outcomes: list[Outcome]) -> 
     for entry in month.entries:
         told = entry.decisions.told(entry.basis(made_from["vintage"]["tables"]))
         lines += [f"{entry.request.id}: {told}"] if told else []
+        lines += [f"{entry.request.id}: {one.told}" for one in entry.overrides]
     ids = [entry.request.id for entry in month.entries]
     lines += filter(None, (_changed_plan(month, one) for one in outcomes))
     log = request.read_log(month.places.requests)

@@ -38,7 +38,7 @@ FEWEST_AGAIN = 20
 SEEN = (
     "forename", "surname", "date_of_birth", "gender", "pnc_id", "prison_number",
 )  # fmt: skip
-_ROLE = re.compile(r"[^\W\d_][\w ,'&/-]{2,59}")
+ROLE = re.compile(r"[^\W\d_][\w ,'&/-]{2,59}")
 
 
 # -------------------------------------------------------------------------------- what is decided
@@ -176,7 +176,7 @@ def same_role(role: str) -> str:
 
 def is_role(text: str) -> bool:
     """Return whether this can be the name of a post: 3 to 60 letters, digits and few marks."""
-    return _ROLE.fullmatch(text.strip()) is not None
+    return ROLE.fullmatch(text.strip()) is not None
 
 
 # ------------------------------------------------------------------------------------- what is kept

@@ -18,7 +18,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -104,6 +104,8 @@ class Job:
         The hash of all that goes in.
     timeout : int
         Seconds that one cell may take.
+    records : dict of str to Path
+        Where a restricted record goes that the notebook hands over under this name.
     """
 
     name: str
@@ -115,6 +117,7 @@ class Job:
     logs: Path
     key: str
     timeout: int = TIMEOUT
+    records: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -188,10 +191,11 @@ def run_job(job: Job, tell: Tell) -> Done:
         As `jdl.execute.execute`.
     """
     clock = _Clock(job.name, tell)
+    handed = fresh(job.folder.parent / f".scratch-{job.name}.handed")
     record = execute(
         job.notebook,
         job.parameters,
-        environment=job.environment,
+        environment={**job.environment, "JDL_HANDED": str(handed.resolve())},
         log_folder=job.logs,
         timeout=job.timeout,
         observe=clock.step,
@@ -203,8 +207,20 @@ def run_job(job: Job, tell: Tell) -> Done:
         job.name, job.key, clock.seconds, {"kernel": clock.peak, "worker": peak_memory("self")}
     )
     content = json.dumps(asdict(done), indent=1) + "\n"
+    _keep(handed, job.records)
     put({**files, RUN: content.encode()}, job.folder)
     return done
+
+
+def _keep(handed: Path, records: Mapping[str, Path]) -> None:
+    """Put what a notebook handed over where only its owner can read it; drop what nobody wants."""
+    for name, file in records.items():
+        made = handed / f"{name}.json"
+        if made.exists():
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            made.chmod(0o600)
+            made.replace(file)
+    shutil.rmtree(handed)
 
 
 def put(files: Mapping[str, bytes], folder: Path) -> None:

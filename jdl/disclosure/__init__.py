@@ -28,6 +28,7 @@ from jdl.disclosure.measures import (
     clear_survival,
     clear_unmeasured,
 )
+from jdl.disclosure.overrides import FILE, as_record, as_text, check, open_door, read_overrides
 from jdl.disclosure.people import (
     NOT_LINKED,
     RARITIES,
@@ -67,6 +68,7 @@ from jdl.disclosure.together import NEW_PEOPLE, clear_analyses, clear_looks, cle
 __all__ = [
     "BANDS",
     "COURT_OUTCOMES",
+    "FILE",
     "FREQUENCIES",
     "HEADLINES",
     "NEW_PEOPLE",
@@ -94,6 +96,9 @@ __all__ = [
     "Told",
     "are_apart",
     "as_markdown",
+    "as_record",
+    "as_text",
+    "check",
     "clear",
     "clear_adjusted",
     "clear_analyses",
@@ -117,5 +122,7 @@ __all__ = [
     "clear_unmeasured",
     "clear_whole",
     "hide_rarity",
+    "open_door",
     "part_of",
+    "read_overrides",
 ]

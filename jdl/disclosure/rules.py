@@ -172,6 +172,12 @@ class Override:
     role: str
     on: dt.date
 
+    @property
+    def told(self) -> str:
+        """The override in one line, for the lines of a run."""
+        done = {"tell": "told", "withhold": "withheld"}[self.to]
+        return f"{self.part} {done} by override: {self.role}, {self.on.isoformat()}: {self.reason}"
+
 
 @dataclass(frozen=True)
 class Decision:
