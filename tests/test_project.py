@@ -26,7 +26,10 @@ PARTS = {
     "matching": (
         "plan", "score", "formula", "support", "calipers", "pairs", "entropy", "search", "__init__",
     ),
-    "disclosure": ("rules", "overrides", "measures", "together", "compared", "people", "__init__"),
+    "disclosure": (
+        "rules", "overrides", "measures", "remainders", "together", "compared", "people",
+        "__init__",
+    ),
     "yearly": ("records", "counts", "numbers", "sentences", "tables", "__init__"),
     "charts": (
         "drawing", "headline", "curves", "overlap", "balance", "funnel", "linkage", "results",

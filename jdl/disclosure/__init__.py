@@ -43,6 +43,7 @@ from jdl.disclosure.people import (
     clear_rules,
     hide_rarity,
 )
+from jdl.disclosure.remainders import Counted, Published, leave_enough
 from jdl.disclosure.rules import (
     NOT_BALANCED,
     OTHER_REASONS,
@@ -87,10 +88,12 @@ __all__ = [
     "WITHHELD",
     "Bounds",
     "Cleared",
+    "Counted",
     "Decision",
     "Door",
     "Drawn",
     "Override",
+    "Published",
     "Rule",
     "Rules",
     "Told",
@@ -122,6 +125,7 @@ __all__ = [
     "clear_unmeasured",
     "clear_whole",
     "hide_rarity",
+    "leave_enough",
     "open_door",
     "part_of",
     "read_overrides",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from fractions import Fraction
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 
 from jdl.disclosure.measures import (
+    HEADLINES,
     PARTS,
     Cleared,
     clear,
@@ -21,6 +21,7 @@ from jdl.disclosure.measures import (
     treated,
     withhold,
 )
+from jdl.disclosure.remainders import Counted, Published, leave_enough
 from jdl.disclosure.rules import (
     NOT_BALANCED,
     RULES,
@@ -38,6 +39,7 @@ def clear_participation(
     analysed: Iterable[Any],
     results: Mapping[str, Cleared],
     rules: Rules = RULES,
+    before: Sequence[Published] = (),
 ) -> pd.DataFrame:
     """Describe those who completed and the others, as far as that tells of nobody.
 
@@ -50,14 +52,16 @@ def clear_participation(
     results : mapping of str to Cleared
         What that let out: the kinds stand beside it, and less it.
     rules : Rules
+    before : sequence of Published
+        As for `clear_analyses`.
 
     Returns
     -------
     DataFrame
         participation, people, share, rate. Not a number for kinds with few people, few
         reoffenders or few others, and for the next smallest until the rest gives none away; for all
-        where a kind and the analyses told would tell of a few, and for all of a request that
-        extends others, whose reports may have told theirs.
+        where a kind and what else is told would tell of a few or the headline is withheld, and for
+        all of a request that extends others, whose reports may have told theirs.
     """
     analysed = list(analysed)
     reoffended = people["reoffended"].astype(float)
@@ -66,7 +70,8 @@ def clear_participation(
     hidden = counts.index.isin(hide_parts(counts, (counts < rules.cell).any(axis=1), rules))
     shown = people.loc[people["participation"].isin(counts.index[~hidden])]
     extends = any(one.wanted.id == NEW_PEOPLE for one in analysed)
-    if extends or not _kinds_stand(shown, analysed, results, rules):
+    untold = "headline" in results and not _tells(results["headline"], "rate")
+    if extends or untold or not _kinds_stand(shown, analysed, results, rules, before):
         hidden[:] = True
     many = counts.sum(axis=1).where(~hidden)
     told = pd.DataFrame({"people": many, "share": many / len(people)})
@@ -75,20 +80,22 @@ def clear_participation(
 
 
 def _kinds_stand(
-    people: pd.DataFrame, analysed: Iterable[Any], results: Mapping[str, Cleared], rules: Rules
+    people: pd.DataFrame,
+    analysed: Iterable[Any],
+    results: Mapping[str, Cleared],
+    rules: Rules,
+    before: Sequence[Published],
 ) -> bool:
-    """Whether each kind may stand beside the analyses told and the kinds before it."""
-    outcomes = [
-        _outcomes(one)["rate"]
-        for one in analysed
-        if one.wanted.id in results
-        and results[one.wanted.id].effects["rate"].conclusion != "suppressed"
-    ]
+    """Whether each kind may stand beside what else is told and the kinds before it."""
+    rate = _Record([counted for one in before for counted in one.counted("rate")])
+    for one in analysed:
+        if one.wanted.id in results and _tells(results[one.wanted.id], "rate"):
+            rate.add(_outcomes(one)["rate"])
     for _, kind in people.groupby("participation"):
         outcome = kind.set_index("offender_id")["reoffended"].astype(float)
-        if not _may_stand(outcomes, outcome, rules):
+        if not rate.may_hold(outcome, rules):
             return False
-        outcomes.append(outcome)
+        rate.add(outcome)
     return True
 
 
@@ -200,11 +207,14 @@ def _are_enough(kind: str, many: int, total: float, squares: float, rules: Rules
     return round(people) >= rules.cell
 
 
-def clear_analyses(analysed: Iterable[Any], rules: Rules = RULES) -> dict[str, Cleared]:
+def clear_analyses(
+    analysed: Iterable[Any], rules: Rules = RULES, before: Sequence[Published] = ()
+) -> dict[str, Cleared]:
     """Let the results of several analyses of one request out, the headline first.
 
-    Their people overlap, and whoever sent the upload knows who is in which: what is left of one
-    analysis after others are taken from it is as good as told.
+    Their people overlap, with each other and with those of reports published before, and whoever
+    sent the uploads knows who is in which: what is left of one analysis after others are taken from
+    it is as good as told.
 
     Parameters
     ----------
@@ -213,6 +223,9 @@ def clear_analyses(analysed: Iterable[Any], rules: Rules = RULES) -> dict[str, C
         ``sample``, the matched rows with their outcomes; ``effects`` and ``adjusted``. The headline
         comes first, and what comes before another is told before it.
     rules : Rules
+    before : sequence of Published
+        What reports published before tell of people who are here too, the oldest first; see
+        ``cohorts.published``.
 
     Returns
     -------
@@ -225,13 +238,11 @@ def clear_analyses(analysed: Iterable[Any], rules: Rules = RULES) -> dict[str, C
 
     Notes
     -----
-    Sums and differences: people are grouped by the analyses that they are in. The analyses are
-    reduced by Gauss and Jordan, large groups of people first; what is left without a large group
-    can be worked out from what is told, so its people must be enough. This finds every remainder of
-    one partition; an unusual combination of several could escape it.
+    Sums and differences are judged by `leave_enough`. The frequency and the days to first are about
+    the people of the rate, with its event, so they stand where it stands.
     """
-    told: dict[str, list[pd.Series[float]]] = {measure: [] for measure in MEASURES}
-    sized: list[pd.Index[str]] = []
+    told = {name: _Record([c for one in before for c in one.counted(name)]) for name in MEASURES}
+    sized: list[Collection[str]] = [one.people for one in before if one.sized]
     cleared: dict[str, Cleared] = {}
     for one in (entry for entry in analysed if entry.matched is not None):
         name, outcomes = one.wanted.id, _outcomes(one)
@@ -242,16 +253,28 @@ def clear_analyses(analysed: Iterable[Any], rules: Rules = RULES) -> dict[str, C
         if stands:
             sized.append(outcomes.index)
         if _tells(alone, "rate"):
-            failing = [
-                measure
-                for measure in _measures_told(alone)
-                if not stands or not _may_stand(told[measure], outcomes[measure], rules)
-            ]
+            failing = _failing(alone, outcomes, told, rules) if stands else ["rate"]
             alone = _held_back(alone, name, _with_rate(failing, alone))
         for measure in _measures_told(alone):
-            told[measure].append(outcomes[measure])
+            told[measure].add(outcomes[measure])
         cleared[name] = alone if stands else _unsized(alone)
     return cleared
+
+
+_OF_THE_RATE = (*HEADLINES, "days_to_first")
+
+
+def _failing(
+    alone: Cleared, outcomes: pd.DataFrame, told: Mapping[str, _Record], rules: Rules
+) -> list[str]:
+    """Name the measures of an analysis that would tell of a few beside what is told of them."""
+    if not told["rate"].may_hold(outcomes["rate"], rules):
+        return ["rate"]
+    return [
+        measure
+        for measure in _measures_told(alone)
+        if measure not in _OF_THE_RATE and not told[measure].may_hold(outcomes[measure], rules)
+    ]
 
 
 def _tells(alone: Cleared, measure: str) -> bool:
@@ -282,7 +305,7 @@ def _outcomes(one: Any) -> pd.DataFrame:
     return events_of(treated(one.sample))
 
 
-def _size_stands(sized: Sequence[pd.Index[str]], new: pd.Index[str], rules: Rules) -> bool:
+def _size_stands(sized: Sequence[Collection[str]], new: Collection[str], rules: Rules) -> bool:
     return len(new) >= rules.cell and all(are_apart(new, one, rules) for one in sized)
 
 
@@ -315,57 +338,45 @@ def _unsized(alone: Cleared) -> Cleared:
     return replace(alone, effects=effects)
 
 
-def _may_stand(told: Sequence[pd.Series[float]], new: pd.Series[float], rules: Rules) -> bool:
-    """Whether nothing that can be worked out from the results tells of a few people."""
-    if not told:
-        return True
-    everyone = [*told, new]
-    members = pd.concat(
-        [pd.Series(1, one.index) for one in everyone], axis=1, keys=range(len(everyone)), sort=True
-    ).notna()
-    values = pd.concat(everyone)
-    events = values.loc[~values.index.duplicated()].reindex(members.index)
-    pairs = (members[place] != members[len(told)] for place in range(len(told)))
-    remainders = _remainders(members, events, rules)
-    return all(_enough(events.loc[differ], rules) for differ in (*pairs, *remainders))
+@dataclass(repr=False)
+class _Record:
+    """What is told of one measure so far, and of whom the outcome is at hand."""
+
+    told: list[Counted]
+    known: pd.Series[float] = field(default_factory=lambda: pd.Series(dtype=float))
+
+    def may_hold(self, new: pd.Series[float], rules: Rules) -> bool:
+        """Whether nothing that can be worked out with a new result tells of a few people."""
+        if not self.told:
+            return True
+        known = self._with(new)
+        pairs = all(_differ_enough(one.people, new.index, known, rules) for one in self.told)
+        return pairs and leave_enough([*self.told, _counted(new)], known, rules)
+
+    def add(self, new: pd.Series[float]) -> None:
+        """Take note of a result that is told."""
+        self.known = self._with(new)
+        self.told.append(_counted(new))
+
+    def _with(self, new: pd.Series[float]) -> pd.Series[float]:
+        values = pd.concat([self.known, new]) if len(self.known) else new
+        return values.loc[~values.index.duplicated()]
 
 
-def _enough(events: pd.Series[float], rules: Rules) -> bool:
-    """Whether nobody, or enough people with the event and enough without it, are meant."""
+def _counted(new: pd.Series[float]) -> Counted:
+    events = int(new.sum())
+    return Counted(frozenset(new.index), events, int(new.count()) - events)
+
+
+def _differ_enough(
+    one: Collection[str], other: Collection[str], known: pd.Series[float], rules: Rules
+) -> bool:
+    """Whether two groups are the same, or enough who differ had the event and enough had not.
+
+    Where somebody's outcome is not at hand that cannot be said, and is left to the counts.
+    """
+    differ = sorted(set(one) ^ set(other))
+    events = known.reindex(differ)
+    at_hand = len(differ) == len(known.index.intersection(differ))
     many = events.sum()
-    return not len(events) or min(many, events.count() - many) >= rules.cell
-
-
-def _remainders(
-    members: pd.DataFrame, events: pd.Series[float], rules: Rules
-) -> Iterator[pd.Series[bool]]:
-    """Yield the people of every small remainder that sums and differences of analyses leave."""
-    group = members.groupby(list(members.columns), sort=False).ngroup()
-    parts = {part: group == part for part in range(group.max() + 1)}
-    large = {part: _enough(events.loc[who], rules) for part, who in parts.items()}
-    order = sorted(parts, key=lambda part: not large[part])
-    first = [group.eq(part).idxmax() for part in order]
-    for row in _reduced(members.loc[first].T.astype(int).to_numpy().tolist()):
-        support = [part for part, value in zip(order, row, strict=True) if value]
-        if support and not any(large[part] for part in support):
-            yield group.isin(support)
-
-
-def _reduced(rows: Sequence[Sequence[int]]) -> list[list[Fraction]]:
-    """Return the rows in reduced echelon form (Gauss and Jordan), exactly."""
-    matrix = [[Fraction(value) for value in row] for row in rows]
-    done = 0
-    for column in range(len(matrix[0])):
-        pivot = next((r for r in range(done, len(matrix)) if matrix[r][column]), None)
-        if pivot is None:
-            continue
-        matrix[done], matrix[pivot] = matrix[pivot], matrix[done]
-        lead = matrix[done][column]
-        matrix[done] = [value / lead for value in matrix[done]]
-        for place, row in enumerate(matrix):
-            if place != done and row[column]:
-                matrix[place] = [
-                    value - row[column] * one for value, one in zip(row, matrix[done], strict=True)
-                ]
-        done += 1
-    return matrix[:done]
+    return not differ or not at_hand or min(many, events.count() - many) >= rules.cell

@@ -1,0 +1,133 @@
+"""What sums and differences of results leave of a few people."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import Bounds, LinearConstraint, milp
+
+from jdl.disclosure import Counted, leave_enough
+
+
+def _counted(people, reoffend=lambda one: one % 3 == 0):
+    events = sum(map(bool, map(reoffend, people)))
+    return Counted(frozenset(map(str, people)), events, len(people) - events)
+
+
+def _blocks(*pairs):
+    """Blocks of people, of each so many with the event and so many without, as numbers."""
+    blocks, with_event, start = [], set(), 0
+    for events, others in pairs:
+        blocks.append(range(start, start + events + others))
+        with_event |= set(range(start, start + events))
+        start += events + others
+    return blocks, with_event.__contains__
+
+
+@pytest.mark.parametrize(
+    ("only_first", "only_second", "stand"),
+    [
+        ((0, 0), (0, 0), True),
+        ((10, 10), (0, 0), True),
+        ((9, 11), (0, 0), False),
+        ((11, 9), (0, 0), False),
+        ((15, 0), (0, 15), False),
+        ((15, 0), (15, 0), True),
+        ((5, 5), (5, 5), True),
+        ((5, 4), (5, 5), False),
+        ((0, 3), (60, 60), True),
+        ((2, 1), (0, 0), False),
+    ],
+)
+def test_who_differ_between_two_results_must_leave_either_extreme_open(
+    only_first, only_second, stand
+):
+    """Events of those only in the first, with those without one only in the second: 10 of each."""
+    (first, second, both), event = _blocks(only_first, only_second, (100, 100))
+    told = [_counted([*both, *first], event), _counted([*both, *second], event)]
+    assert leave_enough(told) == stand
+    assert leave_enough(told[::-1]) == stand
+
+
+def test_outcomes_at_hand_change_no_answer():
+    (first, second, both), event = _blocks((12, 3), (4, 40), (100, 100))
+    told = [_counted([*both, *first], event), _counted([*both, *second], event)]
+    everybody = [*first, *second, *both]
+    known = pd.Series({str(one): float(event(one)) for one in everybody})
+    for some in (known, known.iloc[:40], known.iloc[:0], None):
+        assert leave_enough(told, some) == leave_enough(told)
+
+
+def test_a_combination_with_halves_is_found():
+    """The whole, less half of three pairs of its parts: twelve people, of whom two reoffended."""
+    (x, y, z, few), event = _blocks((30, 40), (30, 40), (30, 40), (2, 10))
+    pairs = [_counted([*one, *other], event) for one, other in ((x, y), (y, z), (x, z))]
+    whole = _counted([*x, *y, *z, *few], event)
+    assert leave_enough(pairs) and leave_enough([whole, *pairs[:2]])
+    assert not leave_enough([whole, *pairs])
+
+
+def test_a_remainder_over_three_reports_is_found():
+    """The third is the second without the people that only the first has, and six more."""
+    (first, second, six), event = _blocks((50, 50), (60, 60), (2, 4))
+    told = [
+        _counted([*first, *second, *six], event), _counted(first, event), _counted(second, event),
+    ]  # fmt: skip
+    assert leave_enough(told[:2]) and leave_enough(told[1:])
+    assert not leave_enough(told)
+
+
+def test_of_the_same_people_the_latest_count_is_taken():
+    people = frozenset(map(str, range(200)))
+    assert leave_enough([Counted(people, 80, 120), Counted(people, 82, 118)])
+    rest = frozenset(map(str, range(60)))
+    assert not leave_enough(
+        [Counted(people, 80, 120), Counted(people, 82, 118), Counted(people - rest, 73, 67)]
+    )
+
+
+def test_those_without_are_counted_among_those_whom_the_measure_is_about():
+    """Of sixty left out thirty reoffended, twenty-five of them with custody first."""
+    everybody = frozenset(map(str, range(400)))
+    fewer = frozenset(map(str, range(60, 400)))
+    assert leave_enough([Counted(everybody, 100, 60), Counted(fewer, 75, 45)])
+    assert not leave_enough([Counted(everybody, 100, 60), Counted(fewer, 75, 55)])
+
+
+def _range_of(told, group, blocks):
+    """The fewest and the most of a group who can have had the event, by integer programming."""
+    rows = [[float(set(map(str, block)) <= one.people) for block in blocks] for one in told]
+    sizes = [len(block) for block in blocks]
+    sums = [one.events for one in told]
+    aim = np.array([float(place in group) for place in range(len(blocks))])
+    within = {
+        "constraints": LinearConstraint(np.array(rows), sums, sums),
+        "bounds": Bounds(0, sizes),
+        "integrality": np.ones(len(blocks)),
+    }
+    least, most = milp(aim, **within), milp(-aim, **within)
+    return round(least.fun), round(-most.fun)
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(
+    st.lists(st.lists(st.integers(0, 1), min_size=4, max_size=4), min_size=2, max_size=4),
+    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=4, max_size=4),
+)
+def test_no_group_of_people_is_shown_to_hold_few_with_or_few_without(members, counts):
+    """By brute force over all groups of blocks, with an intruder who solves integer programmes."""
+    blocks, event = _blocks(*counts)
+    told = []
+    for row in members:
+        people = [one for block, inside in zip(blocks, row, strict=True) if inside for one in block]
+        if len(people) >= 30 and leave_enough([*told, _counted(people, event)]):
+            told.append(_counted(people, event))
+    for group in product((0, 1), repeat=4):
+        chosen = [place for place in range(4) if group[place]]
+        many = sum(len(blocks[place]) for place in chosen)
+        if told and many:
+            low, high = _range_of(told, chosen, blocks)
+            assert high >= min(10, many) and many - low >= min(10, many)
