@@ -16,7 +16,7 @@ from jdl import summary as first_page
 from jdl.analyses import Analysed, attempts
 from jdl.balance import Verdict
 from jdl.covariates import LABELS
-from jdl.disclosure import Cleared, Drawn, Told
+from jdl.disclosure import Cleared, Decision, Drawn, Told
 from jdl.effects import MEASURES, Effect
 from jdl.figures import Group, Table
 from jdl.linkage import FATES, Links
@@ -71,11 +71,17 @@ def criteria(told: Sequence[Criterion], facts: Table) -> Group | None:
 
 
 def notice(
-    reasons: Sequence[Any], asked: Request, vintage: Vintage, release: Release
+    reasons: Sequence[Any],
+    asked: Request,
+    vintage: Vintage,
+    release: Release,
+    decided: Sequence[Decision] = (),
 ) -> tuple[Group | None, figures.Result | None]:
     """Return the notice and the record of a request that ends here; None where there is none."""
     told = findings.outcome_notice(reasons, organisation=asked.organisation)
-    return _group(outcome_notice=told), figures.stopped(asked.public, reasons, vintage, release)
+    decisions = tables.decisions_table(decided)
+    record = figures.stopped(asked.public, reasons, vintage, release, decisions)
+    return _group(outcome_notice=told), record
 
 
 def plan(
@@ -521,6 +527,7 @@ def record(
     vintage: Vintage,
     release: Release,
     plan_hash: str,
+    decided: Sequence[Decision] = (),
 ) -> figures.Result:
     """Return the result as data, every analysis with what may be told of it.
 
@@ -540,6 +547,8 @@ def record(
     vintage : Vintage
     release : Release
     plan_hash : str
+    decided : sequence of Decision
+        What is public of the decisions of disclosure control.
     """
     entries = [
         figures.analysis(
@@ -557,7 +566,7 @@ def record(
     ]
     return figures.reported(
         asked.public, funnel=funnel, analyses=entries, vintage=vintage, release=release,
-        plan=plan_hash,
+        plan=plan_hash, decisions=tables.decisions_table(decided),
     )  # fmt: skip
 
 

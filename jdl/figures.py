@@ -482,18 +482,28 @@ def under(name: str, part: _Published) -> Group | None:
 
 @dataclass(frozen=True)
 class Result(_Published):
-    """The result of a notebook as data: the content of ``result.json``."""
+    """The result of a notebook as data: the content of ``result.json``.
+
+    Parameters
+    ----------
+    result : dict
+    decisions : Table, optional
+        What disclosure control decided, for the audit copy alone.
+    """
 
     result: dict[str, Any]
+    decisions: Table | None = None
     kind = "result"
 
     @property
     def text(self) -> str:
-        return f"result: {', '.join(sorted(self.result))}"
+        held = f"result: {', '.join(sorted(self.result))}"
+        return held if self.decisions is None else f"{held}\n\n{self.decisions.text}"
 
     @property
     def html(self) -> str:
-        return f"<p>{escape(self.text)}</p>"
+        held = f"<p>result: {escape(', '.join(sorted(self.result)))}</p>"
+        return held if self.decisions is None else f"{held}\n{self.decisions.html}"
 
     def figures(self) -> Iterator[Figure]:
         yield from ()
@@ -503,7 +513,11 @@ class Result(_Published):
 
 
 def stopped(
-    public: Mapping[str, Any], reasons: Sequence[Criterion], vintage: Vintage, release: Release
+    public: Mapping[str, Any],
+    reasons: Sequence[Criterion],
+    vintage: Vintage,
+    release: Release,
+    decisions: Table | None = None,
 ) -> Result | None:
     """Return the record of a request that cannot go on; None when there is no reason to stop.
 
@@ -517,6 +531,8 @@ def stopped(
         The national data it would have been compared with.
     release : Release
         In which it is published.
+    decisions : Table, optional
+        What disclosure control decided until then.
 
     Returns
     -------
@@ -535,7 +551,8 @@ def stopped(
             "release": _published(release),
             "funnel": [],
             "analyses": [],
-        }
+        },
+        decisions,
     )
 
 
@@ -724,6 +741,7 @@ def reported(
     vintage: Vintage,
     release: Release,
     plan: str,
+    decisions: Table | None = None,
 ) -> Result:
     """Return the record of a request that was analysed.
 
@@ -741,6 +759,8 @@ def reported(
         In which it is published.
     plan : str
         The hash of the plan.
+    decisions : Table, optional
+        What disclosure control decided.
 
     Returns
     -------
@@ -760,7 +780,8 @@ def reported(
             "plan": plan,
             "funnel": steps,
             "analyses": [dict(entry) for entry in analyses],
-        }
+        },
+        decisions,
     )
 
 

@@ -91,6 +91,7 @@ def by_linkage(
     match: Callable[[pd.DataFrame], Matched],
     read: Callable[[Matched], pd.DataFrame],
     compare: Callable[[pd.DataFrame], Mapping[str, Effect]],
+    rate: Effect | None = None,
     rules: Rules = RULES,
 ) -> tuple[Choice, ...]:
     """Take the way from the links to the effect on the rate again for each choice of links.
@@ -112,6 +113,9 @@ def by_linkage(
         Groups -> their outcomes, see ``outcomes.read``; not called where balance was not accepted.
     compare : callable
         Outcomes -> effects by measure, the rate among them, see ``effects.compare_all``.
+    rate : Effect, optional
+        The headline's cleared effect on the rate; where it is withheld, for whatever reason, no
+        choice has a result.
     rules : Rules
         The thresholds of disclosure control.
 
@@ -138,6 +142,9 @@ def by_linkage(
         raise ValueError(f"the headline {headline!r} is not among the choices {list(choices)}")
     stages = _Stages(locate, choose, match, read, compare)
     order = [headline, *(label for label in choices if label != headline)]
+    if rate is not None and rate.conclusion == "suppressed":
+        return tuple(Choice(label, reason=rate.reason) for label in order)
+    rules = rules.plain
     runs = list(_runs([choices[label] for label in order], stages, rules))
     linked = _linked_told([choices[label] for label in order], rules)
     return tuple(
@@ -152,6 +159,7 @@ def by_method(
     *,
     read: Callable[[Matched], pd.DataFrame],
     compare: Callable[[pd.DataFrame], Mapping[str, Effect]],
+    rate: Effect | None = None,
     rules: Rules = RULES,
 ) -> tuple[Choice, ...]:
     """Test the rate again in the groups that other choices of the method make.
@@ -163,7 +171,7 @@ def by_method(
     others : mapping of str to callable
         By what each is called in print: what makes its groups. Each is made, read and forgotten
         before the next.
-    read, compare : callable
+    read, compare, rate
         As for `by_linkage`.
     rules : Rules
 
@@ -177,7 +185,10 @@ def by_method(
     -----
     What may be told beside what follows the rule of `by_linkage`.
     """
+    rules = rules.plain
     first = _compared(headline, read, compare, rules)
+    if rate is not None and rate.conclusion == "suppressed":
+        first = _Run(Choice("", accepted=headline.accepted, reason=rate.reason))
     if first.told.conclusion == "suppressed":
         runs = [first, *(_Run(Choice("", reason=NO_HEADLINE)) for _ in others)]
     else:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from jdl.balance import AMBER, GREEN
 from jdl.bulletin import CONCLUSIONS, REVISED, count_of
-from jdl.disclosure import WITHHELD
+from jdl.disclosure import WITHHELD, Decision
 from jdl.effects import ALL, Effect
 from jdl.figures import Cell, Figure, Link, Part, Sentence, Table, Tag
 from jdl.findings import HEADLINE
@@ -1114,3 +1114,45 @@ def _when(name: str, value: Any) -> Cell:
     if isinstance(value, dt.date):
         return dated(name, value)
     return Sentence(quoted(name, str(value)))
+
+
+_DECIDED = {
+    "withheld": "[c]",
+    "merged": "merged with others",
+    "rounded": "rounded",
+    "marked": "[u]",
+    "told": "told",
+}
+
+
+def decisions_table(decided: Sequence[Decision]) -> Table | None:
+    """Return what disclosure control decided, for the audit copy; None where all was told.
+
+    Parameters
+    ----------
+    decided : sequence of Decision
+        Without their rules and without any value, see ``disclosure.hand_over``.
+    """
+    if not decided:
+        return None
+    return Table(
+        "decisions",
+        "What disclosure control withheld, merged or rounded",
+        ("Part", "Decided", "By"),
+        tuple((one.part, _DECIDED[one.decided], _decided_by(one)) for one in decided),
+        (
+            f"[c] {WITHHELD}. By which rule is not told, since a rule could tell the value; all "
+            "decisions with their rules are in a record that only statisticians may read.",
+        ),
+    )
+
+
+def _decided_by(one: Decision) -> str:
+    """Say who decided: a rule, or a statistician with the reason given."""
+    if one.override is None:
+        return "the rules"
+    asked = one.override
+    who = f"{asked.role}, {asked.on.isoformat()}: {asked.reason}"
+    if one.by == "override":
+        return who
+    return f"the rules, which do not give way to: {asked.to} ({who})"

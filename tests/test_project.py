@@ -27,7 +27,7 @@ PARTS = {
         "plan", "score", "formula", "support", "calipers", "pairs", "entropy", "search", "__init__",
     ),
     "disclosure": (
-        "rules", "overrides", "measures", "remainders", "together", "compared", "people",
+        "rules", "measures", "overrides", "remainders", "together", "compared", "people",
         "__init__",
     ),
     "yearly": ("records", "counts", "numbers", "sentences", "tables", "__init__"),

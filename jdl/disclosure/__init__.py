@@ -28,7 +28,15 @@ from jdl.disclosure.measures import (
     clear_survival,
     clear_unmeasured,
 )
-from jdl.disclosure.overrides import FILE, as_record, as_text, check, open_door, read_overrides
+from jdl.disclosure.overrides import (
+    FILE,
+    RECORD,
+    as_text,
+    check,
+    hand_over,
+    open_door,
+    read_overrides,
+)
 from jdl.disclosure.people import (
     NOT_LINKED,
     RARITIES,
@@ -78,6 +86,7 @@ __all__ = [
     "OTHER_REASONS",
     "PARTS",
     "RARITIES",
+    "RECORD",
     "RULES",
     "STEP",
     "TABLE",
@@ -99,7 +108,6 @@ __all__ = [
     "Told",
     "are_apart",
     "as_markdown",
-    "as_record",
     "as_text",
     "check",
     "clear",
@@ -124,6 +132,7 @@ __all__ = [
     "clear_survival",
     "clear_unmeasured",
     "clear_whole",
+    "hand_over",
     "hide_rarity",
     "leave_enough",
     "open_door",

@@ -9,14 +9,19 @@ from dataclasses import dataclass
 import pandas as pd
 
 from jdl.covariates import Pool
-from jdl.disclosure.rules import RULES, TENS, Bounds, Rules, hide_parts, in_tens
+from jdl.disclosure.rules import RULES, TENS, Bounds, Rules, hide_parts, in_tens, part_of
 from jdl.landmark import Gaps
 from jdl.matching import Matched
 from jdl.outcomes import Delays
 
 
 def clear_balance(
-    balance: pd.DataFrame, treatment_n: int, *, known: Collection[str] = ()
+    balance: pd.DataFrame,
+    treatment_n: int,
+    rules: Rules = RULES,
+    *,
+    known: Collection[str] = (),
+    within: str = "balance",
 ) -> pd.DataFrame:
     """Withhold the rows of a balance table that imply few treated people.
 
@@ -26,9 +31,12 @@ def clear_balance(
         From ``balance.table``; a row with a level is a share of the people in it.
     treatment_n : int
         Treated people after matching.
+    rules : Rules
     known : collection of str
         Variables that define the analysis: that everybody has one level of such a variable is no
         secret.
+    within : str
+        Name of the table in the decisions.
 
     Returns
     -------
@@ -40,13 +48,18 @@ def clear_balance(
     shares = (balance["level"] != "") & ~defining
     count = (balance["mean_treatment"] * treatment_n).round()
     before = (balance["mean_treatment_before"] * treatment_n).round()
-    small = shares & ((count < RULES.cell) | (treatment_n - count < RULES.cell))
-    small |= shares & (before < RULES.cell)
-    for _, rows in count.loc[shares].groupby(balance["variable"], sort=False):
-        small |= balance.index.isin(hide_parts(rows.to_frame(), small.loc[rows.index]))
+    small = shares & ((count < rules.cell) | (treatment_n - count < rules.cell))
+    small |= shares & (before < rules.cell)
+    hidden = small & False
+    for variable, rows in count.loc[shares].groupby(balance["variable"], sort=False):
+        levels = balance.loc[rows.index, "level"]
+        counts = rows.set_axis(levels.to_numpy()).to_frame()
+        few = small.loc[rows.index].set_axis(counts.index)
+        held = hide_parts(counts, few, rules, within=part_of(within, variable))
+        hidden |= balance.index.isin(levels.index[levels.isin(held)])
     cleared = balance.copy()
     numbers = balance.columns.difference(["variable", "level"])
-    cleared[numbers] = balance[numbers].where(~small)
+    cleared[numbers] = balance[numbers].where(~hidden)
     return cleared
 
 
@@ -93,15 +106,17 @@ def clear_gaps(gaps: Gaps, rules: Rules = RULES) -> Told:
     -------
     Told
     """
-    late, many = in_tens(gaps.late, rules), gaps.after >= rules.group
+    late, many = in_tens(gaps.late, rules, "start.late"), gaps.after >= rules.group
     apart = late.low == late.high
     if apart and gaps.dated - gaps.late < rules.cell:
         low = (gaps.dated - rules.cell + 1) // TENS * TENS
         late, apart = Bounds(low, low + 2 * TENS), False
+    held = None if many else "group"
+    many = not rules.apply("start.days-from-index-date", held)
     return Told(
         gaps.dated > 0,
         late,
-        in_tens(gaps.reoffended_within, rules),
+        in_tens(gaps.reoffended_within, rules, "start.reoffended"),
         round(gaps.late_share, 2) if apart else None,
         gaps.median if many else None,
         gaps.upper if many else None,
@@ -147,7 +162,8 @@ def clear_pool(pool: Pool, rules: Rules = RULES) -> Drawn:
     -------
     Drawn
     """
-    people, disposals = in_tens(pool.removed_people, rules), in_tens(pool.removed_disposals, rules)
+    people = in_tens(pool.removed_people, rules, "pool.removed-people")
+    disposals = in_tens(pool.removed_disposals, rules, "pool.removed-disposals")
     few = people.low == 0
     return Drawn(
         pool.disposals,
@@ -155,7 +171,9 @@ def clear_pool(pool: Pool, rules: Rules = RULES) -> Drawn:
         people,
         Bounds(0, rules.cell - 1) if few and disposals.low == disposals.high else disposals,
         None if few else pool.removed_share,
-        in_tens(pool.known_people, rules) if pool.known_people else Bounds(0, 0),
+        in_tens(pool.known_people, rules, "pool.known-people")
+        if pool.known_people
+        else Bounds(0, 0),
     )
 
 
@@ -192,6 +210,7 @@ def clear_overlap(matched: Matched, rules: Rules = RULES) -> pd.DataFrame:
         "after": scored.loc[~treated & kept],
     }
     ends = _bands([group["score"] for group in groups.values()], rules)
+    rules.note("overlap", "merged", "merged")
     if len(ends) < 3:
         return pd.DataFrame(columns=["low", "high", *groups], dtype=float)
     told = {"low": [math.nan, *ends[1:-1]], "high": [*ends[1:-1], math.nan]}
@@ -232,12 +251,17 @@ def clear_delays(found: pd.DataFrame, rules: Rules = RULES) -> Delays:
         offences than the smallest cell, late or not, is withheld.
     """
     late, offences = int(found["late"].sum()), len(found)
+    rules.note("delays.offences", "to ten", "rounded")
+    rules.note("delays.late", "to ten", "rounded")
     if offences < rules.cell or min(late, offences - late) < rules.cell:
         late_told = None
     else:
         late_told = TENS * round(late / TENS)
     by_year = found.groupby("year", sort=True)["late"].agg(["sum", "size"])
     enough = by_year["sum"].ge(rules.cell) & (by_year["size"] - by_year["sum"]).ge(rules.cell)
+    for year, told_apart in (enough & (late_told is not None)).items():
+        decided = ("to ten", "rounded") if told_apart else ("cell", "withheld")
+        rules.note(part_of("delays", f"year {year}"), *decided)
     told = by_year.loc[enough] if late_told is not None else by_year.iloc[:0]
     shares = (told["sum"] / told["size"]).round(2)
     return Delays(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 
 from jdl.companion import Adjusted
-from jdl.disclosure.rules import NOT_BALANCED, RULES, WITHHELD, Decision, Rules
+from jdl.disclosure.rules import NOT_BALANCED, RULES, TABLE, WITHHELD, Decision, Rules, part_of
 from jdl.effects import ALL, EVERYONE, MEASURES, Effect, Group, suppressed
 from jdl.matching import Matched
 from jdl.survival import Survival
@@ -21,6 +21,9 @@ COURT_OUTCOMES = ("first_indictable", "first_either_way", "first_summary")
 FREQUENCIES = ("frequency_indictable", "frequency_either_way", "frequency_summary")
 PARTS = (COURT_OUTCOMES, FREQUENCIES)
 """Measures that add up: to everybody who reoffended, and to the frequency of reoffending."""
+_SUM = dict.fromkeys(COURT_OUTCOMES, "rate") | dict.fromkeys(FREQUENCIES, "frequency")
+_SUM |= {EVERYONE[name].name: whole for name, whole in _SUM.items()}
+"""What each of the parts adds up to with the others."""
 VERSIONS = {version.name: name for name, version in EVERYONE.items()}
 """The versions for everyone, each with its measure among reoffenders."""
 
@@ -75,17 +78,10 @@ def clear(
     -------
     Cleared
     """
-    counts = None if sample is None else events_of(treated(sample)).sum()
-    broken = {
-        measure: _rule(effect, effects["rate"], _offenders(effect, counts), rules)
-        if matched.accepted
-        else "balance"
-        for measure, effect in effects.items()
-    }
-    for parts in (*PARTS, *(tuple(EVERYONE[name].name for name in parts) for parts in PARTS)):
-        if any(broken.get(measure) for measure in parts):
-            broken |= {name: broken[name] or "cell" for name in parts if name in broken}
-    if not matched.accepted:
+    if matched.accepted:
+        broken = _broken(effects, None if sample is None else treated(sample), rules, analysis)
+    else:
+        broken = dict.fromkeys(effects, "balance")
         effects = {name: _sized(effect, matched) for name, effect in effects.items()}
     wording = WITHHELD if matched.accepted else NOT_BALANCED
     return Cleared(
@@ -93,8 +89,62 @@ def clear(
             measure: withhold(effect, wording) if broken[measure] else effect
             for measure, effect in effects.items()
         },
-        tuple(Decision(f"{analysis}.{name}", rule) for name, rule in broken.items() if rule),
+        tuple(rules.note(f"{analysis}.{name}", rule) for name, rule in broken.items() if rule),
     )
+
+
+def _broken(
+    effects: Mapping[str, Effect], people: pd.DataFrame | None, rules: Rules, analysis: str
+) -> dict[str, str | None]:
+    """Name by measure the rule that withholds it, overrides and what adds up included."""
+    counts = None if people is None else events_of(people).sum()
+    of_rate = rules.apply(f"{analysis}.rate", _rule_of_rate(effects["rate"], rules))
+    if of_rate:
+        return {name: of_rate if name == "rate" else "parts" for name in effects}
+    broken = {"rate": of_rate} | {
+        name: rules.apply(
+            f"{analysis}.{name}",
+            _rule(effect, effects["rate"], _offenders(effect, counts), people, rules),
+            also=f"{analysis}.{_SAME[name]}" if name in _SAME else "",
+        )
+        for name, effect in effects.items()
+        if name != "rate"
+    }
+    for parts in (*PARTS, *(tuple(EVERYONE[name].name for name in parts) for parts in PARTS)):
+        broken |= _with_parts(parts, broken, effects, rules, analysis)
+    return {name: broken[name] for name in effects}
+
+
+_SAME = {name: version for version, name in VERSIONS.items()} | VERSIONS
+"""By measure what tells the same beside the rate: its version for everyone, and back."""
+
+
+def _with_parts(
+    parts: Sequence[str],
+    broken: Mapping[str, str | None],
+    effects: Mapping[str, Effect],
+    rules: Rules,
+    analysis: str,
+) -> dict[str, str | None]:
+    """Withhold what would give away one of the parts that is withheld, or their sum.
+
+    All parts go together, but for those that a statistician tells; and those too, unless two or
+    more stay withheld that reach the smallest cell together.
+    """
+    there = [name for name in parts if name in broken]
+    if not any(broken[name] for name in there) and not (there and broken[_SUM[parts[0]]]):
+        return {}
+    tell = [
+        name
+        for name in there
+        if not broken[name]
+        and "tell" in (rules.wanted(f"{analysis}.{one}") for one in (name, _SAME[name]))
+    ]
+    hidden = [name for name in there if name not in tell]
+    events = sum(round(effects[name].treatment.events or 0) for name in hidden)
+    if broken[_SUM[parts[0]]] or len(hidden) < 2 or events < rules.cell:
+        hidden = there
+    return {name: broken[name] or "parts" for name in hidden}
 
 
 def _sized(effect: Effect, matched: Matched) -> Effect:
@@ -110,22 +160,47 @@ def _sized(effect: Effect, matched: Matched) -> Effect:
     )
 
 
-def _rule(effect: Effect, rate: Effect, offenders: int, rules: Rules) -> str | None:
-    """Name the first rule that withholds a measure, given the rate of the same analysis."""
+def _rule_of_rate(rate: Effect, rules: Rules) -> str | None:
+    """Name the first rule that withholds a rate."""
     if rate.treatment.n < rules.group:
         return "group"
-    if _small_cell(rate.treatment, rules):
-        return "cell"
-    if effect.measure in HEADLINES:
-        return None
-    if effect.measure in VERSIONS:
-        return _rule_of_version(effect, rate, offenders, rules)
+    return "cell" if _small_cell(rate.treatment, rules) else None
+
+
+def _rule(
+    effect: Effect, rate: Effect, offenders: int, people: pd.DataFrame | None, rules: Rules
+) -> str | None:
+    """Name the first rule that withholds a measure, given that the rate is told."""
+    name = effect.measure
+    if name not in HEADLINES:
+        of_kind = _rule_of_version if name in VERSIONS else _rule_among_reoffenders
+        if rule := of_kind(effect, rate, offenders, rules):
+            return rule
+    dominated = people is not None and ALL[name].kind == "frequency" and _dominated(name, people)
+    return "dominance" if dominated else None
+
+
+def _rule_among_reoffenders(
+    effect: Effect, rate: Effect, offenders: int, rules: Rules
+) -> str | None:
+    """Name the rule that withholds a measure among reoffenders."""
     if effect.conclusion == "suppressed" or (rate.treatment.events or 0) < rules.reoffenders:
         return "reoffenders"
     kind = ALL[effect.measure].kind
     small = kind == "rate" and _small_cell(effect.treatment, rules)
     small |= kind == "frequency" and offenders < rules.cell
     return "cell" if small else None
+
+
+def _dominated(measure: str, people: pd.DataFrame) -> bool:
+    """Whether one person or two commit so many of the reoffences that the sum tells of them."""
+    counted = MEASURES[VERSIONS.get(measure, measure)]
+    values = counted.values(people)[counted.rows(people)]
+    largest = sorted(values, reverse=True)[:2]
+    limit = (TABLE["dominance"].threshold or 0) / 100
+    return bool(largest) and (
+        largest[0] > limit * sum(values) or sum(largest) > 2 * limit * sum(values)
+    )
 
 
 def _rule_of_version(effect: Effect, rate: Effect, offenders: int, rules: Rules) -> str | None:
@@ -266,6 +341,9 @@ def clear_survival(survival: Survival, rate: Effect, rules: Rules = RULES) -> Su
             kept.append(place)
     last = len(left) - 1
     kept = [*kept[:-1], last] if len(kept) > 1 else [0, last]
+    for place, day in enumerate(survival.days):
+        decided = ("", "told") if place in kept else ("merged", "merged")
+        rules.note(part_of("survival", f"day {day}"), *decided)
     return replace(
         survival,
         days=tuple(survival.days[place] for place in kept),
@@ -297,7 +375,9 @@ def clear_unmeasured(unmeasured: EValue | None, effect: Effect) -> EValue | None
     return unmeasured if told else None
 
 
-def clear_control(control: Effect | None, rate: Effect, rules: Rules = RULES) -> Effect | None:
+def clear_control(
+    control: Effect | None, rate: Effect, rules: Rules = RULES, *, part: str = "control"
+) -> Effect | None:
     """Let a negative control out, without its sizes, which may differ from the headline's by few.
 
     Parameters
@@ -307,13 +387,18 @@ def clear_control(control: Effect | None, rate: Effect, rules: Rules = RULES) ->
     rate : Effect
         The cleared headline effect on the rate.
     rules : Rules
+    part : str
+        Its name in the decisions.
 
     Returns
     -------
     Effect or None
         None where there is none, or where it or the headline is withheld.
     """
-    if control is None or rate.conclusion == "suppressed" or _rule(control, control, 0, rules):
+    if control is None:
+        return None
+    rule = "parts" if rate.conclusion == "suppressed" else _rule_of_rate(control, rules)
+    if rules.apply(part, rule):
         return None
     return replace(
         control,

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from jdl.cells import Findings
-from jdl.disclosure.rules import TABLE, Decision, Door, Override
+from jdl.disclosure.measures import Cleared
+from jdl.disclosure.rules import Decision, Door, Override
 from jdl.faults import Fault, Unusable
 from jdl.forms import Key, hold_form, load
+from jdl.national import Workplace
 from jdl.review import ROLE
 
 FILE = "disclosure.toml"
@@ -111,24 +114,50 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def as_record(decided: Mapping[str, Decision]) -> list[dict[str, Any]]:
-    """Return decisions as data, by part, for the restricted record: no value among them."""
-    return [
+RECORD = "disclosure"
+"""Under this name a notebook hands its decisions over."""
+
+
+def hand_over(
+    place: Workplace, door: Door, results: Mapping[str, Cleared] | None = None
+) -> tuple[Decision, ...]:
+    """Hand every decision over for the restricted record, and return what is public of them.
+
+    Parameters
+    ----------
+    place : Workplace
+    door : Door
+        The rules in force, which have written down what they decided.
+    results : mapping of str to Cleared, optional
+        By analysis; what was decided on several together is noted here.
+
+    Returns
+    -------
+    tuple of Decision
+        By part: all that was not simply told, without the rule, which could tell the value.
+    """
+    for cleared in (results or {}).values():
+        for one in cleared.decisions:
+            door.note(one.part, one.rule, one.decided)
+    decided = [door.decided[part] for part in sorted(door.decided)]
+    record = [
         {
             "part": one.part,
             "decided": one.decided,
             "rule": one.rule,
+            "open": one.part in door.open,
             "override": None if one.override is None else _as_data(one.override),
         }
-        for _, one in sorted(decided.items())
+        for one in decided
     ]
+    place.hand(RECORD, {"schema": 1, "decisions": record})
+    return tuple(
+        replace(one, rule="")
+        for one in decided
+        if one.decided != "told" or one.override is not None
+    )
 
 
 def _as_data(one: Override) -> dict[str, str]:
     told = {name: getattr(one, name) for name in ("part", "to", "reason", "role")}
     return {**told, "on": one.on.isoformat()}
-
-
-def may_tell(rule: str) -> bool:
-    """Whether what this rule withholds may be told by an override."""
-    return rule in TABLE and TABLE[rule].may_tell

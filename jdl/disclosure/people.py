@@ -9,7 +9,16 @@ from typing import Any
 import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
-from jdl.disclosure.rules import OTHER_REASONS, RULES, STEP, Bounds, Rules, clear_part, hide_parts
+from jdl.disclosure.rules import (
+    OTHER_REASONS,
+    RULES,
+    STEP,
+    Bounds,
+    Rules,
+    clear_part,
+    hide_parts,
+    part_of,
+)
 from jdl.linkage import FATES
 from jdl.sentence import DUPLICATE, INCOMPLETE, NO_DATE, NOT_FOUND, REFUSED, REVIEW
 
@@ -29,13 +38,14 @@ greatest weight in bits, and the weight told for it. Each class of names holds a
 people or more; dates and sexes have one class, for two would tell the sex."""
 
 
-def clear_counts(counts: Mapping[str, int]) -> dict[str, int | None]:
+def clear_counts(counts: Mapping[str, int], rules: Rules = RULES) -> dict[str, int | None]:
     """Withhold the small counts of a partition of the uploaded rows.
 
     Parameters
     ----------
     counts : mapping of str to int
         From ``linkage.Links.counts``; they add up to the upload.
+    rules : Rules
 
     Returns
     -------
@@ -47,9 +57,15 @@ def clear_counts(counts: Mapping[str, int]) -> dict[str, int | None]:
     """
     parts = pd.Series({k: n for k, n in counts.items() if k not in UPLOAD_DECISIONS}, dtype=int)
     linked = ~parts.index.isin(NOT_LINKED)
-    hidden = (parts > 0) & (parts < RULES.cell)
+    small = (parts > 0) & (parts < rules.cell)
+    tell = [name for name in parts.index if rules.wanted(part_of("linkage", name)) == "tell"]
+    hidden = small & ~parts.index.isin(tell)
     for whole in (parts.loc[linked], parts.loc[~linked], parts):
-        hidden |= parts.index.isin(hide_parts(whole.to_frame(), hidden.loc[whole.index]))
+        held = hide_parts(whole.to_frame(), hidden.loc[whole.index], rules, within="linkage")
+        hidden |= parts.index.isin(held)
+    for name in parts.index:
+        rule = "cell" if small[name] else "parts" if hidden[name] else ""
+        rules.note(part_of("linkage", name), rule, "withheld" if hidden[name] else "told")
     return {name: None if hidden.get(name, False) else number for name, number in counts.items()}
 
 
@@ -69,7 +85,8 @@ def clear_linked(counts: Mapping[str, int], rules: Rules = RULES) -> int | None:
     """
     left = sum(counts.get(name, 0) for name in NOT_LINKED)
     linked = sum(counts.values()) - left - sum(counts.get(name, 0) for name in UPLOAD_DECISIONS)
-    return linked if min(linked, left) >= rules.cell else None
+    rule = None if min(linked, left) >= rules.cell else "cell"
+    return None if rules.apply("linkage.linked", rule) else linked
 
 
 def clear_rates(rates: pd.DataFrame, rules: Rules = RULES) -> pd.DataFrame:
@@ -98,8 +115,13 @@ def clear_rates(rates: pd.DataFrame, rules: Rules = RULES) -> pd.DataFrame:
     rates = rates.loc[rates["people"] > 0, ["group", "level", "people", "linked"]]
     rates = rates.reset_index(drop=True)
     told = [
-        _shares(rows["linked"], rows["people"], rules)
-        for _, rows in rates.groupby("group", sort=False)
+        _shares(
+            rows.set_index("level")["linked"],
+            rows.set_index("level")["people"],
+            rules,
+            part_of("linkage-rates", group),
+        ).set_axis(rows.index)
+        for group, rows in rates.groupby("group", sort=False)
     ]
     return rates.drop(columns="linked").join(pd.concat(told) if told else _NO_SHARES)
 
@@ -107,10 +129,12 @@ def clear_rates(rates: pd.DataFrame, rules: Rules = RULES) -> pd.DataFrame:
 _NO_SHARES = pd.DataFrame(columns=["share", "ci_low", "ci_high", "low", "high"], dtype=float)
 
 
-def _shares(linked: pd.Series, people: pd.Series, rules: Rules) -> pd.DataFrame:
+def _shares(linked: pd.Series, people: pd.Series, rules: Rules, within: str) -> pd.DataFrame:
     """Clear the shares linked of the parts of a whole, in the columns of `_NO_SHARES`."""
     counts = pd.DataFrame({"linked": linked, "left": people - linked})
-    hidden = counts.index.isin(hide_parts(counts, (counts < rules.cell).any(axis=1), rules))
+    small = (counts < rules.cell).any(axis=1)
+    held = hide_parts(counts, small, rules, within=within, rounded="to five")
+    hidden = counts.index.isin(held)
     told = (STEP * (linked / STEP).round()).clip(upper=people).where(~hidden)
     ci_low, ci_high = proportion_confint(told, people.where(~hidden), alpha=0.05, method="wilson")
     shares = pd.DataFrame({"share": told / people, "ci_low": ci_low, "ci_high": ci_high})
@@ -166,7 +190,8 @@ def _gain(row: Mapping[Any, Any], people: int, rules: Rules) -> dict[str, Any]:
     parts = parts.loc[parts > 0]
     rates = pd.Series({name: row[f"rate_{name}"] for name in parts.index}, dtype=float)
     linked = (rates * parts).round()
-    shares = _shares(linked, parts, rules).reindex(["with", "without"])
+    within = part_of("gains", row["field"])
+    shares = _shares(linked, parts, rules, within).reindex(["with", "without"])
     told = {
         f"{column}_{name}": shares.loc[name, column]
         for name in shares.index
@@ -179,6 +204,7 @@ def _gain(row: Mapping[Any, Any], people: int, rules: Rules) -> dict[str, Any]:
     # That a number is told shows how many were not linked at least: as many must be left open.
     is_open = row["people_lacking"] >= 2 * rules.cell + (rounded + STEP if exact else 0)
     fewer = bounds.low == 0 and bounds.high is not None
+    rules.note(part_of(within, "gain"), *(("to five", "rounded") if is_open else ("cell",)))
     return {
         "field": row["field"],
         "rows_lacking": row["rows_lacking"],
@@ -237,6 +263,9 @@ def clear_rules(placed: pd.DataFrame, rules: Rules = RULES) -> pd.DataFrame:
     while 0 < few < len(ordered) and ordered["people"].iloc[:few].sum() < rules.cell:
         few += 1
     kept = placed.drop(index=ordered.index[:few])[["rule", "people"]]
+    for place, name in enumerate(ordered["rule"]):
+        decided = ("merged", "merged") if place < few else ("", "told")
+        rules.note(part_of("placed", name), *decided)
     other = pd.DataFrame({"rule": ["another rule"], "people": [ordered["people"].iloc[:few].sum()]})
     return pd.concat([kept, other], ignore_index=True) if few else kept.reset_index(drop=True)
 
@@ -260,7 +289,9 @@ def clear_fates(fates: pd.DataFrame, rules: Rules = RULES) -> pd.DataFrame:
         the three is itself too small to be shown apart.
     """
     shares = [
-        _fate_shares(rows.set_index("level")[list(FATES)], rules).assign(group=group)
+        _fate_shares(rows.set_index("level")[list(FATES)], rules, part_of("fates", group)).assign(
+            group=group
+        )
         for group, rows in fates.groupby("group", sort=False)
     ]
     columns = ["group", "level", *FATES]
@@ -269,19 +300,22 @@ def clear_fates(fates: pd.DataFrame, rules: Rules = RULES) -> pd.DataFrame:
     return pd.concat([one.reset_index() for one in shares], ignore_index=True)[columns]
 
 
-def _fate_shares(counts: pd.DataFrame, rules: Rules) -> pd.DataFrame:
+def _fate_shares(counts: pd.DataFrame, rules: Rules, within: str) -> pd.DataFrame:
     whole = counts.sum()
     if (whole < 2 * rules.cell).any():
+        rules.note(within, "cell")
         return counts.iloc[:0].astype(float)
     counts = counts.loc[counts.sum(axis=1) > 0]
     small = ((counts < rules.cell) | (whole - counts < rules.cell)).any(axis=1)
     rounded = STEP * (counts / STEP).round() / (STEP * (whole / STEP).round())
-    hidden = hide_parts(counts, small, rules)
+    hidden = hide_parts(counts, small, rules, within=within, rounded="to five")
     return rounded.clip(upper=1).drop(index=hidden).reindex(counts.index)
 
 
 def clear_funnel(
-    funnel: pd.DataFrame, counts: Mapping[str, int | None] | None = None
+    funnel: pd.DataFrame,
+    counts: Mapping[str, int | None] | None = None,
+    rules: Rules = RULES,
 ) -> pd.DataFrame:
     """Merge the reasons for loss that would reveal what the records say of a few people.
 
@@ -291,6 +325,7 @@ def clear_funnel(
         From ``sentence.funnel``.
     counts : mapping of str to int or None, optional
         From `clear_counts`: what is withheld there of those not linked is merged here too.
+    rules : Rules
 
     Returns
     -------
@@ -302,17 +337,20 @@ def clear_funnel(
     start, losses = funnel.iloc[:1], funnel.iloc[1:]
     withheld = [_LOST_AS[name] for name in NOT_LINKED if (counts or {}).get(name, 0) is None]
     revealing = losses.loc[~losses["reason"].isin(UPLOAD_FAULTS)]
-    few = (revealing["removed"] < RULES.cell) | revealing["reason"].isin(withheld)
+    few = (revealing["removed"] < rules.cell) | revealing["reason"].isin(withheld)
     revealing = revealing.assign(few=few).sort_values(
         ["few", "removed"], ascending=[False, True], kind="stable"
     )
     small = int(few.sum())
-    while 0 < small < len(revealing) and revealing["removed"].iloc[:small].sum() < RULES.cell:
+    while 0 < small < len(revealing) and revealing["removed"].iloc[:small].sum() < rules.cell:
         small += 1
     if small < 2:
         small = min(2, len(revealing)) if small else 0
     merged = revealing.iloc[:small]
     kept = losses.drop(index=merged.index)[["reason", "removed"]]
+    for place, reason in losses["reason"].items():
+        decided = ("merged", "merged") if place in merged.index else ("", "told")
+        rules.note(part_of("funnel", reason), *decided)
     if len(merged):
         other = pd.DataFrame({"reason": [OTHER_REASONS], "removed": [int(merged["removed"].sum())]})
         kept = pd.concat([kept, other], ignore_index=True)

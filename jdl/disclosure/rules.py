@@ -73,14 +73,21 @@ _ALL = (
         "reoffenders of a small group; and readers, from a result of very few",
         _SERVICE,
         30,
-        may_tell=True,
+    ),
+    Rule(
+        "events",
+        "No test where fewer than 10 treated people have the event, nor of the version for "
+        "everyone of a court or custody measure beside fewer than 30 reoffenders.",
+        "readers, from a test of very few; nothing is calculated that could be told",
+        _OURS,
+        10,
     ),
     Rule(
         "parts",
         "Of the parts of a whole the next smallest go with one withheld, until two or more are "
         "hidden that reach 10 together; a measure goes with the rate, and its version for "
         "everyone with it.",
-        "what is withheld, from being worked out",
+        "what is withheld, from being worked out from the rest",
         f"{_OURS}: totals and percentages are printed beside it",
         10,
     ),
@@ -225,6 +232,11 @@ class Rules:
     cell: int = _THRESHOLDS["cell"]
     reoffenders: int = _THRESHOLDS["reoffenders"]
 
+    @property
+    def plain(self) -> Rules:
+        """The thresholds alone, for what is decided on the way to a part."""
+        return Rules(self.group, self.cell, self.reoffenders)
+
     def wanted(self, part: str) -> str | None:
         """Return what a statistician wants of a part: ``tell``, ``withhold``, or None."""
         return None
@@ -233,7 +245,7 @@ class Rules:
         """Return the decision on a part; `Door` writes it down too."""
         return Decision(part, rule, decided)
 
-    def apply(self, part: str, rule: str | None) -> str | None:
+    def apply(self, part: str, rule: str | None, *, also: str = "") -> str | None:
         """Decide on a part by itself: return the rule that withholds it, if any, and note it.
 
         Parameters
@@ -241,6 +253,8 @@ class Rules:
         part : str
         rule : str or None
             What the rules say: the name of the first that withholds it.
+        also : str
+            A part that tells this one, so that an override of it holds here too.
 
         Returns
         -------
@@ -248,7 +262,7 @@ class Rules:
             None where it is told: no rule withholds it, or a statistician tells it, which holds
             only against a rule that gives way.
         """
-        wanted = self.wanted(part)
+        wanted = self.wanted(part) or (self.wanted(also) if also else None)
         if wanted == "withhold":
             held: str | None = rule or "statistician"
         elif wanted == "tell" and rule is not None and TABLE[rule].may_tell:
@@ -268,10 +282,13 @@ class Door(Rules):
     overrides : tuple of Override
     decided : dict of str to Decision
         By part; where a part is decided on again the last word stands.
+    open : set of str
+        The parts that an override is looked for.
     """
 
     overrides: tuple[Override, ...] = ()
     decided: dict[str, Decision] = field(default_factory=dict, compare=False)
+    open: set[str] = field(default_factory=set, compare=False)
 
     def override(self, part: str) -> Override | None:
         """Return the last override of a part."""
@@ -279,6 +296,7 @@ class Door(Rules):
 
     def wanted(self, part: str) -> str | None:
         """Return what a statistician wants of a part."""
+        self.open.add(part)
         override = self.override(part)
         return None if override is None else override.to
 
@@ -291,10 +309,10 @@ class Door(Rules):
 RULES = Rules()
 
 
-def part_of(*labels: object) -> str:
-    """Return the name of a part: its words in lower case, joined by hyphens and dots."""
+def part_of(whole: str, *labels: object) -> str:
+    """Return the name of a part: its whole, and its words in lower case joined by hyphens."""
     words = (re.sub(r"[^a-z0-9_]+", "-", str(label).lower()).strip("-") for label in labels)
-    return ".".join(word or "none" for word in words)
+    return ".".join([whole, *(word or "none" for word in words)])
 
 
 def as_markdown() -> str:
@@ -304,7 +322,12 @@ def as_markdown() -> str:
 
 
 def hide_parts(
-    counts: pd.DataFrame, small: pd.Series, rules: Rules = RULES, *, within: str = ""
+    counts: pd.DataFrame,
+    small: pd.Series,
+    rules: Rules = RULES,
+    *,
+    within: str = "",
+    rounded: str = "",
 ) -> list[Any]:
     """Name what is withheld of the parts of a whole: what is small, and then the next smallest.
 
@@ -323,6 +346,8 @@ def hide_parts(
     within : str
         Name of the whole, to which the labels of the rows are added; without it no override is
         looked for and no decision noted.
+    rounded : str
+        The rule by which what is told is rounded.
 
     Returns
     -------
@@ -344,12 +369,13 @@ def hide_parts(
     for name in counts.index if within else ():
         by_itself = wanted[name] == "withhold" and not small.loc[name]
         rule = "statistician" if by_itself else "cell" if small.loc[name] else "parts"
-        told = name not in hidden
-        rules.note(part[name], rule if not told or small.loc[name] else "", _DONE[told])
+        if name in hidden:
+            rules.note(part[name], rule)
+        elif rounded and not small.loc[name]:
+            rules.note(part[name], rounded, "rounded")
+        else:
+            rules.note(part[name], "cell" if small.loc[name] else "", "told")
     return hidden
-
-
-_DONE = {True: "told", False: "withheld"}
 
 
 @dataclass(frozen=True)
@@ -424,8 +450,10 @@ def are_apart(one: Collection[Any], other: Collection[Any], rules: Rules = RULES
     return differ == 0 or differ >= rules.cell
 
 
-def in_tens(many: int, rules: Rules) -> Bounds:
+def in_tens(many: int, rules: Rules, part: str = "") -> Bounds:
     """Return a number to the nearest ten, or only that it is small."""
+    if part:
+        rules.note(part, "to ten", "rounded")
     if many < rules.cell:
         return Bounds(0, rules.cell - 1)
     near = TENS * math.floor(many / TENS + 0.5)
