@@ -25,16 +25,18 @@ from typing import Any
 import openpyxl
 from openpyxl.utils import get_column_letter
 
-from jdl.faults import Fault, Unusable
+from jdl.faults import CONTROL, PILED, UNSEEN, Fault, Unusable, shown
 
 TEMPLATE_SHEETS = ("Upload", "Guidance")
 LARGEST_FILE = 20_000_000
 LARGEST_UNPACKED = 100_000_000
+LARGEST_PART = 5_000_000
+MOST_PARTS = 1000
 MOST_ROWS = 100_000
 MOST_COLUMNS = 200
 LONGEST_CELL = 500
-CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_FORMULA = ("=", "+", "@", "\uff1d", "\uff0b", "\uff20")
+"""What a formula begins with; some spreadsheets take the full-width forms for the same."""
 _SHEET_ROWS = 1_048_576
 _HEADER_WITHIN = 20
 GROUP = "group_<name>"
@@ -148,6 +150,8 @@ def read_grid(file: Path, where: str, known: Sequence[str], sheet: str | None = 
         If the file is empty, too large, damaged, in no readable encoding, or has no delimiter.
     """
     try:
+        if not file.is_file():
+            raise FileNotFoundError
         if file.stat().st_size > LARGEST_FILE:
             raise unusable(
                 where,
@@ -224,7 +228,7 @@ def _hold_size(where: str, number: int, rows: int, width: int) -> None:
 
 
 def _text_cell(cell: str) -> Cell:
-    return Refused.FORMULA if cell.lstrip().startswith(("=", "+", "@")) else cell
+    return Refused.FORMULA if UNSEEN.sub("", cell).lstrip().startswith(_FORMULA) else cell
 
 
 def _decode(data: bytes, where: str) -> tuple[str, str]:
@@ -307,6 +311,9 @@ def _damaged(where: str) -> Unusable:
     )
 
 
+_CELLS_IN = re.compile(r"xl/(worksheets/[^/]+|sharedStrings)\.xml")
+
+
 def _hold_archive(data: bytes, where: str) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -317,6 +324,14 @@ def _hold_archive(data: bytes, where: str) -> None:
         raise unusable(
             where,
             f"the workbook must unpack to less than {LARGEST_UNPACKED // 1_000_000} MB",
+            "Copy the template's columns to a new workbook",
+        )
+    kept = [part.file_size for part in parts if not _CELLS_IN.fullmatch(part.filename)]
+    if len(parts) > MOST_PARTS or max(kept, default=0) > LARGEST_PART:
+        raise unusable(
+            where,
+            f"the workbook must have at most {MOST_PARTS:,} parts, and none but its sheets of more "
+            f"than {LARGEST_PART // 1_000_000} MB",
             "Copy the template's columns to a new workbook",
         )
     if any(part.filename.lower().endswith("vbaproject.bin") for part in parts):
@@ -353,7 +368,7 @@ def _sheet(book: Any, where: str, name: str | None) -> Any:
 
 
 def _listed(titles: Iterable[str]) -> str:
-    return ", ".join(f'"{CONTROL.sub("?", UNSEEN.sub("", title))[:31]}"' for title in titles)
+    return ", ".join(f'"{shown(title, 31)}"' for title in titles)
 
 
 def _sheet_rows(sheet: Any) -> Iterator[tuple[int, list[Cell]]]:
@@ -516,7 +531,7 @@ def tidy(cell: str) -> str:
     return " ".join(UNSEEN.sub("", cell).split())
 
 
-_LIVE = re.compile(r"'*(?:[\t\r]|\s*[=+\-@])")
+_LIVE = re.compile("'*(?:[\t\r]|\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20])")
 
 
 def inert(text: str) -> str:
@@ -539,9 +554,9 @@ def text_of(cell: Cell, column: str, row: int, found: Findings) -> str | None:
     if len(cell) > LONGEST_CELL:
         found.add(f"a cell must hold at most {LONGEST_CELL} characters", "Shorten it", column, row)
         return None
-    if CONTROL.search(cell) or "\ufffd" in cell:
+    if CONTROL.search(cell) or PILED.search(cell) or "\ufffd" in cell:
         found.add(
-            "a cell must not hold control or replacement characters",
+            "a cell must not hold control or replacement characters, or accents in a pile",
             "Save the file again as CSV UTF-8 from the original",
             column,
             row,

@@ -70,12 +70,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = given.do(given)
     except Unusable as unusable:
         return _tell_faults(unusable.faults)
+    except PermissionError as error:
+        return _tell_faults([_closed(error)])
     except KeyboardInterrupt:
         _warn("Stopped. Nothing has been published; requests that had finished are kept.")
         return INTERRUPTED
     except Exception as error:
         return _tell_error(error, getattr(given, "outputs", None))
     return status
+
+
+def _closed(error: PermissionError) -> Fault:
+    name = Path(error.filename).name if isinstance(error.filename, str) else "a file or folder"
+    rule = "it must be open to whoever runs the command"
+    return Fault(name, rule, "Change its permissions, or run the command as its owner")
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -522,8 +530,12 @@ def _asked_role(console: Console) -> str:
 
 def _check(given: argparse.Namespace) -> int:
     from jdl import disclosure, request
+    from jdl.national import find_vintages
+    from jdl.release import method_parameters
 
-    faults = request.check(_named(given), date_format=given.date_format)
+    data = _places(given).data
+    beside = request.Beside(data if find_vintages(data) else None, method_parameters())
+    faults = request.check(_named(given), date_format=given.date_format, beside=beside)
     faults += disclosure.check(_named(given))
     if faults:
         return _tell_faults(faults)
@@ -568,8 +580,8 @@ def _synth(given: argparse.Namespace) -> int:
 def _template(given: argparse.Namespace) -> int:
     from jdl.request import write_template
 
-    if given.file.exists():
-        _warn(f"{given.file} is there already and stays as it is. Name another file.")
+    if problem := _unfit_to_write(given.file, Path("outputs")):
+        _warn(problem)
         return FAILED
     write_template(given.file)
     _say(f"Done. The blank template is {given.file}")
@@ -638,11 +650,17 @@ def _tell_error(error: Exception, outputs: Path | None) -> int:
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
+    _write(line, sys.stdout)
 
 
 def _warn(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+    _write(line, sys.stderr)
+
+
+def _write(line: str, out: TextIO) -> None:
+    """Write a line, in whatever letters the terminal has."""
+    known = out.encoding or "utf-8"
+    out.write(line.encode(known, "backslashreplace").decode(known) + "\n")
 
 
 # Progress

@@ -2,8 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
+"""Characters without a shape of their own: joiners, fillers, tags, and those that turn the line."""
+PILED = re.compile(
+    "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{5}"
+)
+"""More accents on one letter than any language writes."""
+_ANY_SPACE = re.compile(r"\s+")
+
+
+def shown(text: str, longest: int = 120) -> str:
+    """Return a name from outside, such as a file's, so that a message can hold it on one line.
+
+    Parameters
+    ----------
+    text : str
+    longest : int
+        How many characters are kept.
+    """
+    line = _ANY_SPACE.sub(" ", CONTROL.sub("?", UNSEEN.sub("", text)))
+    return line if len(line) <= longest else f"{line[:longest]}…"
 
 
 @dataclass(frozen=True)
@@ -37,11 +63,12 @@ class Fault:
     others: tuple[int, ...] = ()
 
     def __str__(self) -> str:
-        place = [self.where]
+        place = [shown(self.where)]
         if self.row is not None:
             place.append(f"row {self.row}")
         if self.column is not None:
-            place.append(f"column {self.column}" if self.row is not None else self.column)
+            column = shown(self.column)
+            place.append(f"column {column}" if self.row is not None else column)
         return f"{', '.join(place)}: {self.rule}. {self.remedy}.{self._more()}"
 
     def _more(self) -> str:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import datetime as dt
 import re
 import tomllib
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from jdl.cells import CONTROL, UNSEEN, Findings
-from jdl.faults import Fault, Unusable
+from jdl.cells import Findings
+from jdl.faults import PILED, UNSEEN, Fault, Unusable, shown
 
 MONTH = re.compile(r"(19|20)[0-9]{2}-(0[1-9]|1[0-2])")
 ID = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _LARGEST = 100_000
+_LONGEST_WORD = 80
+_UNPRINTED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_YEARS = range(1900, 2101)
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,6 @@ class Key:
     shape: tuple[re.Pattern[str], str] | None = None
 
 
-_LENGTHS = {"text": 200, "long text": 5000}
 Form = Mapping[str, Mapping[str, Key]]
 """The keys of each table; those that stand above all tables are under the empty name."""
 _LENGTHS = {"text": 200, "long text": 5000}
@@ -56,6 +59,13 @@ ID_KEY = Key(
     ),
 )
 MONTH_KEY = Key("text", True, shape=(MONTH, "a month written YYYY-MM"))
+VINTAGE_KEY = Key(
+    "text",
+    shape=(
+        re.compile("[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}"),
+        "a name of at most 60 letters, digits, spaces, dots, hyphens and underscores",
+    ),
+)
 
 
 def load(file: Path, where: str) -> dict[str, Any]:
@@ -64,7 +74,7 @@ def load(file: Path, where: str) -> dict[str, Any]:
     Parameters
     ----------
     file : Path
-        UTF-8, at most 100 kB.
+        UTF-8, with or without its mark, at most 100 kB.
     where : str
         Its name in messages.
 
@@ -74,11 +84,13 @@ def load(file: Path, where: str) -> dict[str, Any]:
         If it is missing, too large, or not TOML; a key given twice is not TOML.
     """
     try:
+        if not file.is_file():
+            raise FileNotFoundError
         if file.stat().st_size > _LARGEST:
             raise Unusable(
                 [Fault(where, "the file must be smaller than 100 kB", "Shorten its texts")]
             )
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError:
         rule, remedy, row = "the file must be there and readable", "Add it", None
     except UnicodeDecodeError:
@@ -129,8 +141,8 @@ def _hold_keys(table: str, raw: Mapping[str, Any], form: Form, found: Findings) 
 
 def place(table: str, key: str) -> str:
     """Return how a message names a key."""
-    shown = CONTROL.sub("?", UNSEEN.sub("", key))[:40]
-    return f"[{table}] {shown}" if table else shown
+    told = shown(key, 40)
+    return f"[{table}] {told}" if table else told
 
 
 def _suggestion(table: str, key: str, form: Form) -> str:
@@ -152,13 +164,29 @@ def _text_trouble(value: Any, key: Key) -> tuple[str, str] | None:
     longest = _LENGTHS[key.kind]
     if not value.strip() or len(value) > longest:
         return f"the text must have 1 to {longest} characters", "Write it so"
-    if CONTROL.search(value) or UNSEEN.search(value) or (key.kind == "text" and "\n" in value):
+    if not _is_printed(value, breaks=key.kind == "long text"):
         return "the text must not hold control or invisible characters", "Type it again"
+    if PILED.search(value) or max(map(len, value.split())) > _LONGEST_WORD:
+        return (
+            f"no word may have more than {_LONGEST_WORD} letters, or accents in a pile",
+            "Write it so",
+        )
     if key.codes and value not in key.codes:
         return "the value must be one of: " + ", ".join(key.codes), "Write it so"
     if key.shape and not key.shape[0].fullmatch(value):
         return f"the value must be {key.shape[1]}", "Write it so"
     return None
+
+
+def _is_printed(text: str, *, breaks: bool) -> bool:
+    """Whether every character shows, or spaces what shows; a long text may have line breaks."""
+    kept = text.translate(_BREAKS) if breaks else text
+    return not UNSEEN.search(kept) and all(
+        unicodedata.category(char) not in _UNPRINTED for char in kept
+    )
+
+
+_BREAKS = str.maketrans(dict.fromkeys("\t\r\n", " "))
 
 
 def _list_trouble(value: Any, key: Key) -> tuple[str, str] | None:
@@ -175,6 +203,12 @@ def _list_trouble(value: Any, key: Key) -> tuple[str, str] | None:
 def _date_trouble(value: Any, _: Key) -> tuple[str, str] | None:
     if type(value) is not dt.date:
         return "the value must be a date", "Write it as 2014-03-13, without quotation marks"
+    return _year_trouble(value)
+
+
+def _year_trouble(day: dt.date) -> tuple[str, str] | None:
+    if day.year not in _YEARS:
+        return f"a date must lie in the years {_YEARS[0]} to {_YEARS[-1]}", "Correct it"
     return None
 
 
@@ -184,7 +218,7 @@ def _moment_trouble(value: Any, _: Key) -> tuple[str, str] | None:
             "the value must be a date, or a date and local time",
             "Write it as 2014-03-13T09:30:00, without quotation marks or zone",
         )
-    return None
+    return _year_trouble(value)
 
 
 def _typed(kind: type, rule: str, remedy: str) -> Callable[[Any, Key], tuple[str, str] | None]:

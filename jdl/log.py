@@ -13,7 +13,17 @@ import pandas as pd
 
 from jdl.cells import DateFormat, Findings, Table, inert, read_grid, read_table, restored, text_of
 from jdl.faults import Fault, Unusable
-from jdl.forms import ID_KEY, MONTH, MONTH_KEY, Form, Key, hold_form, load, trouble_of
+from jdl.forms import (
+    ID_KEY,
+    MONTH,
+    MONTH_KEY,
+    VINTAGE_KEY,
+    Form,
+    Key,
+    hold_form,
+    load,
+    trouble_of,
+)
 from jdl.national import code_list
 
 STATUSES = ("received", "ready", "published", "not processed", "withdrawn")
@@ -74,7 +84,7 @@ _RELEASE: Form = {
         "period_to": Key("date", True),
         "published_at": Key("moment", True),
         "next_release": Key("date"),
-        "vintage": Key("text"),
+        "vintage": VINTAGE_KEY,
         "lead_statistician": Key("text"),
         "contact": Key("text"),
         "pre_release": Key("list of text"),
@@ -263,7 +273,9 @@ def _log_column(table: Table, name: str, found: Findings) -> list[Any]:
 def _log_value(name: str, text: str) -> tuple[Any, tuple[str, str] | None]:
     if name in _LOG_DATES:
         day = DateFormat("ISO").read(text, dt.date.max.year)
-        return (day, None) if isinstance(day, dt.date) else (None, day.value)
+        if isinstance(day, dt.date):
+            return day, trouble_of(day, Key("date"))
+        return None, day.value
     if name in _LOG_NUMBERS:
         return _log_number(name, text)
     if name == "extends":

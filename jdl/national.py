@@ -5,15 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from jdl.cells import Findings
 from jdl.faults import Fault, Unusable
+from jdl.forms import VINTAGE_KEY, Form, Key, hold_form, load
 
 FOLLOW_UP_MONTHS = 12
 WAITING_MONTHS = 6
@@ -71,10 +75,20 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A national table: its columns, and whether it may be absent."""
+    """A national table.
+
+    Parameters
+    ----------
+    columns : dict of str to Column
+    optional : bool
+        Whether the table may be absent.
+    key : str
+        The column that tells its rows apart; such a table is not empty.
+    """
 
     columns: dict[str, Column]
     optional: bool = False
+    key: str = ""
 
 
 def _id() -> Column:
@@ -103,7 +117,8 @@ TABLES: dict[str, Table] = {
             "ethnicity": _absent("text", *code_list("ethnicity")),
             "nationality": _absent("text", *code_list("nationality")),
             "died_on": _absent("date"),
-        }
+        },
+        key="offender_id",
     ),
     "aliases": Table(
         {
@@ -128,7 +143,8 @@ TABLES: dict[str, Table] = {
             "offence_group": Column("text", codes=code_list("offence_group")),
             "region": _absent("text", *code_list("region")),
             "prison": _absent("text"),
-        }
+        },
+        key="disposal_id",
     ),
     "prison_spells": Table(
         {
@@ -156,7 +172,8 @@ TABLES: dict[str, Table] = {
             "disposal_id": _absent("id"),
             "custodial": Column("boolean"),
             "breach": _absent("boolean"),
-        }
+        },
+        key="offence_id",
     ),
     "employment": Table(
         {"offender_id": _id(), "start_date": Column("date"), "end_date": _absent("date")}
@@ -202,19 +219,24 @@ _DUCKDB_ABSENT = {
     "boolean": "BOOLEAN",
     "integer": "INTEGER",
 }
-_TOML_KEYS: dict[str, tuple[type, bool]] = {
-    "name": (str, True),
-    "extracted": (dt.date, True),
-    "offences_to": (dt.date, True),
-    "convictions_to": (dt.date, True),
-    "synthetic": (bool, True),
-    "eligible_from": (dt.date, False),
-    **{
-        f"{table}_{edge}": (dt.date, False)
-        for table in ("employment", "benefits", "oasys")
-        for edge in ("from", "to")
-    },
+_VINTAGE: Form = {
+    "": {
+        "name": replace(VINTAGE_KEY, required=True),
+        "extracted": Key("date", True),
+        "offences_to": Key("date", True),
+        "convictions_to": Key("date", True),
+        "synthetic": Key("true or false", True),
+        "eligible_from": Key("date"),
+        **{
+            f"{table}_{edge}": Key("date")
+            for table in ("employment", "benefits", "oasys")
+            for edge in ("from", "to")
+        },
+    }
 }
+_DATES = ("1800-01-01", "2100-12-31")
+_MOST = 1_000_000
+"""The limits of a date and of a whole number: what lies beyond stands for something else."""
 
 
 def add_months(day: dt.date, months: int) -> dt.date:
@@ -329,21 +351,28 @@ def _view(name: str, table: Table, file: Path) -> str:
             for key, column in table.columns.items()
         )
         return f"CREATE VIEW {name} AS SELECT {nulls} WHERE false"
-    present = {row[0] for row in _describe(file)}
+    with duckdb.connect(":memory:") as con:
+        present = dict(_described(con, file))
     selected = ", ".join(
         f'"{key}"' if key in present else f'NULL::{_DUCKDB_ABSENT[column.kind]} AS "{key}"'
         for key, column in table.columns.items()
     )
-    return f"CREATE VIEW {name} AS SELECT {selected} FROM read_parquet('{_quoted(file)}')"
+    return f"CREATE VIEW {name} AS SELECT {selected} FROM {parquet(file)}"
 
 
-def _quoted(file: Path) -> str:
+def parquet(file: Path) -> str:
+    """Return how a query names one Parquet file: no letter of its path is a pattern or a column."""
+    path = re.sub(r"([*?\[])", r"[\1]", quoted(file))
+    return f"read_parquet('{path}', hive_partitioning = false)"
+
+
+def quoted(file: Path) -> str:
+    """Return a path as it stands between the quotation marks of a query."""
     return str(file).replace("'", "''")
 
 
-def _describe(file: Path) -> list[tuple[str, str]]:
-    with duckdb.connect(":memory:") as con:
-        rows = con.execute(f"DESCRIBE SELECT * FROM read_parquet('{_quoted(file)}')").fetchall()
+def _described(con: duckdb.DuckDBPyConnection, file: Path) -> list[tuple[str, str]]:
+    rows = con.execute(f"DESCRIBE SELECT * FROM {parquet(file)}").fetchall()
     return [(row[0], row[1]) for row in rows]
 
 
@@ -464,6 +493,12 @@ def open_vintage(data: Path, name: str | None = None) -> Vintage:
     vintages = sorted(
         (_read_vintage(folder) for folder in folders), key=lambda v: (v.extracted, v.name)
     )
+    names = [vintage.name for vintage in vintages]
+    if twice := [one.folder.name for one in vintages if names.count(one.name) > 1]:
+        raise Unusable(
+            Fault(f"{folder}/vintage.toml", "no two vintages may have the same name", "Rename one")
+            for folder in twice
+        )
     if name is None:
         return vintages[-1]
     for vintage in vintages:
@@ -473,7 +508,7 @@ def open_vintage(data: Path, name: str | None = None) -> Vintage:
         [
             Fault(
                 "vintage",
-                f"the release asks for the vintage named {name!r}, which is not in the data folder",
+                f"the release asks for the vintage {name}, which is not in the data folder",
                 "Put it there, or change `vintage` in the release file; here are: "
                 + ", ".join(v.name for v in vintages),
             )
@@ -482,7 +517,7 @@ def open_vintage(data: Path, name: str | None = None) -> Vintage:
 
 
 def _read_vintage(folder: Path) -> Vintage:
-    raw = tomllib.loads((folder / "vintage.toml").read_text(encoding="utf-8"))
+    raw = load(folder / "vintage.toml", folder.name)
     return Vintage(
         folder=folder.resolve(),
         name=raw["name"],
@@ -506,101 +541,108 @@ def check_vintage(folder: Path) -> list[Fault]:
     Returns
     -------
     list of Fault
-        Every fault of ``vintage.toml``, tables, columns, types and codes; empty when usable.
+        Every fault of ``vintage.toml``, tables, columns, types, codes and values; empty when
+        usable.
     """
-    faults = _check_toml(folder / "vintage.toml")
-    for name, table in TABLES.items():
-        file = folder / f"{name}.parquet"
-        if file.exists():
-            faults += _check_table(name, table, file)
-        elif not table.optional:
-            faults.append(
-                Fault(
-                    f"{folder.name}/{file.name}",
-                    f"the table {name} must be present",
-                    "Add the file; an empty table with the right columns is allowed",
-                )
-            )
-    return faults
-
-
-def _check_toml(file: Path) -> list[Fault]:
-    where = f"{file.parent.name}/vintage.toml"
+    found = Findings(f"{folder.name}/vintage.toml")
+    faults: list[Fault] = []
     try:
-        raw: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        return [Fault(where, "the file must be readable TOML in UTF-8", "Mend its syntax")]
-    faults = []
-    for key, (kind, required) in _TOML_KEYS.items():
-        if key not in raw and required:
-            faults.append(Fault(where, "the key is required", "Add it", column=key))
-        elif key in raw and type(raw[key]) is not kind:
-            faults.append(
-                Fault(where, f"the value must be a {kind.__name__}", "Write it so", column=key)
-            )
-    faults += [
-        Fault(where, "the key is not known", "Remove or respell it", column=key)
-        for key in raw
-        if key not in _TOML_KEYS
-    ]
+        hold_form(load(folder / "vintage.toml", found.where), _VINTAGE, found)
+    except Unusable as unusable:
+        faults += unusable.faults
+    faults += found.faults
+    with duckdb.connect(":memory:") as con:
+        for name, table in TABLES.items():
+            file = folder / f"{name}.parquet"
+            if file.exists():
+                faults += _check_table(con, table, file)
+            elif not table.optional:
+                faults.append(
+                    Fault(
+                        f"{folder.name}/{file.name}",
+                        f"the table {name} must be present",
+                        "Add the file"
+                        if table.key
+                        else "Add the file; an empty table with the right columns is allowed",
+                    )
+                )
     return faults
 
 
-def _check_table(name: str, table: Table, file: Path) -> list[Fault]:
+def _check_table(con: duckdb.DuckDBPyConnection, table: Table, file: Path) -> list[Fault]:
     where = f"{file.parent.name}/{file.name}"
     try:
-        present = dict(_describe(file))
+        present = dict(_described(con, file))
+        usable = {
+            key: column
+            for key, column in table.columns.items()
+            if present.get(key) in _DUCKDB_KINDS[column.kind]
+        }
+        return [
+            *_check_columns(where, table, present),
+            *_check_values(con, where, table.key, usable, file),
+        ]
     except duckdb.Error:
-        return [Fault(where, "the file must be readable Parquet", "Write it again from the source")]
-    faults = []
-    usable = {}
+        rule = "the file must be readable Parquet, whole and as its own footer describes it"
+        return [Fault(where, rule, "Write it again from the source")]
+
+
+def _check_columns(where: str, table: Table, present: dict[str, str]) -> Iterator[Fault]:
     for key, column in table.columns.items():
         if key not in present:
             if not column.optional:
-                faults.append(Fault(where, "the column must be present", "Add it", column=key))
+                yield Fault(where, "the column must be present", "Add it", column=key)
         elif present[key] not in _DUCKDB_KINDS[column.kind]:
-            faults.append(
-                Fault(
-                    where,
-                    f"the column must hold {column.kind} values, not {present[key].lower()}",
-                    "Write it with that type",
-                    column=key,
-                )
+            yield Fault(
+                where,
+                f"the column must hold {column.kind} values, not {_kind(present[key])}",
+                "Write it with that type",
+                column=key,
             )
-        else:
-            usable[key] = column
-    return faults + _check_values(where, usable, file)
 
 
-def _check_values(where: str, columns: dict[str, Column], file: Path) -> list[Fault]:
-    checks = [
-        (key, "no value may be missing", f'count(*) FILTER ("{key}" IS NULL)')
-        for key, column in columns.items()
-        if not column.nullable
-    ]
-    checks += [
-        (
-            key,
-            "every code must be one of: " + ", ".join(column.codes),
-            f'count(*) FILTER ("{key}" NOT IN ({", ".join(repr(code) for code in column.codes)}))',
-        )
-        for key, column in columns.items()
-        if column.codes
-    ]
-    if not checks:
+def _kind(duckdb_type: str) -> str:
+    """Return the name of a type without the names that a nested one holds."""
+    return duckdb_type.partition("(")[0].partition("[")[0].lower()
+
+
+def _check_values(
+    con: duckdb.DuckDBPyConnection, where: str, key: str, columns: dict[str, Column], file: Path
+) -> list[Fault]:
+    rules = [rule for name, column in columns.items() for rule in _rules(name, column)]
+    if key in columns:
+        empty = "the table must not be empty"
+        rules.append((key, empty, "Write it again from the source", "(count(*) = 0)::INTEGER"))
+        once = f'count("{key}") - count(DISTINCT "{key}")'
+        rules.append((key, "no two rows may have the same", "Keep one of them", once))
+    if not rules:
         return []
-    with duckdb.connect(":memory:") as con:
-        counts = con.execute(
-            f"SELECT {', '.join(check[2] for check in checks)} FROM read_parquet('{_quoted(file)}')"
-        ).fetchall()[0]
+    counts = con.execute(
+        f"SELECT {', '.join(rule[3] for rule in rules)} FROM {parquet(file)}"
+    ).fetchall()[0]
     return [
-        Fault(
-            where,
-            rule,
-            "Correct the extract or add the code to the code list",
-            column=key,
-            rows=count,
-        )
-        for (key, rule, _), count in zip(checks, counts, strict=True)
+        Fault(where, rule, remedy, column=name, rows=count)
+        for (name, rule, remedy, _), count in zip(rules, counts, strict=True)
         if count
     ]
+
+
+def _rules(name: str, column: Column) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the rules of a column: its name, the rule, the remedy, and how the breaks count."""
+    broken: list[tuple[str, str, str]] = []
+    if not column.nullable:
+        broken.append(("no value may be missing", "Correct the extract", f'"{name}" IS NULL'))
+    if column.codes:
+        codes = ", ".join(repr(code) for code in column.codes)
+        rule = "every code must be one of: " + ", ".join(column.codes)
+        remedy = "Correct the extract or add the code to the code list"
+        broken.append((rule, remedy, f'"{name}" NOT IN ({codes})'))
+    if column.kind == "date":
+        rule = f"every date must lie between {_DATES[0]} and {_DATES[1]}, or be missing"
+        low, high = (f"DATE '{day}'" for day in _DATES)
+        broken.append((rule, "Correct the extract", f'"{name}" NOT BETWEEN {low} AND {high}'))
+    if column.kind == "integer":
+        rule = f"every number must lie between 0 and {_MOST:,}, or be missing"
+        broken.append((rule, "Correct the extract", f'"{name}" NOT BETWEEN 0 AND {_MOST}'))
+    for rule, remedy, condition in broken:
+        yield name, rule, remedy, f"count(*) FILTER ({condition})"

@@ -16,7 +16,7 @@ import duckdb
 import pandas as pd
 
 from jdl import covariates, linkage, national, outcomes, sentence
-from jdl.national import Vintage
+from jdl.national import Vintage, parquet, quoted
 
 SEED = 20140313
 MEMORY = "4GB"
@@ -120,7 +120,7 @@ def prepare(
     scratch = Path(tempfile.mkdtemp(dir=vintage.folder / ".scratch"))
     try:
         with vintage.connect(threads=os.cpu_count() or 1) as con:
-            con.execute(f"SET temp_directory = '{scratch / 'spill'}'")
+            con.execute(f"SET temp_directory = '{quoted(scratch / 'spill')}'")
             con.execute(f"SET memory_limit = '{MEMORY}'")
             record = _make(con, vintage, uploads, scratch, tell)
         (scratch / "prepared.json").write_text(
@@ -183,7 +183,7 @@ def _make(
     for done, (name, sql) in enumerate(tables.items()):
         tell(name.replace("_", " "), done / steps)
         file = folder / f"{name}.parquet"
-        con.execute(f"COPY ({sql}) TO '{file}' (FORMAT parquet, COMPRESSION zstd)")
+        con.execute(f"COPY ({sql}) TO '{quoted(file)}' (FORMAT parquet, COMPRESSION zstd)")
         _view(con, name, file)
         rows[name] = con.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0]
     linkage.lay_out(folder)
@@ -207,8 +207,7 @@ def _make(
 
 
 def _view(con: duckdb.DuckDBPyConnection, name: str, file: Path) -> None:
-    quoted = str(file).replace("'", "''")
-    con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet('{quoted}')")
+    con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM {parquet(file)}")
 
 
 def _inputs(con: duckdb.DuckDBPyConnection, vintage: Vintage) -> dict[str, str]:

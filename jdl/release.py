@@ -276,7 +276,7 @@ def open_month(name: str, places: Places, only: str | None = None) -> Month:
         faults += ledger.hold(log, _gather(faults, ledger.first_read, places.restricted) or {})
     vintage = _gather(faults, national.open_vintage, places.data, release.vintage)
     folders = _gather(faults, request.requests_of, places.requests, name) or []
-    parameters = defaults_of(REPORT)
+    parameters = method_parameters()
     entries = [
         _gather(faults, _read_entry, folder, places, vintage, parameters)
         for folder in folders
@@ -291,6 +291,11 @@ def open_month(name: str, places: Places, only: str | None = None) -> Month:
     if faults:
         raise Unusable(dict.fromkeys(faults))
     return Month(places, release, vintage, tuple(entries))
+
+
+def method_parameters() -> dict[str, Any]:
+    """Return the parameters of the report's notebook that a request may set, with their values."""
+    return {name: value for name, value in defaults_of(REPORT).items() if name != _ID}
 
 
 def _strangers(log: pd.DataFrame, release: request.Release, requests: Path) -> list[Fault]:
@@ -364,7 +369,7 @@ def _read_entry(
         read = request.read_request(folder)
     except Unusable:
         raise Unusable(request.check(folder)) from None
-    faults = _unknown_overrides(read, parameters)
+    faults = request.overrides_faults(read, parameters)
     upload = _gather(faults, request.pooled_upload, read, places.requests)
     decisions = _gather(faults, review.open_decisions, places.restricted, read.id)
     overrides = _gather(faults, disclosure.read_overrides, folder)
@@ -381,47 +386,6 @@ def _read_entry(
     if overrides:
         hashes[disclosure.FILE] = manifest.digest((folder / disclosure.FILE).read_bytes())
     return Entry(read, hashes, review.upload_key(upload.people), decisions, overrides)
-
-
-def _unknown_overrides(read: request.Request, parameters: Mapping[str, Any]) -> list[Fault]:
-    known = [name for name in parameters if name != _ID]
-    unknown = [
-        Fault(
-            f"{read.id}/request.toml",
-            "a method override must name a parameter of the report's notebook",
-            "Respell or remove it; known are: " + ", ".join(known),
-            column=f"[method] {name}",
-        )
-        for name in read.overrides
-        if name not in known
-    ]
-    return unknown + [
-        Fault(
-            f"{read.id}/request.toml",
-            "the value of a method override must be of the kind that the notebook has: "
-            + _kind_of(parameters[name]),
-            "Write it so, or remove the override",
-            column=f"[method] {name}",
-        )
-        for name, value in read.overrides.items()
-        if name in known and not _same_kind(value, parameters[name])
-    ]
-
-
-def _kind_of(value: Any) -> str:
-    if isinstance(value, list):
-        return f"a list, each entry {_kind_of(value[0])}"
-    return {bool: "true or false", int: "a whole number", float: "a number"}.get(
-        type(value), "text"
-    )
-
-
-def _same_kind(value: Any, default: Any) -> bool:
-    if isinstance(default, list):
-        return isinstance(value, list) and all(_same_kind(one, default[0]) for one in value)
-    if isinstance(default, float):
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return type(value) is type(default)
 
 
 def open_year(year: str, places: Places) -> Year:
@@ -888,6 +852,12 @@ def _prepare(vintage: Vintage, places: Places, tell: Tell) -> bool:
     """Prepare a vintage unless that is done; wait for another command that is doing it."""
     if prepare.is_current(vintage):
         return False
+    if not os.access(vintage.folder, os.W_OK):
+        raise _unusable(
+            vintage.folder.name,
+            "a vintage that is not prepared must lie in a folder that can be written",
+            "Run `jdl prepare` where it can be, or copy the vintage",
+        )
     with _lock(vintage.folder / ".prepare.lock", exclusive=True, patient=True):
         if prepare.is_current(vintage):
             return False

@@ -477,7 +477,7 @@ def pdf(html: str) -> bytes:
     Parameters
     ----------
     html : str
-        A page that holds all it needs; nothing is fetched.
+        A page that holds all it needs; nothing is fetched, and only the fonts are read from data.
 
     Returns
     -------
@@ -493,8 +493,9 @@ def pdf(html: str) -> bytes:
     from weasyprint.urls import URLFetcher
 
     fonts = FontConfiguration()
-    refuse = URLFetcher(allowed_protocols=["data"], fail_on_errors=True)
-    style = CSS(string=_font_faces(), font_config=fonts, url_fetcher=refuse)
+    own = URLFetcher(allowed_protocols=["data"], fail_on_errors=True)
+    refuse = URLFetcher(allowed_protocols=[], fail_on_errors=True)
+    style = CSS(string=_font_faces(), font_config=fonts, url_fetcher=own)
     html = _PROSE.sub(_unmarked, _TABLE.sub(_breakable, _CHART.sub(_titled, html)))
     page = HTML(string=html, url_fetcher=refuse)
     made = page.write_pdf(stylesheets=[style], font_config=fonts, pdf_variant="pdf/ua-1")

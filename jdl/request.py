@@ -29,7 +29,7 @@ from jdl.log import (
     status_at,
     was_withdrawn,
 )
-from jdl.national import Vintage, check_vintage, code_list, find_vintages
+from jdl.national import Vintage, check_vintage, code_list, find_vintages, open_vintage
 from jdl.upload import (
     DATES,
     SETTINGS,
@@ -88,6 +88,12 @@ SUBGROUPS = (
 )
 _SHARED = ("organisation", "programme", "sector", "intervention_type", "release")
 _PARAMETER = re.compile(r"[a-z][a-z_]{0,39}")
+_NAME = "[a-z][a-z0-9]*(?:_[a-z0-9]+)*"
+_FACTOR = rf"(?:C\({_NAME}\)|I\({_NAME} \*\* [2-9]\)|{_NAME}(?: {_NAME})*)"
+_TERMS = re.compile(rf"{_FACTOR}(?:(?: \+ |:){_FACTOR})*")
+"""What the text of a method override may be: a formula is run, so it may name and do no more."""
+_LONGEST_TERMS = 1000
+_LONGEST_LABEL = 100
 _DATE_FORMAT_RULE = "a date format is made of YYYY or YY, MM, M, MMM or MMMM, and DD or D"
 
 
@@ -262,6 +268,7 @@ def read_request(folder: Path) -> Request:
     """
     folder = folder.resolve()
     found = Findings(f"{folder.name}/request.toml")
+    _hold_own(folder, folder / "request.toml")
     raw = load(folder / "request.toml", found.where)
     hold_form(raw, _REQUEST, found, frozenset({"method"}))
     _hold_method(raw.get("method", {}), found)
@@ -307,8 +314,8 @@ def _hold_method(method: Any, found: Findings) -> None:
             found.add(*fault, f"{where}.reason")
         if not _is_parameter(entry["value"]):
             found.add(
-                "a parameter's value must be a finite number, true or false, one line of text, or "
-                "a list of these",
+                "a parameter's value must be a finite number, true or false, plain names joined by "
+                "+ or :, with C(name) and I(name ** 2) and nothing else, or a list of these",
                 "Write it as the notebook's parameters cell does",
                 where,
             )
@@ -316,12 +323,80 @@ def _hold_method(method: Any, found: Findings) -> None:
 
 def _is_parameter(value: Any) -> bool:
     if isinstance(value, list):
-        return len(value) <= 50 and all(
+        return 0 < len(value) <= 50 and all(
             not isinstance(one, list) and _is_parameter(one) for one in value
         )
     if isinstance(value, str):
-        return trouble_of(value, Key("text")) is None
+        return len(value) <= _LONGEST_TERMS and _TERMS.fullmatch(value) is not None
     return isinstance(value, int | float) and abs(value) < 1e15
+
+
+def overrides_faults(request: Request, parameters: Mapping[str, Any]) -> list[Fault]:
+    """Hold the method overrides of a request against the notebook that they are for.
+
+    Parameters
+    ----------
+    request : Request
+    parameters : mapping of str to object
+        The names and values of the notebook's parameters cell, but for the request's own id.
+
+    Returns
+    -------
+    list of Fault
+        Unknown names; values of another kind; shares that are not between 0 and 1, numbers that
+        are not above 0, and minimum counts below the notebook's, which hold back small numbers.
+    """
+    found = Findings(f"{request.id}/request.toml")
+    for name, value in request.overrides.items():
+        where = place("method", name)
+        if name not in parameters:
+            found.add(
+                "a method override must name a parameter of the report's notebook",
+                "Respell or remove it; known are: " + ", ".join(parameters),
+                where,
+            )
+        elif not _same_kind(value, parameters[name]):
+            found.add(
+                "the value of a method override must be of the kind that the notebook has: "
+                + _kind_of(parameters[name]),
+                "Write it so, or remove the override",
+                where,
+            )
+        elif rule := _beyond(name, value, parameters[name]):
+            found.add(rule, "Write it so, or remove the override", where)
+    return found.faults
+
+
+def _kind_of(value: Any) -> str:
+    if isinstance(value, list):
+        return f"a list, each entry {_kind_of(value[0])}"
+    return {bool: "true or false", int: "a whole number", float: "a number"}.get(
+        type(value), "text"
+    )
+
+
+def _same_kind(value: Any, default: Any) -> bool:
+    if isinstance(default, list):
+        return isinstance(value, list) and all(_same_kind(one, default[0]) for one in value)
+    if isinstance(default, float):
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is type(default)
+
+
+def _beyond(name: str, value: Any, default: Any) -> str | None:
+    """Return the rule that a number breaks by its size, if any."""
+    if isinstance(default, list):
+        rules = (_beyond(name, one, default[0]) for one in value)
+        return next((rule for rule in rules if rule), None)
+    if isinstance(default, bool | str):
+        return None
+    if name.startswith("minimum_"):
+        rule, held = f"it must be at least {default:,}: a minimum may be raised", value >= default
+    elif 0 < default < 1:
+        rule, held = "it must lie between 0 and 1", 0 < value < 1
+    else:
+        rule, held = "it must lie above 0, and below a thousand million", 0 < value < 1e9
+    return None if held else rule
 
 
 def _hold_sense(raw: Mapping[str, Any], folder: Path, found: Findings) -> None:
@@ -413,6 +488,7 @@ def read_upload(request: Request, *, withdrawn: bool = False) -> Upload:
     )
     if not files and withdrawn:
         return Upload(no_people(), "", "", None)
+    _hold_own(request.folder, *files)
     if len(files) != 1:
         raise Unusable(
             [
@@ -432,22 +508,46 @@ def read_upload(request: Request, *, withdrawn: bool = False) -> Upload:
         setting=request.setting,
         source=request.id,
     )
-    absent = [
-        name
-        for name in request.subgroups
-        if name.startswith("group_") and name not in upload.people
+    found = Findings(f"{request.id}/{files[0].name}")
+    _hold_labels(upload.people, request.subgroups, found)
+    if found.faults:
+        raise Unusable(found.faults)
+    return upload
+
+
+def _hold_own(folder: Path, *files: Path) -> None:
+    """Hold that a request's files are its own, not links to files elsewhere."""
+    faults = [
+        Fault(
+            f"{folder.name}/{file.name}",
+            "the file must lie in the request's own folder, not be a link to another place",
+            "Put the file itself there",
+        )
+        for file in files
+        if file.resolve().parent != folder.resolve()
     ]
-    if absent:
-        raise Unusable(
-            Fault(
-                f"{request.id}/{files[0].name}",
+    if faults:
+        raise Unusable(faults)
+
+
+def _hold_labels(people: pd.DataFrame, subgroups: Sequence[str], found: Findings) -> None:
+    """Hold what an upload's columns give as labels of subgroups, which are printed."""
+    for name in subgroups:
+        if name.startswith("group_") and name not in people:
+            found.add(
                 "a column that request.toml names as a subgroup must be in the upload",
                 "Add the column, or remove it from `subgroups`",
                 name,
             )
-            for name in absent
-        )
-    return upload
+        elif name in people:
+            long = people[name].str.len() > _LONGEST_LABEL
+            for row in people.loc[long.fillna(value=False), "row"]:
+                found.add(
+                    f"the label of a subgroup must have at most {_LONGEST_LABEL} characters",
+                    "Shorten it throughout",
+                    name,
+                    int(row),
+                )
 
 
 def pooled_upload(request: Request, requests_folder: Path) -> Upload:
@@ -881,8 +981,28 @@ def requests_of(requests_folder: Path, release: str) -> list[Path]:
     return chosen
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What a request is run with.
+
+    Parameters
+    ----------
+    data : Path, optional
+        One vintage of the national data, or a folder of vintages.
+    parameters : mapping of str to object, optional
+        The names and values that the notebook's parameters cell gives its method.
+    """
+
+    data: Path | None = None
+    parameters: Mapping[str, Any] | None = None
+
+
 def check(
-    path: Path, *, date_format: str | None = None, today: dt.date | None = None
+    path: Path,
+    *,
+    date_format: str | None = None,
+    today: dt.date | None = None,
+    beside: Beside | None = None,
 ) -> list[Fault]:
     """Hold an upload, a request, a folder of requests, or a vintage against the contract.
 
@@ -895,6 +1015,8 @@ def check(
         How the dates of an upload that stands alone are written; ISO without it.
     today : date, optional
         No date of an upload that stands alone may lie after it; the present day without it.
+    beside : Beside, optional
+        What a request is run with, so that what only a run would find is found too.
 
     Returns
     -------
@@ -902,19 +1024,22 @@ def check(
         Every fault; empty when all can be used.
     """
     try:
-        faults = _check_folder(path) if path.is_dir() else _check_file(path, date_format, today)
+        if path.is_dir():
+            faults = _check_folder(path, beside or Beside())
+        else:
+            faults = _check_file(path, date_format, today, beside or Beside())
     except Unusable as unusable:
         faults = list(unusable.faults)
     return list(dict.fromkeys(faults))
 
 
-def _check_folder(folder: Path) -> list[Fault]:
+def _check_folder(folder: Path, beside: Beside) -> list[Fault]:
     if (folder / "request.toml").exists():
-        return _check_request(folder)
+        return _check_request(folder, beside)
     if vintages := find_vintages(folder):
         return [fault for vintage in vintages for fault in check_vintage(vintage)]
     if (folder / "log.csv").exists() or request_folders(folder):
-        return _check_requests(folder)
+        return _check_requests(folder, beside)
     return [
         Fault(
             folder.name or str(folder),
@@ -924,9 +1049,13 @@ def _check_folder(folder: Path) -> list[Fault]:
     ]
 
 
-def _check_file(file: Path, date_format: str | None, today: dt.date | None) -> list[Fault]:
+def _check_file(
+    file: Path, date_format: str | None, today: dt.date | None, beside: Beside
+) -> list[Fault]:
     if file.name == "request.toml":
-        return _check_request(file.parent)
+        return _check_request(file.parent, beside)
+    if file.name == "vintage.toml":
+        return check_vintage(file.resolve().parent)
     if file.name == "log.csv":
         read_log(file.parent)
         return []
@@ -947,18 +1076,35 @@ def _faults_of(reading: Callable[[], object]) -> list[Fault]:
     return []
 
 
-def _check_request(folder: Path) -> list[Fault]:
+def _check_request(folder: Path, beside: Beside) -> list[Fault]:
     folder = folder.resolve()
     try:
         request = read_request(folder)
     except Unusable as unusable:
         return [*unusable.faults, *_faults_of(partial(_check_upload, folder))]
-    return _faults_of(partial(pooled_upload, request, folder.parent))
+    faults = [] if beside.parameters is None else overrides_faults(request, beside.parameters)
+    try:
+        upload = pooled_upload(request, folder.parent)
+    except Unusable as unusable:
+        return [*faults, *unusable.faults]
+    if beside.data is None:
+        return faults
+    return faults + _check_follow_up(request, upload, folder.parent, beside.data)
+
+
+def _check_follow_up(
+    request: Request, upload: Upload, requests_folder: Path, data: Path
+) -> list[Fault]:
+    try:
+        vintage = open_vintage(data, read_release(requests_folder, request.release).vintage)
+    except Unusable as unusable:
+        return list(unusable.faults)
+    return against(request, upload, vintage)
 
 
 def _check_upload(folder: Path) -> None:
     """Check the upload of a request whose ``request.toml`` has faults, as far as it can be."""
-    raw = load(folder / "request.toml", "")
+    raw = load(folder / "request.toml", f"{folder.name}/request.toml")
     written = raw.get("upload", {})
     if trouble_of(raw.get("received"), _REQUEST[""]["received"]) or not isinstance(written, dict):
         return
@@ -975,13 +1121,13 @@ def _check_upload(folder: Path) -> None:
         )
 
 
-def _check_requests(folder: Path) -> list[Fault]:
+def _check_requests(folder: Path, beside: Beside) -> list[Fault]:
     faults = _faults_of(partial(read_log, folder))
     for file in sorted((folder / "releases").glob("*.toml")):
         faults += _faults_of(partial(read_release, folder, file.stem))
     faults += _faults_of(partial(requests_of, folder, "all"))
     for one in request_folders(folder):
-        faults += _check_request(one)
+        faults += _check_request(one, beside)
     return faults or _check_agreement(folder)
 
 

@@ -41,10 +41,10 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 # The way of the data: a module imports only from modules named before it.
 ORDER = (
     "faults",
-    "national",
-    "synthetic",
     "cells",
     "forms",
+    "national",
+    "synthetic",
     "log",
     "upload",
     "request",

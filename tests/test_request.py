@@ -124,7 +124,7 @@ BAD_TOPS = [
     ("extends = [1]", "must be text", "extends"),
     ('sex = "male"', "not known", "sex"),
     ("analysis = 3", "must be a table", "analysis"),
-    ('"strange \\u202e key" = 3', "not known", "strange  key"),
+    ('"strange \\u202e key" = 3', "not known", "strange key"),
     ("method = 3", "must be a table", "method"),
 ]
 BAD_TABLES = [
