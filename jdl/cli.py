@@ -10,8 +10,8 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
@@ -25,13 +25,14 @@ from jdl.faults import Fault, Unusable
 if TYPE_CHECKING:
     from jdl.release import Places, Summary
     from jdl.sitting import Desk
-    from jdl.workers import News
+    from jdl.workers import Limits, News
 
 _WIPE = "\x1b[H\x1b[2J\x1b[3J"
 """Clears a terminal with what had scrolled out of it."""
 _ROLE_RULE = "it must be a post, 3 to 60 letters and digits, such as: statistician 1"
 _ROLE_QUESTION = "Your post, never your name (such as: statistician 1); q stop\n> "
 _STAGES = {"notebook overhead": "opening and closing the notebook"}
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 DONE, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 
 _ABOUT = """\
@@ -65,19 +66,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not hasattr(given, "do"):
         parser.print_help()
         return DONE
-    signal.signal(signal.SIGTERM, _interrupt)
+    with _stoppable():
+        try:
+            status: int = given.do(given)
+        except Unusable as unusable:
+            return _tell_faults(unusable.faults)
+        except PermissionError as error:
+            return _tell_faults([_closed(error)])
+        except KeyboardInterrupt:
+            _warn("Stopped. Nothing has been published; requests that had finished are kept.")
+            return INTERRUPTED
+        except Exception as error:
+            return _tell_error(error, getattr(given, "outputs", None))
+        return status
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Stop in an orderly way when told to, or when the terminal is closed; once is enough."""
+    before = {number: signal.getsignal(number) for number in _STOPS}
+    heard = [number for number in _STOPS if before[number] is not signal.SIG_IGN]
+    for number in heard:
+        signal.signal(number, _interrupt)
     try:
-        status: int = given.do(given)
-    except Unusable as unusable:
-        return _tell_faults(unusable.faults)
-    except PermissionError as error:
-        return _tell_faults([_closed(error)])
-    except KeyboardInterrupt:
-        _warn("Stopped. Nothing has been published; requests that had finished are kept.")
-        return INTERRUPTED
-    except Exception as error:
-        return _tell_error(error, getattr(given, "outputs", None))
-    return status
+        yield
+    finally:
+        for number in heard:
+            signal.signal(number, before[number])
 
 
 def _closed(error: PermissionError) -> Fault:
@@ -87,6 +102,8 @@ def _closed(error: PermissionError) -> Fault:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    for each in _STOPS:
+        signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -330,6 +347,18 @@ def _add_running(parser: argparse.ArgumentParser, replace: str) -> None:
         metavar="N",
         help="how many requests at a time (one for each processor core)",
     )
+    running.add_argument(
+        "--timeout",
+        type=_count,
+        metavar="SECONDS",
+        help="how long one cell of a notebook may take (3600)",
+    )
+    running.add_argument(
+        "--memory",
+        type=_count,
+        metavar="GB",
+        help="how much memory each notebook may ask for, counted as addresses (no limit)",
+    )
     running.add_argument("--replace", action="store_true", help=replace)
     running.add_argument(
         "--engine", choices=["duckdb"], default="duckdb", help="what reads the national data"
@@ -363,6 +392,7 @@ def _release(given: argparse.Namespace) -> int:
                 _places(given),
                 jobs=given.jobs,
                 again=given.replace,
+                limits=_limits(given),
                 tell=display.tell,
             )
         )
@@ -374,7 +404,13 @@ def _run(given: argparse.Namespace) -> int:
 
     with _display() as display:
         summary = _or_refusal(
-            lambda: run_request(given.id, _places(given), again=given.replace, tell=display.tell)
+            lambda: run_request(
+                given.id,
+                _places(given),
+                again=given.replace,
+                limits=_limits(given),
+                tell=display.tell,
+            )
         )
     return _conclude(summary, f"Request {given.id}", "is not finished")
 
@@ -598,6 +634,13 @@ def _places(given: argparse.Namespace) -> Places:
     return Places(data, requests, getattr(given, "outputs", Path("outputs")))
 
 
+def _limits(given: argparse.Namespace) -> Limits:
+    from jdl.workers import Limits
+
+    memory = given.memory and given.memory * 10**9
+    return Limits(memory=memory) if given.timeout is None else Limits(given.timeout, memory)
+
+
 def _or_refusal(make: Callable[[], Summary]) -> Summary | str:
     """Return the summary, or why the command could not go on."""
     from jdl.release import Refused
@@ -636,16 +679,16 @@ def _tell_faults(faults: Sequence[Fault]) -> int:
 
 
 def _tell_error(error: Exception, outputs: Path | None) -> int:
-    from jdl.execute import write_restricted
+    from jdl.execute import told_of, write_restricted
 
     story = "".join(traceback.format_exception(error))
-    try:
-        if outputs is None or not outputs.is_dir():
-            raise FileNotFoundError
+    log = None
+    if outputs is not None and outputs.is_dir():
         log = write_restricted(outputs / ".restricted" / "logs", "command", story)
-    except OSError:
-        log = write_restricted(Path(tempfile.mkdtemp(prefix="jdl-")), "command", story)
-    _warn(f"Stopped for an unforeseen reason: {type(error).__name__}. Restricted log: {log}")
+    if log is None:
+        with suppress(OSError):
+            log = write_restricted(Path(tempfile.mkdtemp(prefix="jdl-")), "command", story)
+    _warn(f"Stopped for an unforeseen reason: {type(error).__name__}. {told_of(log)}")
     return FAILED
 
 

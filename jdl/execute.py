@@ -16,6 +16,8 @@ import datetime as dt
 import logging
 import os
 import re
+import resource
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -37,6 +39,7 @@ from papermill.execute import execute_notebook
 
 from jdl.faults import Fault, Unusable
 from jdl.figures import MIME
+from jdl.safekeeping import obstacle, write
 
 INJECTED = "injected-parameters"
 STARTING = "(starting the kernel)"
@@ -52,6 +55,13 @@ _FIXED = {
     "PYTHONHASHSEED": "0",
     "TZ": "UTC",
 }
+_KERNEL = """\
+import os
+from jdl.safekeeping import end_with_parent
+end_with_parent(int(os.environ["JPY_PARENT_PID"]))
+from ipykernel.kernelapp import launch_new_instance
+launch_new_instance()
+"""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _DROPPED = ("PYTHON", "JUPYTER", "IPYTHON", "JPY_", "JDL_", "LC_", "LANG", "DEBUGPY", "PYDEVD")
 
@@ -92,23 +102,28 @@ class CellFailed(Exception):  # noqa: N818
         The id of the cell.
     error_type : str
         The kind of error.
-    log : Path
+    log : Path or None
         Where the whole story is, readable by the owner only.
+    what : str
+        What happened, in words; the kind of error without it.
     """
 
-    def __init__(self, notebook: str, cell: str, error_type: str, log: Path) -> None:
+    def __init__(
+        self, notebook: str, cell: str, error_type: str, log: Path | None, what: str = ""
+    ) -> None:
         self.notebook = notebook
         self.cell = cell
         self.error_type = error_type
         self.log = log
-        what = _WORDS.get(error_type, f"stopped with {error_type}")
-        super().__init__(f"notebook {notebook}, cell {cell}: {what}. Restricted log: {log}")
+        what = what or f"stopped with {error_type}"
+        super().__init__(f"notebook {notebook}, cell {cell}: {what}. {told_of(log)}")
 
 
-_WORDS = {
-    "CellTimeoutError": "did not finish within the time allowed and was stopped",
-    "DeadKernelError": "the kernel died, most often for want of memory",
-}
+DIED = (
+    "died, most often for want of memory: let fewer run at a time (--jobs 1), or use a machine "
+    "with more"
+)
+OVERTIME = "did not finish within {} s, the time allowed, and was stopped; --timeout allows more"
 
 
 class RecordBroken(ValueError):  # noqa: N818
@@ -122,6 +137,7 @@ def execute(
     environment: Mapping[str, str],
     log_folder: Path,
     timeout: int = TIMEOUT,
+    memory: int | None = None,
     observe: Observe | None = None,
 ) -> NotebookNode:
     """Run a notebook with its parameters.
@@ -140,6 +156,8 @@ def execute(
         A restricted folder for what must not be seen by others; made when needed.
     timeout : int
         Seconds that one cell may take.
+    memory : int, optional
+        Bytes that the kernel may ask for; what the machine has without it.
     observe : callable, optional
         Told of each code cell as it starts, and of the end.
 
@@ -162,6 +180,7 @@ def execute(
         try:
             with _quiet(), _kernel(scratch, console, environment) as manager:
                 watch.manager = manager
+                _limit(manager, memory)
                 executed = execute_notebook(
                     source,
                     None,
@@ -178,7 +197,8 @@ def execute(
                 watch.end()
         except Exception as error:
             log = _write_log(log_folder, notebook.stem, _story(error), console)
-            raise CellFailed(notebook.name, watch.cell, _kind(error), log) from None
+            what = _what(error, timeout)
+            raise CellFailed(notebook.name, watch.cell, _kind(error), log, what) from None
         if warnings := _standard_error(executed):
             _write_log(log_folder, f"{notebook.stem}.warnings", warnings, console)
     return normalise(executed)
@@ -386,7 +406,9 @@ class _ThisInterpreter(KernelSpecManager):
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
         """Return the kernel of the running interpreter, by whatever name it is asked for."""
-        return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
+        known = get_kernel_dict()
+        known["argv"] = [sys.executable, "-c", _KERNEL, *known["argv"][-2:]]
+        return KernelSpec(resource_dir=RESOURCES, **known)
 
 
 class _Kernel(AsyncKernelManager):
@@ -409,9 +431,7 @@ class _Kernel(AsyncKernelManager):
 @contextmanager
 def _kernel(scratch: Path, console: IO[str], environment: Mapping[str, str]) -> Iterator[_Kernel]:
     manager = _Kernel(
-        kernel_spec_manager=_ThisInterpreter(),
-        connection_file=str(scratch / "kernel.json"),
-        transport="ipc",
+        kernel_spec_manager=_ThisInterpreter(), connection_file="kernel.json", transport="ipc"
     )
     try:
         run_sync(manager.start_kernel)(
@@ -445,8 +465,14 @@ def _kernel_environment(scratch: Path, environment: Mapping[str, str]) -> dict[s
 
 @contextmanager
 def _private_folder() -> Iterator[Path]:
+    """Work in a folder of one's own: a socket's path is short from there, wherever it lies."""
+    here = Path.cwd()
     with tempfile.TemporaryDirectory(prefix="jdl-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+        os.chdir(folder)
+        try:
+            yield Path(folder)
+        finally:
+            os.chdir(here)
 
 
 @contextmanager
@@ -459,6 +485,23 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logger.disabled = before
+
+
+def _limit(manager: _Kernel, memory: int | None) -> None:
+    """Let the system refuse a kernel more memory than it may have."""
+    process = getattr(manager.provisioner, "pid", None)
+    if memory is not None and process is not None and sys.platform == "linux":
+        resource.prlimit(process, resource.RLIMIT_AS, (memory, memory))
+
+
+def _what(error: Exception, timeout: int) -> str:
+    """Say in words what stopped a cell; empty where only the kind of error may be told."""
+    if isinstance(error, CellTimeoutError):
+        return OVERTIME.format(timeout)
+    if isinstance(error, DeadKernelError):
+        return f"the kernel {DIED}"
+    lacking = obstacle(_story(error), Path(tempfile.gettempdir()))
+    return f"stopped with {_kind(error)}: {lacking}" if lacking else ""
 
 
 def _kind(error: Exception) -> str:
@@ -484,12 +527,12 @@ def _standard_error(executed: NotebookNode) -> str:
     )
 
 
-def _write_log(folder: Path, name: str, text: str, console: IO[str]) -> Path:
+def _write_log(folder: Path, name: str, text: str, console: IO[str]) -> Path | None:
     console.seek(0)
     return write_restricted(folder, name, _COLOUR.sub("", f"{text}\n{console.read()}"))
 
 
-def write_restricted(folder: Path, name: str, text: str) -> Path:
+def write_restricted(folder: Path, name: str, text: str) -> Path | None:
     """Write a log that only its owner can read: folder 0700, file 0600.
 
     Parameters
@@ -502,14 +545,20 @@ def write_restricted(folder: Path, name: str, text: str) -> Path:
 
     Returns
     -------
-    Path
-        The log.
+    Path or None
+        The log; None where it cannot be written.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
     log = folder / f"{name}.log"
-    log.unlink(missing_ok=True)
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S} UTC\n{text}\n")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        content = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S} UTC\n{text}\n"
+        write(log, content.encode(errors="backslashreplace"))
+    except OSError:
+        return None
     return log
+
+
+def told_of(log: Path | None) -> str:
+    """Say where the whole story is."""
+    return f"Restricted log: {log}" if log else "No log could be written"

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
-import tempfile
 from pathlib import Path
 
 import pandas as pd
 
+from jdl import safekeeping
 from jdl.faults import Fault, Unusable
 
 FILE = "outcomes_read.json"
@@ -96,14 +95,13 @@ def _kept(restricted: Path, name: str) -> dict[str, str]:
 
 def _keep(restricted: Path, name: str, request_id: str, value: str) -> str:
     """Keep the first value of a request, and return it."""
-    kept = _kept(restricted, name)
-    if request_id not in kept:
-        kept[request_id] = value
-        restricted.mkdir(mode=0o700, parents=True, exist_ok=True)
-        number, scratch = tempfile.mkstemp(dir=restricted, prefix=".ledger-")
-        with os.fdopen(number, "w", encoding="utf-8") as file:
-            file.write(json.dumps(dict(sorted(kept.items())), indent=1) + "\n")
-        Path(scratch).replace(restricted / name)
+    restricted.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with safekeeping.alone(restricted / ".ledger.lock"):
+        kept = _kept(restricted, name)
+        if request_id not in kept:
+            kept[request_id] = value
+            content = json.dumps(dict(sorted(kept.items())), indent=1) + "\n"
+            safekeeping.write(restricted / name, content.encode())
     return kept[request_id]
 
 

@@ -6,7 +6,9 @@ import datetime as dt
 import json
 import os
 import re
+import tempfile
 import tomllib
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -327,8 +329,14 @@ class Vintage:
         -------
         duckdb.DuckDBPyConnection
         """
+        overflow = Path(tempfile.gettempdir()) / f"duckdb-{uuid.uuid4().hex}"
         con = duckdb.connect(
-            ":memory:", config={"threads": threads, "preserve_insertion_order": True}
+            ":memory:",
+            config={
+                "threads": threads,
+                "preserve_insertion_order": True,
+                "temp_directory": str(overflow),
+            },
         )
         hide_progress(con)
         for name, table in TABLES.items():

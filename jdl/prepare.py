@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,12 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from jdl import covariates, linkage, national, outcomes, sentence
+from jdl import covariates, linkage, national, outcomes, safekeeping, sentence
 from jdl.national import Vintage, parquet, quoted
 
 SEED = 20140313
 MEMORY = "4GB"
+_RECORD = "prepared.json"
 _DEFINED_IN = (national, linkage, sentence, covariates, outcomes)
 
 Progress = Callable[[str, float], None]
@@ -95,10 +95,15 @@ def is_current(vintage: Vintage) -> bool:
     record = _read(vintage)
     if record is None or record["definitions"] != definitions_hash():
         return False
-    if record["files"] == _stamps(vintage):
+    stamps = _stamps(vintage)
+    if record["files"] == stamps:
         return True
     with vintage.connect() as con:
-        return bool(record["inputs"] == _inputs(con, vintage))
+        same = bool(record["inputs"] == _inputs(con, vintage))
+    if same:
+        with suppress(OSError):
+            safekeeping.write(vintage.prepared / _RECORD, _dump({**record, "files": stamps}))
+    return same
 
 
 def prepare(
@@ -116,22 +121,18 @@ def prepare(
         Receives the step's name and the share done.
     """
     tell = progress or (lambda step, share: None)
-    vintage.folder.joinpath(".scratch").mkdir(mode=0o700, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=vintage.folder / ".scratch"))
-    try:
+    with safekeeping.scratch(scratch_of(vintage)) as scratch:
+        made = safekeeping.fresh(scratch / "new")
         with vintage.connect(threads=os.cpu_count() or 1) as con:
-            con.execute(f"SET temp_directory = '{quoted(scratch / 'spill')}'")
             con.execute(f"SET memory_limit = '{MEMORY}'")
-            record = _make(con, vintage, uploads, scratch, tell)
-        (scratch / "prepared.json").write_text(
-            json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8"
-        )
-        shutil.rmtree(scratch / "spill", ignore_errors=True)
-        if vintage.prepared.exists():
-            shutil.rmtree(vintage.prepared)
-        scratch.replace(vintage.prepared)
-    finally:
-        shutil.rmtree(vintage.folder / ".scratch", ignore_errors=True)
+            record = _make(con, vintage, uploads, made, tell)
+        safekeeping.write(made / _RECORD, _dump(record))
+        safekeeping.swap(made, vintage.prepared, scratch / "old")
+
+
+def scratch_of(vintage: Vintage) -> Path:
+    """Return where a vintage is prepared, before what was made is moved into place."""
+    return vintage.folder / ".scratch"
 
 
 def open_prepared(vintage: Vintage) -> Prepared:
@@ -217,15 +218,27 @@ def _inputs(con: duckdb.DuckDBPyConnection, vintage: Vintage) -> dict[str, str]:
 
 
 def _stamps(vintage: Vintage) -> dict[str, list[int]]:
-    """Size and time of each file: unchanged ones need no second look at their content."""
+    """What the system knows of each file: an unchanged one needs no second look at its content.
+
+    Times are looked at for being the same, never for being earlier or later, and no time alone
+    decides: a file put in the place of another has another number, whatever the clock says.
+    """
     files = [vintage.folder / "vintage.toml", *(vintage.file(name) for name in vintage.tables)]
-    return {file.name: [file.stat().st_size, file.stat().st_mtime_ns] for file in files}
+    known = {file.name: file.stat() for file in files}
+    return {
+        name: [one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns]
+        for name, one in known.items()
+    }
+
+
+def _dump(record: dict[str, Any]) -> bytes:
+    return f"{json.dumps(record, indent=1, sort_keys=True)}\n".encode()
 
 
 def _read(vintage: Vintage) -> dict[str, Any] | None:
     try:
         record: dict[str, Any] = json.loads(
-            (vintage.prepared / "prepared.json").read_text(encoding="utf-8")
+            (vintage.prepared / _RECORD).read_text(encoding="utf-8")
         )
     except (OSError, ValueError):
         return None

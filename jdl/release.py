@@ -19,12 +19,13 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import nbformat
 import pandas as pd
 
@@ -38,6 +39,7 @@ from jdl import (
     render,
     request,
     review,
+    safekeeping,
     sentence,
     yearly,
 )
@@ -48,20 +50,21 @@ from jdl.history import read_results
 from jdl.log import log_at, log_file
 from jdl.manifest import MANIFEST, ROOT
 from jdl.national import Vintage
+from jdl.safekeeping import fresh, swap
 from jdl.sitting import Desk
 from jdl.workers import (
     RUN,
+    USUAL,
     Crew,
     Done,
     Failure,
     Job,
+    Limits,
     News,
     Outcome,
     Tell,
     crew,
     finished,
-    fresh,
-    swap,
 )
 
 REPORT = ROOT / "notebooks" / "tailored_report.ipynb"
@@ -73,6 +76,7 @@ _MONTH = "release"
 _YEAR = "year"
 _ASSEMBLY = ".assembly"
 _REPLACED = ".replaced"
+_MONTHS = "[0-9][0-9][0-9][0-9]-[0-9][0-9]"
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,11 @@ class Places:
     def decisions(self, release: str, name: str) -> Path:
         """Return the restricted record of what disclosure control decided in one notebook."""
         return self.restricted / "disclosure" / release / f"{name}.json"
+
+    @property
+    def scratch(self) -> Path:
+        """Where the temporary files of a run are while it lasts."""
+        return self.restricted / "scratch"
 
     def logs(self, release: str, name: str) -> Path:
         """Return the restricted folder of one notebook's logs."""
@@ -416,8 +425,9 @@ def open_year(year: str, places: Places) -> Year:
             f"No release of {year} is finished in {places.outputs}, so there is nothing to look "
             f"back on. Make one first, such as: jdl release {year}-03"
         )
-    for name in finished:
-        _hold_whole(places.outputs / name, name)
+    for folder in sorted(places.outputs.glob(_MONTHS)):
+        if folder.is_dir() and folder.name[:4] <= year:
+            _hold_whole(folder, folder.name)
     faults: list[Fault] = []
     log = _gather(faults, request.read_log, places.requests)
     if log is not None:
@@ -544,7 +554,13 @@ def _same_inputs(month: Month) -> bool:
 
 
 def run_release(
-    name: str, places: Places, *, jobs: int | None, again: bool = False, tell: Tell
+    name: str,
+    places: Places,
+    *,
+    jobs: int | None,
+    again: bool = False,
+    limits: Limits = USUAL,
+    tell: Tell,
 ) -> Summary:
     """Make a month's release, whole or not at all.
 
@@ -557,6 +573,8 @@ def run_release(
         How many requests at a time; as many as there are cores without it.
     again : bool
         Whether to replace a finished release.
+    limits : Limits
+        What each notebook may take.
     tell : callable
         Receives what is being done.
 
@@ -572,31 +590,33 @@ def run_release(
         If another command works in the outputs folder, or the release is finished and its inputs
         have changed since.
     """
-    started = time.time()
+    started = _Start()
     month = open_month(name, places)
-    with _private(), _outputs(places.outputs, exclusive=True):
-        _recover(month)
+    with _private(), _outputs(places, exclusive=True):
         if month.folder.exists() and not again:
             return _already_there(month)
-        _prepare(month.vintage, places, tell)
-        made_from = inputs_of(month)
-        with crew(jobs or _cores()) as workers:
-            outcomes = _run_requests(month, made_from, workers, tell, again=False)
+        with _prepared(month.vintage, places, tell), crew(jobs or _cores()) as workers:
+            made_from = inputs_of(month)
+            outcomes = _run_requests(month, made_from, workers, limits, tell, again=False)
+            lines = _lines(month, made_from, outcomes)
             if not _failures(outcomes):
                 _hold_to_log(month)
-                outcomes.append(_assemble(month, made_from, outcomes, started, workers, tell))
-        lines = _lines(month, made_from, outcomes)
+                outcomes.append(
+                    _assemble(month, made_from, outcomes, started, workers, limits, tell)
+                )
         return Summary(month.folder / "index.html", lines, _failures(outcomes))
 
 
-def run_request(name: str, places: Places, *, again: bool = False, tell: Tell) -> Summary:
+def run_request(
+    name: str, places: Places, *, again: bool = False, limits: Limits = USUAL, tell: Tell
+) -> Summary:
     """Make one request's folder under ``outputs/.work``; its release gathers it from there.
 
     Parameters
     ----------
     name : str
         The request's id.
-    places, tell
+    places, limits, tell
         As for `run_release`.
     again : bool
         Whether to run it though nothing has changed.
@@ -611,14 +631,13 @@ def run_request(name: str, places: Places, *, again: bool = False, tell: Tell) -
         As `run_release`.
     """
     month = open_month(_release_of(name, places), places, only=name)
-    with _private(), _outputs(places.outputs, exclusive=False):
+    with _private(), _outputs(places, exclusive=False):
         month.work.mkdir(parents=True, exist_ok=True)
-        with _lock(month.work / f".{name}.lock", exclusive=True):
-            _prepare(month.vintage, places, tell)
+        lock = _lock(month.work / f".{name}.lock", exclusive=True)
+        with lock, _prepared(month.vintage, places, tell), crew(1) as workers:
             made_from = inputs_of(month)
-            with crew(1) as workers:
-                outcomes = _run_requests(month, made_from, workers, tell, again=again)
-    lines = _lines(month, made_from, outcomes)
+            outcomes = _run_requests(month, made_from, workers, limits, tell, again=again)
+            lines = _lines(month, made_from, outcomes)
     if month.folder.exists():
         lines += (f"{month.folder} is finished and stays as it is; --replace makes it again.",)
     return Summary(month.work / name / "report.html", lines, _failures(outcomes))
@@ -646,10 +665,12 @@ def run_yearly(year: str, places: Places, *, again: bool = False, tell: Tell) ->
         As `open_year`; and if another command works in the outputs folder, or the review is
         finished and its inputs have changed since.
     """
+    if _replaced(places.outputs):
+        with _private(), _outputs(places, exclusive=True):
+            pass
     asked = open_year(year, places)
     page = asked.folder / "yearly.html"
-    with _private(), _outputs(places.outputs, exclusive=True):
-        _recover(asked)
+    with _private(), _outputs(places, exclusive=True):
         made_from = _year_inputs(asked)
         if asked.folder.exists() and not again:
             return _year_already_there(asked, made_from, page)
@@ -701,6 +722,10 @@ def _year_already_there(year: Year, made_from: dict[str, Any], page: Path) -> Su
         same = same and made["code"]["sha256"] == now["code"]["sha256"]
     except (OSError, ValueError, KeyError):
         same = False
+    if wrong := manifest.broken(year.folder):
+        raise Refused(
+            f"{year.folder} is not as it was finished: {wrong}. To make it again: --replace."
+        )
     if same:
         line = f"{year.name} is already there, made from the same inputs by the same code."
         return Summary(page, (line,))
@@ -717,13 +742,16 @@ def run_prepare(places: Places, *, tell: Tell) -> Summary:
     ------
     Unusable
         If there is no vintage, or one breaks the contract.
+    Refused
+        If one is not prepared and cannot be written.
     """
     latest = national.open_vintage(places.data)
     folders = national.find_vintages(places.data)
     lines = []
     for folder in folders:
         vintage = national.open_vintage(folder)
-        made = _prepare(vintage, places, tell)
+        with _private():
+            made = _prepare(vintage, places, tell)
         lines.append(f"{vintage.name}: {'prepared' if made else 'already prepared'}")
     return Summary(latest.prepared, tuple(lines))
 
@@ -764,7 +792,7 @@ def open_desk(name: str, places: Places, *, tell: Tell) -> Iterator[Desk]:
         _prepare(month.vintage, places, tell)
     tell(News(name, "linkage"))
     ready = prepare.open_prepared(month.vintage)
-    with closing(ready.con):
+    with safekeeping.scratch(places.scratch), closing(ready.con):
         cleaned = linkage.clean(upload.people)
         found = linkage.candidates(cleaned, ready.register)
         certain = linkage.deterministic(found, method["link_passes"])
@@ -827,7 +855,7 @@ def _audited(
 @contextmanager
 def _alone(month: Month, name: str) -> Iterator[None]:
     """Hold a request until nothing else reads its inputs: a moment, or as long as a run takes."""
-    with _private(), _outputs(month.places.outputs, exclusive=False, patient=True):
+    with _private(), _outputs(month.places, exclusive=False, patient=True):
         month.work.mkdir(parents=True, exist_ok=True)
         with _lock(month.work / f".{name}.lock", exclusive=True, patient=True):
             yield
@@ -849,16 +877,55 @@ def _names(requests: Path) -> list[str]:
 
 
 def _prepare(vintage: Vintage, places: Places, tell: Tell) -> bool:
-    """Prepare a vintage unless that is done; wait for another command that is doing it."""
+    """Prepare a vintage unless that is done; wait for other commands that do so or read it."""
+    safekeeping.clear(prepare.scratch_of(vintage))
     if prepare.is_current(vintage):
         return False
+    with _preparing(vintage, tell):
+        return _prepare_now(vintage, places, tell)
+
+
+@contextmanager
+def _prepared(vintage: Vintage, places: Places, tell: Tell) -> Iterator[None]:
+    """Prepare a vintage unless that is done, and let nobody prepare it anew while it is read."""
+    safekeeping.clear(prepare.scratch_of(vintage))
+    with ExitStack() as reading:
+        reading.enter_context(_reading(vintage))
+        if not prepare.is_current(vintage):
+            reading.close()
+            with _preparing(vintage, tell):
+                _prepare_now(vintage, places, tell)
+                reading.enter_context(_reading(vintage))
+        yield
+
+
+@contextmanager
+def _preparing(vintage: Vintage, tell: Tell) -> Iterator[None]:
     if not os.access(vintage.folder, os.W_OK):
         raise _unusable(
             vintage.folder.name,
             "a vintage that is not prepared must lie in a folder that can be written",
             "Run `jdl prepare` where it can be, or copy the vintage",
         )
-    with _lock(vintage.folder / ".prepare.lock", exclusive=True, patient=True):
+    waiting = partial(tell, News("vintage", "waiting for another command"))
+    lock = vintage.folder / ".prepare.lock"
+    with _told(vintage.folder), _lock(lock, exclusive=True, patient=True, waiting=waiting):
+        yield
+
+
+@contextmanager
+def _reading(vintage: Vintage, *, alone: bool = False) -> Iterator[None]:
+    """Hold what was prepared of a vintage, together with others who read it or alone."""
+    lock = vintage.folder / ".reading.lock"
+    if os.access(lock if lock.exists() else lock.parent, os.W_OK):
+        with _lock(lock, exclusive=alone, patient=True):
+            yield
+    else:
+        yield
+
+
+def _prepare_now(vintage: Vintage, places: Places, tell: Tell) -> bool:
+    with _reading(vintage, alone=True):
         if prepare.is_current(vintage):
             return False
         tell(News("vintage", "starting", 0.0))
@@ -884,12 +951,20 @@ def _people_to_learn_from(requests: Path) -> pd.DataFrame | None:
 
 
 def _run_requests(
-    month: Month, made_from: dict[str, Any], workers: Crew, tell: Tell, *, again: bool
+    month: Month,
+    made_from: dict[str, Any],
+    workers: Crew,
+    limits: Limits,
+    tell: Tell,
+    *,
+    again: bool,
 ) -> list[Outcome]:
     """Run the requests that are not finished, and return all in id order."""
-    work = [_job(month, entry, made_from) for entry in month.entries]
+    work = [_job(month, entry, made_from, limits) for entry in month.entries]
     known = {job.name: done for job in work if not again and (done := finished(job))}
     for name in known:
+        if _status(month.work / name) == "reported":
+            ledger.enter(month.places.restricted, name, dt.date.today())
         tell(News(name, "not changed", 1.0))
     unmade = [job for job in work if job.name not in known]
     for job in unmade:
@@ -903,9 +978,7 @@ def _entering(month: Month, tell: Tell) -> Tell:
 
     def told(news: News) -> None:
         if news.stage == ledger.STAGE:
-            month.places.restricted.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with _lock(month.places.restricted / ".ledger.lock", exclusive=True, patient=True):
-                ledger.enter(month.places.restricted, news.name, dt.date.today())
+            ledger.enter(month.places.restricted, news.name, dt.date.today())
         tell(news)
 
     return told
@@ -919,7 +992,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _job(month: Month, entry: Entry, made_from: dict[str, Any]) -> Job:
+def _job(month: Month, entry: Entry, made_from: dict[str, Any], limits: Limits) -> Job:
     name = entry.request.id
     return Job(
         name=name,
@@ -942,6 +1015,7 @@ def _job(month: Month, entry: Entry, made_from: dict[str, Any]) -> Job:
                 made_from["environment"],
             ]
         ),
+        limits=limits,
     )
 
 
@@ -970,8 +1044,9 @@ def _assemble(
     month: Month,
     made_from: dict[str, Any],
     outcomes: list[Outcome],
-    started: float,
+    started: _Start,
     workers: Crew,
+    limits: Limits,
     tell: Tell,
 ) -> Outcome:
     """Gather the requests, make the bulletin and put the whole folder into place."""
@@ -979,7 +1054,7 @@ def _assemble(
     made = scratch / "new"
     for outcome in outcomes:
         _copy(month.work / outcome.name, made / "reports" / outcome.name)
-    [told] = workers.run([_bulletin_job(month, made, scratch / "bulletin")], tell)
+    [told] = workers.run([_bulletin_job(month, made, scratch / "bulletin", limits)], tell)
     if isinstance(told, Done):
         _copy(scratch / "bulletin", made / "bulletin")
         _finish(month, made, made_from)
@@ -995,7 +1070,7 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copytree(source, target, ignore=shutil.ignore_patterns(RUN))
 
 
-def _bulletin_job(month: Month, made: Path, folder: Path) -> Job:
+def _bulletin_job(month: Month, made: Path, folder: Path, limits: Limits) -> Job:
     return Job(
         name=BULLETIN.stem,
         notebook=BULLETIN,
@@ -1006,6 +1081,7 @@ def _bulletin_job(month: Month, made: Path, folder: Path) -> Job:
         logs=month.places.logs(month.name, BULLETIN.stem),
         records={"disclosure": month.places.decisions(month.name, BULLETIN.stem)},
         key="",
+        limits=limits,
     )
 
 
@@ -1021,14 +1097,22 @@ def _finish(month: Month, made: Path, made_from: dict[str, Any]) -> None:
     (made / MANIFEST).write_bytes(manifest.dump(content))
 
 
-def _run_record(month: Month, outcomes: list[Outcome], started: float) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Start:
+    """When a run began: by the calendar to be told, by a clock that only goes on to count from."""
+
+    day: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+    clock: float = field(default_factory=time.monotonic)
+
+
+def _run_record(month: Month, outcomes: list[Outcome], started: _Start) -> dict[str, Any]:
     """Times and host: what is never compared."""
     made = [outcome for outcome in outcomes if isinstance(outcome, Done)]
     return {
         "schema": SCHEMA,
         "release": month.name,
-        "started": dt.datetime.fromtimestamp(started, dt.UTC).isoformat(timespec="seconds"),
-        "seconds": round(time.time() - started, 1),
+        "started": started.day.isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - started.clock, 1),
         "host": {"name": platform.node(), "system": platform.platform(), "cores": _cores()},
         "peak_memory": {
             "command": peak_memory("self"),
@@ -1082,6 +1166,7 @@ def _verdict(folder: Path) -> str:
 
 
 def _already_there(month: Month) -> Summary:
+    _hold_whole(month.folder, month.name)
     if _same_inputs(month):
         line = f"{month.name} is already there, made from the same inputs by the same code."
         return Summary(month.folder / "index.html", (line,))
@@ -1105,40 +1190,99 @@ def _private() -> Iterator[None]:
 
 
 @contextmanager
-def _outputs(outputs: Path, *, exclusive: bool, patient: bool = False) -> Iterator[None]:
+def _outputs(places: Places, *, exclusive: bool, patient: bool = False) -> Iterator[None]:
     """Hold the outputs folder: a release has it to itself, single requests share it."""
-    work = outputs / ".work"
+    work = places.outputs / ".work"
+    with _told(places.outputs):
+        _make_private(places)
+        if exclusive:
+            with _lock(work / ".lock", exclusive=True, patient=patient):
+                _recover(places.outputs)
+                with safekeeping.scratch(places.scratch):
+                    yield
+            return
+        if _replaced(places.outputs):
+            with suppress(Refused), _lock(work / ".lock", exclusive=True):
+                _recover(places.outputs)
+        held = _lock(work / ".lock", exclusive=False, patient=patient)
+        with held, safekeeping.scratch(places.scratch):
+            yield
+
+
+def _make_private(places: Places) -> None:
+    """Make the folders of a run; whatever they were, only their owner may look into them."""
     try:
-        work.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        work = outputs
-    if not os.access(work, os.W_OK) or work == outputs:
+        places.outputs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (places.outputs / ".work", places.restricted):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            folder.chmod(0o700)
+        writable = os.access(places.outputs, os.W_OK)
+    except (FileExistsError, NotADirectoryError, PermissionError):
+        writable = False
+    if not writable:
         raise _unusable(
-            str(outputs), "the outputs folder must be writable", "Name another with --outputs"
+            str(places.outputs),
+            "the outputs folder must be writable",
+            "Name another with --outputs",
         )
-    with _lock(work / ".lock", exclusive=exclusive, patient=patient):
-        yield
 
 
 @contextmanager
-def _lock(file: Path, *, exclusive: bool, patient: bool = False) -> Iterator[None]:
+def _told(folder: Path) -> Iterator[None]:
+    """Say in words, with a remedy, what the system refuses to do in a folder."""
+    try:
+        yield
+    except (OSError, MemoryError, duckdb.Error) as error:
+        lacking = safekeeping.obstacle(error, folder)
+        if lacking is None or _elsewhere(error, folder):
+            raise
+        raise Refused(
+            f"Stopped: {lacking}. Nothing half-written is kept; what had finished is."
+        ) from None
+
+
+def _elsewhere(error: BaseException, folder: Path) -> bool:
+    """Whether an error names a file that is not in a folder."""
+    file = getattr(error, "filename", None)
+    return isinstance(file, str) and not Path(file).resolve().is_relative_to(folder.resolve())
+
+
+@contextmanager
+def _lock(
+    file: Path,
+    *,
+    exclusive: bool,
+    patient: bool = False,
+    waiting: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
     """Hold a lock file; the system lets go of it when the process ends, however it ends."""
     kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
     with file.open("a") as handle:
         try:
-            fcntl.flock(handle, kind if patient else kind | fcntl.LOCK_NB)
+            fcntl.flock(handle, kind | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Refused(
-                f"Another jdl command is at work in {file.parent}. Wait until it has finished, or "
-                "name another folder with --outputs."
-            ) from None
+            if not patient:
+                raise Refused(
+                    f"Another jdl command is at work in {file.parent}. Wait until it has "
+                    "finished, or name another folder with --outputs."
+                ) from None
+            waiting()
+            fcntl.flock(handle, kind)
         yield
 
 
-def _recover(month: Month | Year) -> None:
-    """Put right what a run that was killed has left behind."""
-    replaced = month.work / _REPLACED
-    if replaced.exists() and not month.folder.exists():
-        replaced.replace(month.folder)
-    for left in (replaced, month.work / _ASSEMBLY, *month.work.glob(".scratch-*")):
-        shutil.rmtree(left, ignore_errors=True)
+def _recover(outputs: Path) -> None:
+    """Put right what runs that were killed have left behind, of whatever month."""
+    for replaced in _replaced(outputs):
+        folder = outputs / replaced.parent.name
+        if not folder.exists() and manifest.broken(replaced) is None:
+            replaced.replace(folder)
+        shutil.rmtree(replaced, ignore_errors=True)
+    for pattern in (f"*/{_ASSEMBLY}", "*/.scratch-*"):
+        for left in outputs.joinpath(".work").glob(pattern):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _replaced(outputs: Path) -> list[Path]:
+    """Return the releases that were moved aside for another and are still there."""
+    return list(outputs.glob(f".work/*/{_REPLACED}"))

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -28,18 +28,25 @@ from typing import Any
 from nbformat import NotebookNode
 
 from jdl.execute import (
+    DIED,
+    OVERTIME,
     TIMEOUT,
     CellFailed,
     RecordBroken,
     Step,
     execute,
     peak_memory,
+    told_of,
     write_restricted,
 )
 from jdl.faults import Unusable
+from jdl.manifest import digest
+from jdl.safekeeping import end_with_parent, obstacle, put, write
 
 RUN = "run.json"
 _PATIENCE = 20
+_LOOK = 5
+_GRACE = 60
 _SPAWN = multiprocessing.get_context("spawn")
 _BEFORE_RENDERING = 0.6
 STARTING = "starting"
@@ -83,6 +90,25 @@ Tell = Callable[[News], None]
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What a notebook may take before it is stopped.
+
+    Parameters
+    ----------
+    timeout : int
+        Seconds for one cell, or for making the pages.
+    memory : int, optional
+        Bytes that the kernel may ask for; what the machine has without it.
+    """
+
+    timeout: int = TIMEOUT
+    memory: int | None = None
+
+
+USUAL = Limits()
+
+
+@dataclass(frozen=True)
 class Job:
     """One notebook to run and render.
 
@@ -102,10 +128,9 @@ class Job:
         Restricted folder for what nobody else must see.
     key : str
         The hash of all that goes in.
-    timeout : int
-        Seconds that one cell may take.
     records : dict of str to Path
         Where a restricted record goes that the notebook hands over under this name.
+    limits : Limits
     """
 
     name: str
@@ -116,8 +141,8 @@ class Job:
     folder: Path
     logs: Path
     key: str
-    timeout: int = TIMEOUT
     records: Mapping[str, Path] = field(default_factory=dict)
+    limits: Limits = USUAL
 
 
 @dataclass(frozen=True)
@@ -135,6 +160,8 @@ class Done:
         Peak bytes of the kernel and of the worker that drove it, where known.
     reused : bool
         Whether it was found finished.
+    files : dict of str to str
+        The hash of each file.
     """
 
     name: str
@@ -142,6 +169,7 @@ class Done:
     seconds: dict[str, float]
     memory: dict[str, int | None]
     reused: bool = False
+    files: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -163,13 +191,15 @@ Outcome = Done | Failure
 
 
 def finished(job: Job) -> Done | None:
-    """Return the result of an earlier run of this very job, or None."""
+    """Return the result of an earlier run of this very job, whole as it was, or None."""
     try:
         record = json.loads((job.folder / RUN).read_text(encoding="utf-8"))
         done = Done(**record)
+        found = {name: digest((job.folder / name).read_bytes()) for name in done.files}
     except (OSError, ValueError, TypeError):
         return None
-    return replace(done, reused=True) if done.key == job.key else None
+    same = done.key == job.key and done.files == found != {}
+    return replace(done, reused=True) if same else None
 
 
 def run_job(job: Job, tell: Tell) -> Done:
@@ -191,23 +221,28 @@ def run_job(job: Job, tell: Tell) -> Done:
         As `jdl.execute.execute`.
     """
     clock = _Clock(job.name, tell)
-    handed = fresh(job.folder.parent / f".scratch-{job.name}.handed")
-    record = execute(
-        job.notebook,
-        job.parameters,
-        environment={**job.environment, "JDL_HANDED": str(handed.resolve())},
-        log_folder=job.logs,
-        timeout=job.timeout,
-        observe=clock.step,
-    )
-    clock.enter(RENDERING, 1.0)
-    files = job.files(record)
-    clock.enter("writing", 1.0)
+    with tempfile.TemporaryDirectory(prefix="handed-") as handed:
+        record = execute(
+            job.notebook,
+            job.parameters,
+            environment={**job.environment, "JDL_HANDED": str(Path(handed).resolve())},
+            log_folder=job.logs,
+            timeout=job.limits.timeout,
+            memory=job.limits.memory,
+            observe=clock.step,
+        )
+        clock.enter(RENDERING, 1.0)
+        files = job.files(record)
+        clock.enter("writing", 1.0)
+        _keep(Path(handed), job.records)
     done = Done(
-        job.name, job.key, clock.seconds, {"kernel": clock.peak, "worker": peak_memory("self")}
+        job.name,
+        job.key,
+        clock.seconds,
+        {"kernel": clock.peak, "worker": peak_memory("self")},
+        files={name: digest(files[name]) for name in sorted(files)},
     )
     content = json.dumps(asdict(done), indent=1) + "\n"
-    _keep(handed, job.records)
     put({**files, RUN: content.encode()}, job.folder)
     return done
 
@@ -218,41 +253,7 @@ def _keep(handed: Path, records: Mapping[str, Path]) -> None:
         made = handed / f"{name}.json"
         if made.exists():
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            made.chmod(0o600)
-            made.replace(file)
-    shutil.rmtree(handed)
-
-
-def put(files: Mapping[str, bytes], folder: Path) -> None:
-    """Make a folder with these files appear in one step, in place of one that is there.
-
-    Parameters
-    ----------
-    files : dict of str to bytes
-    folder : Path
-        Its parent receives the scratch space, ``.scratch-<name>``, cleared first.
-    """
-    scratch = fresh(folder.parent / f".scratch-{folder.name}")
-    made = scratch / "new"
-    made.mkdir()
-    for name, content in files.items():
-        (made / name).write_bytes(content)
-    swap(made, folder, scratch / "old")
-    shutil.rmtree(scratch)
-
-
-def fresh(folder: Path) -> Path:
-    """Return an empty private folder, clearing what an interrupted run has left."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700, parents=True)
-    return folder
-
-
-def swap(made: Path, folder: Path, old: Path) -> None:
-    """Move a finished folder into place; one that is there is moved to `old` first."""
-    if folder.exists():
-        folder.replace(old)
-    made.replace(folder)
+            write(file, made.read_bytes())
 
 
 @contextmanager
@@ -285,6 +286,7 @@ class Crew:
         self._busy: dict[Connection, Job] = {}
         self._idle: list[Connection] = []
         self._processes: dict[Connection, SpawnProcess] = {}
+        self._silent: dict[Connection, float] = {}
 
     def run(self, jobs: Sequence[Job], tell: Tell) -> list[Outcome]:
         """Run jobs side by side; a failing one does not stop the others.
@@ -305,8 +307,8 @@ class Crew:
         while waiting or self._busy:
             while waiting and len(self._busy) < self._size:
                 self._give(waiting.popleft())
-            for pipe in wait(list(self._busy)):
-                said = self._hear(pipe)  # type: ignore[arg-type]
+            for pipe in self._listen():
+                said = self._hear(pipe)
                 if not isinstance(said, News):
                     outcomes[said.name] = said
                     ended = "failed" if isinstance(said, Failure) else "done"
@@ -330,6 +332,21 @@ class Crew:
         self._busy[pipe] = job
         pipe.send(job)
 
+    def _listen(self) -> list[Any]:
+        """Return the pipes on which there is something to hear; end a worker that hangs.
+
+        The seconds of silence are added up look by look, so that a machine that slept, or a
+        command that was stopped and goes on, ends nobody.
+        """
+        since = time.monotonic()
+        speaking = wait(list(self._busy), _LOOK)
+        passed = min(time.monotonic() - since, _LOOK)
+        for pipe, job in self._busy.items():
+            self._silent[pipe] = 0 if pipe in speaking else self._silent.get(pipe, 0) + passed
+            if self._silent[pipe] > job.limits.timeout + _GRACE:
+                self._processes[pipe].kill()
+        return speaking
+
     def _hear(self, pipe: Connection) -> News | Outcome:
         """Return what a worker says; one that has died says that its job failed."""
         try:
@@ -338,7 +355,8 @@ class Crew:
             self._processes.pop(pipe).join()
             pipe.close()
             job = self._busy.pop(pipe)
-            why = "the process that ran it died, most often for want of memory"
+            hung = self._silent.pop(pipe, 0) > job.limits.timeout + _GRACE
+            why = OVERTIME.format(job.limits.timeout) if hung else f"the process that ran it {DIED}"
             return Failure(job.name, f"notebook {job.notebook.name}: {why}")
         if not isinstance(said, News):
             del self._busy[pipe]
@@ -347,16 +365,18 @@ class Crew:
 
     def _hire(self) -> Connection:
         ours, theirs = _SPAWN.Pipe()
-        process = _SPAWN.Process(target=_serve, args=(theirs,))
+        process = _SPAWN.Process(target=_serve, args=(theirs, os.getpid()))
         process.start()
         theirs.close()
         self._processes[ours] = process
         return ours
 
 
-def _serve(pipe: Connection) -> None:
+def _serve(pipe: Connection, parent: int) -> None:
     """Work as a worker: run jobs until told to leave or left alone."""
+    end_with_parent(parent)
     signal.signal(signal.SIGINT, lambda number, frame: None)
+    signal.signal(signal.SIGHUP, lambda number, frame: None)
     signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     while True:
@@ -384,7 +404,8 @@ def _attempt(job: Job, tell: Tell) -> Outcome:
         return Failure(job.name, str(told))
     except Exception as error:
         log = write_restricted(job.logs, "error", "".join(traceback.format_exception(error)))
-        why = f"after the last cell, {_plain(error)}. Restricted log: {log}"
+        what = obstacle(error, job.folder.parent) or _plain(error)
+        why = f"after the last cell, {what}. {told_of(log)}"
         return Failure(job.name, f"notebook {job.notebook.name}, {why}")
 
 

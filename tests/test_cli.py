@@ -21,7 +21,7 @@ from rich.console import Console
 from jdl import cli, release, synthetic
 from jdl.faults import Fault, Unusable
 from jdl.release import Refused, Summary
-from jdl.workers import Failure, News
+from jdl.workers import Failure, Limits, News
 
 COMMANDS = (
     *("release", "run", "yearly", "prepare", "review", "check", "power", "synth", "template"),
@@ -80,7 +80,7 @@ def test_a_release_says_where_to_look(made, capsys):
     assert out == "harbour: reported\nDone. Look at outputs/2014-03/index.html\n"
     assert re.sub(r"\[.*?\] ", "", err) == "harbour: starting\nharbour: done\n"
     name, places, options = calls[0]
-    assert (name, options) == ("2014-03", {"jobs": 3, "again": False})
+    assert (name, options) == ("2014-03", {"jobs": 3, "again": False, "limits": Limits()})
     assert (places.data, places.requests) == (Path("data"), Path("requests"))
 
 
@@ -92,7 +92,13 @@ def test_the_uploads_made_with_synthetic_data_are_used_with_it(made, tmp_path):
     cli.main(["run", "harbour", "--data", str(tmp_path), "--requests", "mine", "--replace"])
     assert calls[0][1].requests == tmp_path / "requests"
     assert calls[1][1].requests == Path("mine")
-    assert calls[1][2] == {"again": True}
+    assert calls[1][2] == {"again": True, "limits": Limits()}
+
+
+def test_limits_are_those_asked_for(made):
+    calls = made(Summary(Path("x")))
+    cli.main(["run", "harbour", "--timeout", "90", "--memory", "6"])
+    assert calls[0][2]["limits"] == Limits(timeout=90, memory=6_000_000_000)
 
 
 def test_a_failure_names_request_cell_and_log_and_gives_one(made, capsys):

@@ -172,7 +172,7 @@ def test_leaving_with_another_status_is_a_failure(run):
 
 
 def test_a_hanging_cell_is_stopped_with_its_kernel_and_logged_nowhere_else(run, caplog):
-    with pytest.raises(CellFailed, match="cell wait: did not finish within the time allowed"):
+    with pytest.raises(CellFailed, match="cell wait: did not finish within 1 s, the time allowed"):
         run("hangs", timeout=1)
     assert _kernels() == []
     assert caplog.records == []

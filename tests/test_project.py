@@ -41,6 +41,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 # The way of the data: a module imports only from modules named before it.
 ORDER = (
     "faults",
+    "safekeeping",
     "cells",
     "forms",
     "national",

@@ -27,7 +27,8 @@ from request_files import people, text, write_request
 from jdl import execute, manifest, national, prepare, release, render, request, review, workers
 from jdl.faults import Unusable
 from jdl.release import Places, Refused, open_month, run_release, run_request
-from jdl.workers import STAGES, Done, News, fresh, swap
+from jdl.safekeeping import fresh, swap
+from jdl.workers import STAGES, Done, News
 
 NOTEBOOKS = Path(__file__).parent / "notebooks"
 MASTER = manifest.ROOT / "notebooks" / "tailored_report.ipynb"
@@ -418,13 +419,13 @@ def test_an_unknown_request_is_a_fault_that_names_the_known(month):
 
 def test_two_releases_at_once_are_refused(month):
     month.release()
-    with release._outputs(month.places.outputs, exclusive=True):
+    with release._outputs(month.places, exclusive=True):
         with pytest.raises(Refused, match="Another jdl command is at work"):
             month.release()
         with pytest.raises(Refused, match="Another jdl command is at work"):
             month.run("harbour")
     month.add("zeal")
-    with release._outputs(month.places.outputs, exclusive=False):
+    with release._outputs(month.places, exclusive=False):
         assert month.run("zeal").failures == ()
 
 
@@ -712,7 +713,7 @@ def test_an_answer_waits_until_no_run_reads_what_it_changes(month):
 
     month.work.mkdir(parents=True)
     for hold in (
-        release._outputs(month.places.outputs, exclusive=True),
+        release._outputs(month.places, exclusive=True),
         release._lock(month.work / ".harbour.lock", exclusive=True),
     ):
         kept.clear()
@@ -722,7 +723,7 @@ def test_an_answer_waits_until_no_run_reads_what_it_changes(month):
             assert not kept.wait(0.3)
         writer.join(30)
         assert kept.is_set()
-    with release._outputs(month.places.outputs, exclusive=False):
+    with release._outputs(month.places, exclusive=False):
         answer()
 
 
