@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(title="commands", metavar="")
     adders = (_add_release, _add_run, _add_yearly, _add_prepare, _add_review, _add_check)
-    for add in (*adders, _add_power, _add_synth, _add_template):
+    for add in (*adders, _add_disclosure, _add_power, _add_synth, _add_template):
         add(commands)
     return parser
 
@@ -237,6 +237,30 @@ def _add_review(commands: _Commands[argparse.ArgumentParser]) -> None:
     )
     _add_folders(parser)
     parser.set_defaults(do=_review)
+
+
+def _add_disclosure(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _described(
+        commands.add_parser("disclosure", help="see what was withheld, and why; override one"),
+        "Write every decision of disclosure control of a release on one page, which only its\n"
+        "owner can read, and say in counts what was decided. A statistician can decide otherwise\n"
+        "on one part of one request, with a reason. The reason is published in the report's\n"
+        "audit copy, so it must not tell what is withheld.",
+        "examples:\n"
+        "  jdl disclosure 2014-03\n"
+        "  jdl disclosure 2014-03 --request green-shoots --part headline.frequency --withhold \\\n"
+        '    --reason "asked for by the prison" --role "statistician 1"',
+    )
+    parser.add_argument("release", metavar="YYYY-MM", help="the month, such as 2014-03")
+    parser.add_argument("--request", metavar="ID", help="the request to decide on")
+    parser.add_argument("--part", metavar="NAME", help="the part, as the page names it")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--tell", action="store_true", help="tell what a rule withholds")
+    what.add_argument("--withhold", action="store_true", help="withhold what the rules tell")
+    parser.add_argument("--reason", metavar="TEXT", help="why; published in the audit copy")
+    parser.add_argument("--role", metavar="POST", help="your post, never your name; published")
+    _add_folders(parser)
+    parser.set_defaults(do=_disclosure)
 
 
 def _add_check(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -447,6 +471,30 @@ def _review(given: argparse.Namespace) -> int:
             _warn(str(refused))
             return FAILED
         return _at_desk(desk, given)
+
+
+def _disclosure(given: argparse.Namespace) -> int:
+    from jdl import decided
+    from jdl.release import Refused
+
+    asked = {name: getattr(given, name) for name in ("request", "part", "reason", "role")}
+    to = "tell" if given.tell else "withhold" if given.withhold else None
+    try:
+        if to is None and not any(asked.values()):
+            page, lines = decided.write_page(_places(given), given.release)
+            lines = (*lines, f"Done. Every decision is in {page}")
+        else:
+            name = asked.pop("request")
+            wanted = {key: value for key, value in {**asked, "to": to}.items() if value}
+            lines = decided.override(
+                _places(given), given.release, name or "", wanted, dt.date.today()
+            )
+    except Refused as refused:
+        _warn(str(refused))
+        return FAILED
+    for line in lines:
+        _say(line)
+    return DONE
 
 
 def _unfit_to_review(given: argparse.Namespace) -> str:

@@ -23,7 +23,7 @@ import io
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -358,8 +358,11 @@ class PageExporter(TemplateExporter):
         return environment
 
 
+_STANDING = {"licence": LICENCE, "synthetic": SYNTHETIC}
+
+
 def _page(template: str, notebook: NotebookNode, **facts: Any) -> str:
-    standing = {"has_pdf": pdf_obstacle() is None, "licence": LICENCE, "synthetic": SYNTHETIC}
+    standing = {**_STANDING, "has_pdf": pdf_obstacle() is None}
     exporter = PageExporter(template, {"doc": Document(notebook), **standing, **facts})
     html, _ = exporter.from_notebook_node(notebook)
     return f"{html.rstrip()}\n"
@@ -399,6 +402,33 @@ def data_quality(notebook: NotebookNode) -> str:
 def facts(notebook: NotebookNode) -> str:
     """Return the facts that the provider checks before the release, which hold no result."""
     return _page("facts", notebook)
+
+
+def decisions(
+    release: str,
+    result: Mapping[str, Any],
+    records: Mapping[str, Sequence[Mapping[str, Any]]],
+    rules: Mapping[str, Any],
+    counted: Callable[[Any], str],
+) -> str:
+    """Return the restricted page with every decision of disclosure control of a release.
+
+    Parameters
+    ----------
+    release : str
+    result : mapping
+        Of one of its requests, for the vintage.
+    records : mapping of str to sequence of mapping
+        Decisions by request.
+    rules : mapping of str to Rule
+    counted : callable
+        Says in counts what was decided.
+    """
+    about = {"doc": {"result": result}, "release": release, "records": records}
+    facts = {**about, **_STANDING, "rules": rules, "counted": counted}
+    exporter = PageExporter("disclosure", facts)
+    html, _ = exporter.from_notebook_node(nbformat.v4.new_notebook())
+    return f"{html.rstrip()}\n"
 
 
 def quality(notebook: NotebookNode) -> str:

@@ -91,6 +91,7 @@ ORDER = (
     "workers",
     "release",
     "verify",
+    "decided",
     "cli",
 )
 # Written with brackets, so that this file does not hold what it looks for.

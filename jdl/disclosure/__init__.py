@@ -30,6 +30,7 @@ from jdl.disclosure.measures import (
 )
 from jdl.disclosure.overrides import (
     FILE,
+    FORM,
     RECORD,
     as_text,
     check,
@@ -78,6 +79,7 @@ __all__ = [
     "BANDS",
     "COURT_OUTCOMES",
     "FILE",
+    "FORM",
     "FREQUENCIES",
     "HEADLINES",
     "NEW_PEOPLE",
