@@ -183,7 +183,8 @@ class Override:
     def told(self) -> str:
         """The override in one line, for the lines of a run."""
         done = {"tell": "told", "withhold": "withheld"}[self.to]
-        return f"{self.part} to be {done} by override: {self.role}, {self.on.isoformat()}: {self.reason}"
+        who = f"{self.role}, {self.on.isoformat()}"
+        return f"{self.part} to be {done} by override: {who}: {self.reason}"
 
 
 @dataclass(frozen=True)
