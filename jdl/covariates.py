@@ -28,6 +28,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from jdl import pseudonyms
 from jdl.national import NEEDS, Vintage
 from jdl.sentence import NO_ASSESSMENT, NO_MATCH, eligible
 
@@ -391,7 +392,8 @@ def candidates(
     Parameters
     ----------
     con : duckdb.DuckDBPyConnection
-        Holds the prepared view ``index_disposals`` and the national tables.
+        Holds the prepared view ``index_disposals`` and the national tables, and who is who (see
+        ``pseudonyms.begin``); people and disposals come and go as pseudonyms.
     located : DataFrame
         The treatment group: column disposal_id, and start where known (see ``sentence.locate``).
     excluded : Series of str
@@ -414,7 +416,8 @@ def candidates(
     -------
     DataFrame
         One row a disposal, with ``treated`` (0 or 1), ``earlier`` (whether it is an earlier
-        disposal of somebody uploaded) and the variables of `derive`, ordered by disposal_id.
+        disposal of somebody uploaded) and the variables of `derive`, ordered by what disposal_id
+        stands for.
         Comparison disposals have a sex and a disposal type that a treated one has.
 
     Notes
@@ -481,11 +484,12 @@ def _choose(
     seed: int,
 ) -> pd.DataFrame:
     """Treated and comparison disposals, also those removed from the pool, as they are measured."""
-    con.register("treated_disposals", located[["disposal_id"]])
-    con.register("excluded_people", excluded.drop_duplicates().to_frame("offender_id"))
-    con.register("kept_people", _kept(keep_earlier))
+    people = excluded.drop_duplicates().to_frame("offender_id")
+    pseudonyms.enter(con, "treated_disposals", located[["disposal_id"]])
+    pseudonyms.enter(con, "excluded_people", people)
+    pseudonyms.enter(con, "kept_people", _kept(keep_earlier))
     here = "true" if region is None else f"d.region = '{region}'"
-    fetched = con.execute(f"""
+    sql = f"""
         WITH treated AS (
             SELECT * FROM index_disposals
             WHERE disposal_id IN (SELECT disposal_id FROM treated_disposals)
@@ -512,10 +516,10 @@ def _choose(
         SELECT 1 AS treated, false AS earlier, false AS removed, * FROM treated
         UNION ALL
         SELECT 0, excluded AND before, excluded AND NOT before, * EXCLUDE (excluded, before)
-        FROM pool
-        ORDER BY disposal_id""").df()
+        FROM pool"""
+    fetched = pseudonyms.fetch(con, sql)
     for name in ("treated_disposals", "excluded_people", "kept_people"):
-        con.unregister(name)
+        con.execute(f"DROP TABLE {name}").fetchall()
     measured = _measured_early(con, fetched, located, seed)
     return measured.loc[measured["assessed"] | (not oasys)].reset_index(drop=True)
 
@@ -546,14 +550,13 @@ def _measured_early(
         convicted=began - pd.Timedelta(days=1),
         at_liberty=began.where(began < fetched["begun"], fetched["begun"]),
     )
-    con.register("moved_points", points.loc[days > 0])
-    moved = con.execute(
-        _changeable("""
+    pseudonyms.enter(con, "moved_points", points.loc[days > 0])
+    sql = _changeable("""
         SELECT disposal_id, offender_id, at_liberty::DATE AS at_liberty,
             convicted::DATE AS convicted
         FROM moved_points""")
-    ).df()
-    con.unregister("moved_points")
+    moved = pseudonyms.fetch(con, sql)
+    con.execute("DROP TABLE moved_points").fetchall()
     return _replaced(fetched, moved)
 
 
@@ -575,7 +578,7 @@ def draw(frame: pd.DataFrame, days: pd.Series, seed: int) -> pd.Series:
     Parameters
     ----------
     frame : DataFrame
-        Columns treated, sex, disposal and disposal_id.
+        Columns treated, sex and disposal.
     days : Series of float
         Of the treated rows; what it holds of other rows is not looked at.
     seed : int
@@ -588,13 +591,12 @@ def draw(frame: pd.DataFrame, days: pd.Series, seed: int) -> pd.Series:
 
     Notes
     -----
-    Rows are drawn for in the order of their disposal_id, from the sorted days of their stratum, so
-    the order of the rows does not matter.
+    Rows are drawn for in the order given, from the sorted days of their stratum. Candidates are in
+    the order of the identifiers of their disposals, so that the draw does not hang on pseudonyms.
     """
     drawn = days.astype("float64").where(frame["treated"] == 1)
     rng = np.random.default_rng(seed)
-    ordered = frame.sort_values("disposal_id")
-    for _, rows in ordered.groupby(["sex", "disposal"], sort=True, observed=True):
+    for _, rows in frame.groupby(["sex", "disposal"], sort=True, observed=True):
         ours = rows["treated"] == 1
         theirs = np.sort(drawn.loc[rows.index[ours]].dropna().to_numpy())
         if len(theirs):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import duckdb
 import pandas as pd
 
-from jdl import covariates, outcomes
+from jdl import covariates, outcomes, pseudonyms
 from jdl.covariates import draw
 from jdl.national import Vintage
 from jdl.outcomes import PROVEN, WHOLE
@@ -95,7 +95,7 @@ def gaps(con: duckdb.DuckDBPyConnection, treated: pd.DataFrame, *, late_days: in
     Parameters
     ----------
     con : duckdb.DuckDBPyConnection
-        Holds the national tables.
+        Holds the national tables, and who is who (see ``pseudonyms.begin``).
     treated : DataFrame
         Located people in the analysis: disposal_id, offender_id, index_date, start (see
         ``sentence.locate``).
@@ -140,7 +140,7 @@ def delay(
     Parameters
     ----------
     con : duckdb.DuckDBPyConnection
-        Holds the national tables.
+        Holds the national tables, and who is who (see ``pseudonyms.begin``).
     vintage : Vintage
         Bounds the days from which follow-up is complete.
     candidates : DataFrame
@@ -282,8 +282,9 @@ def _days(index: pd.Series, start: pd.Series) -> pd.Series:
 
 def _states(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> pd.DataFrame:
     """Say of each row, on its day, whether the person is dead, in prison or has offended since."""
-    con.register("day_rows", rows[["disposal_id", "offender_id", "index_date", "follow_from"]])
-    states = con.execute(f"""
+    days = rows[["disposal_id", "offender_id", "index_date", "follow_from"]]
+    pseudonyms.enter(con, "day_rows", days)
+    sql = f"""
         WITH days AS (
             SELECT disposal_id, offender_id, index_date::DATE AS index_date,
                 follow_from::DATE AS day
@@ -299,8 +300,9 @@ def _states(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> pd.DataFrame:
                     AND o.offence_date > d.index_date AND o.offence_date <= d.day
                     AND o.conviction_date <= d.day + {WHOLE} AND {PROVEN}
             ) AS offended
-        FROM days d JOIN offenders p ON p.offender_id = d.offender_id""").df()
-    con.unregister("day_rows")
+        FROM days d JOIN offenders p ON p.offender_id = d.offender_id"""
+    states = pseudonyms.fetch(con, sql)
+    con.execute("DROP TABLE day_rows").fetchall()
     states = states.set_index("disposal_id").reindex(rows["disposal_id"])
     return states.astype(bool).set_axis(rows.index)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pandas as pd
 
+from jdl import pseudonyms
 from jdl.covariates import covered
 from jdl.national import FOLLOW_UP_MONTHS, WAITING_MONTHS
 
@@ -140,7 +141,7 @@ def read(con: duckdb.DuckDBPyConnection, matched: Matched) -> pd.DataFrame:
     Parameters
     ----------
     con : duckdb.DuckDBPyConnection
-        Holds the prepared view ``outcomes``.
+        Holds the prepared view ``outcomes``, and who is who (see ``pseudonyms.begin``).
     matched : Matched
         The groups, with the verdict on their balance.
 
@@ -151,11 +152,10 @@ def read(con: duckdb.DuckDBPyConnection, matched: Matched) -> pd.DataFrame:
         not accepted, so that no outcome is ever seen of groups that are not alike.
     """
     sample = _sample(matched)
-    con.register("matched_disposals", sample[["disposal_id"]])
-    found = con.execute(
-        "SELECT * FROM outcomes SEMI JOIN matched_disposals USING (disposal_id) ORDER BY ALL"
-    ).df()
-    con.unregister("matched_disposals")
+    pseudonyms.enter(con, "matched_disposals", sample[["disposal_id"]])
+    sql = "SELECT * FROM outcomes SEMI JOIN matched_disposals USING (disposal_id)"
+    found = pseudonyms.fetch(con, sql)
+    con.execute("DROP TABLE matched_disposals").fetchall()
     return sample.merge(found, on="disposal_id", how="left", validate="one_to_one")
 
 
@@ -165,7 +165,7 @@ def follow(con: duckdb.DuckDBPyConnection, matched: Matched, *, start: str) -> p
     Parameters
     ----------
     con : duckdb.DuckDBPyConnection
-        Holds the national tables.
+        Holds the national tables, and who is who.
     matched : Matched
         The groups, with the verdict on their balance.
     start : str
@@ -177,10 +177,10 @@ def follow(con: duckdb.DuckDBPyConnection, matched: Matched, *, start: str) -> p
         As `read`, by the same `definition`.
     """
     sample = _sample(matched)
-    con.register("matched_days", sample[["disposal_id", "offender_id", start]])
+    pseudonyms.enter(con, "matched_days", sample[["disposal_id", "offender_id", start]])
     days = f"(SELECT disposal_id, offender_id, {start}::DATE AS day FROM matched_days)"
-    found = con.execute(definition(days, "day")).df()
-    con.unregister("matched_days")
+    found = pseudonyms.fetch(con, definition(days, "day"))
+    con.execute("DROP TABLE matched_days").fetchall()
     return sample.merge(found, on="disposal_id", how="left", validate="one_to_one")
 
 
@@ -216,7 +216,7 @@ def delays(con: duckdb.DuckDBPyConnection, sample: pd.DataFrame) -> pd.DataFrame
     Parameters
     ----------
     con : duckdb.DuckDBPyConnection
-        Holds the national tables.
+        Holds the national tables, and who is who.
     sample : DataFrame
         The matched sample: treated, disposal_id, offender_id and index_date.
 
@@ -228,7 +228,7 @@ def delays(con: duckdb.DuckDBPyConnection, sample: pd.DataFrame) -> pd.DataFrame
         An offence counts with each sentence in whose year it falls.
     """
     compared = sample.loc[sample["treated"] == 0, ["disposal_id", "offender_id", "index_date"]]
-    con.register("compared_disposals", compared)
+    pseudonyms.enter(con, "compared_disposals", compared)
     found = con.execute(f"""
         SELECT year(d.index_date)::INTEGER AS year,
             o.conviction_date > d.index_date + {WHOLE} AS late,
@@ -237,5 +237,5 @@ def delays(con: duckdb.DuckDBPyConnection, sample: pd.DataFrame) -> pd.DataFrame
         WHERE o.offence_date > d.index_date AND o.offence_date <= d.index_date + {FOLLOW_UP}
           AND {PROVEN}
         ORDER BY ALL""").df()
-    con.unregister("compared_disposals")
+    con.execute("DROP TABLE compared_disposals").fetchall()
     return found

@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from jdl import covariates, linkage, national, outcomes, safekeeping, sentence
+from jdl import covariates, linkage, national, outcomes, pseudonyms, safekeeping, sentence
 from jdl.national import Vintage, parquet, quoted
 
 SEED = 20140313
@@ -33,7 +33,8 @@ class Prepared:
     ----------
     vintage : Vintage
     con : duckdb.DuckDBPyConnection
-        Views of the national tables and of every prepared table; one thread.
+        Views of the national tables and of every prepared table, and the request's pseudonyms; one
+        thread.
     register : linkage.Register
         The people who can be found, with the trained model.
     record : dict
@@ -155,6 +156,7 @@ def open_prepared(vintage: Vintage) -> Prepared:
     if record is None:
         raise FileNotFoundError("this vintage is not prepared yet: run `jdl prepare`")
     con = vintage.connect(threads=1)
+    pseudonyms.begin(con)
     for name in _tables(vintage):
         _view(con, name, vintage.prepared / f"{name}.parquet")
     model = json.loads((vintage.prepared / "linkage_model.json").read_text(encoding="utf-8"))

@@ -386,7 +386,7 @@ def _read_entry(
         faults += request.against(read, upload, vintage)
     if faults:
         raise Unusable(faults)
-    others = request.people_of_others(read, places.requests)
+    others = request.people_of_others(read, places.requests, keep=True)
     hashes = {
         "request.toml": manifest.digest((folder / "request.toml").read_bytes()),
         "upload": manifest.digest_people(upload.people),

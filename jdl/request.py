@@ -588,7 +588,9 @@ def pooled_upload(request: Request, requests_folder: Path) -> Upload:
     return _pooled(parts)
 
 
-def people_of_others(request: Request, requests_folder: Path) -> pd.DataFrame:
+def people_of_others(
+    request: Request, requests_folder: Path, *, keep: bool = False
+) -> pd.DataFrame:
     """Read the people of the requests received on earlier days and not pooled with this one.
 
     Parameters
@@ -596,6 +598,8 @@ def people_of_others(request: Request, requests_folder: Path) -> pd.DataFrame:
     request : Request
     requests_folder : Path
         Holds the other requests, and the log.
+    keep : bool
+        Whether the uploads stay in memory, for the requests that come after this one.
 
     Returns
     -------
@@ -605,6 +609,7 @@ def people_of_others(request: Request, requests_folder: Path) -> pd.DataFrame:
     """
     withdrawn = _withdrawn(requests_folder)
     own = {one.id for one in _chain(request, requests_folder)[0]}
+    read = _people_of if keep else _people_of.__wrapped__
     parts = []
     for folder in request_folders(requests_folder):
         with suppress(Unusable):
@@ -612,7 +617,7 @@ def people_of_others(request: Request, requests_folder: Path) -> pd.DataFrame:
             may_be_used = one.data_sharing is not None and one.id not in withdrawn | own
             if may_be_used and one.received < request.received:
                 stamps = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
-                parts.append(_people_of(folder, tuple(sorted(stamps.items()))))
+                parts.append(read(folder, tuple(sorted(stamps.items()))))
     people = pd.concat(parts, ignore_index=True) if parts else no_people()
     return people.loc[people["participation"] != "refused"].reset_index(drop=True)
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from jdl import pseudonyms
 from jdl.national import FOLLOW_UP_MONTHS, Vintage
 
 LEEWAYS = ("custody_days", "order_days", "gate_days", "date_days", "open_order_days")
@@ -284,13 +285,13 @@ def locate(
     Parameters
     ----------
     con : duckdb.DuckDBPyConnection
-        Holds the national tables.
+        Holds the national tables, and who is who (see ``pseudonyms.begin``).
     vintage : Vintage
         Bounds the index dates whose follow-up is complete.
     people : DataFrame
         The upload, one row a participation.
     links : DataFrame
-        One row an upload row: row, source, person, offender_id, decision.
+        One row an upload row: row, source, person, offender_id (a pseudonym), decision.
     setting : {'custody', 'community', 'through the gate'}
         Where the service works; a row's own setting overrides it.
     custody_days : int
@@ -314,9 +315,9 @@ def locate(
     Returns
     -------
     DataFrame
-        One row an upload row, in its order: row, source, person, offender_id, disposal_id,
-        index_date, start (of the intervention, missing where the upload does not give it), rule,
-        fitting (how many sentences the rule fitted) and reason. A row that stays
+        One row an upload row, in its order: row, source, person, offender_id and disposal_id (both
+        pseudonyms), index_date, start (of the intervention, missing where the upload does not give
+        it), rule, fitting (how many sentences the rule fitted) and reason. A row that stays
         in the analysis has a disposal of `eligible` and no reason; every other row has the first
         reason that applies.
 
@@ -344,9 +345,11 @@ def locate(
     """
     windows = _Windows(custody_days, order_days, gate_days, date_days, open_order_days)
     rows = _participations(people, links, setting)
-    _seek(con, rows.reset_index(names="key")[["key", "offender_id", *_DATED]])
-    found = con.execute(_best(windows, cautions)).df().set_index("key")
-    con.execute("DROP TABLE sought").fetchall()
+    sought = rows.reset_index(names="key")[["key", "offender_id", *_DATED]]
+    pseudonyms.enter(con, "sought_rows", sought)
+    _seek(con)
+    found = pseudonyms.fetch(con, _best(windows, cautions), "key").set_index("key")
+    con.execute("DROP TABLE sought_rows; DROP TABLE sought").fetchall()
     kept = rows.join(found)
     kept["reason"] = _reasons(kept, vintage, sex, region)
     return _one_each(kept.assign(start=kept["began"]))[list(_LOCATED)]
@@ -398,15 +401,13 @@ def _participations(people: pd.DataFrame, links: pd.DataFrame, setting: str) -> 
     )
 
 
-def _seek(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> None:
-    """Make the table `sought`: what to look for, under a key, among whose sentences."""
-    con.register("sought_rows", rows)
+def _seek(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the table `sought` of `sought_rows`: what to look for, and among whose sentences."""
     con.execute("""
         CREATE OR REPLACE TEMP TABLE sought AS
         SELECT key, offender_id::VARCHAR AS offender_id, setting, given_index::DATE AS given_index,
             given_conviction::DATE AS given_conviction, start::DATE AS start
         FROM sought_rows WHERE offender_id IS NOT NULL ORDER BY key, offender_id""").fetchall()
-    con.unregister("sought_rows")
 
 
 def _best(windows: _Windows, cautions: bool) -> str:
@@ -427,7 +428,7 @@ def _best(windows: _Windows, cautions: bool) -> str:
         FROM placed p
         JOIN fitting f ON f.key = p.key AND f.rule = p.rule AND f.standing = p.standing
         JOIN offenders o ON o.offender_id = p.offender_id
-        WHERE p.place = 1 ORDER BY p.key"""
+        WHERE p.place = 1"""
 
 
 def _reasons(rows: pd.DataFrame, vintage: Vintage, sex: str, region: str | None) -> pd.Series:
@@ -624,7 +625,9 @@ def corroboration(
     tests["chance"] = _share(tests, days, windows, size)
     tests = tests.loc[tests["chance"] > 0]
     sought = tests.merge(pairs[["person", "offender_id"]], on="person")
-    _seek(con, sought[["key", "offender_id", *_DATED]])
+    con.register("sought_rows", sought[["key", "offender_id", *_DATED]])
+    _seek(con)
+    con.unregister("sought_rows")
     fitting = con.execute(f"""
         SELECT DISTINCT key, offender_id FROM ({_ruled(windows, cautions)})
         WHERE standing IN ('index', 'recall') ORDER BY key, offender_id""").df()

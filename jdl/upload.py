@@ -12,7 +12,7 @@ import re
 import unicodedata
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,7 @@ COLUMNS = (
     "location",
     "participation",
 )
+IDENTITY = ("reference", *NAMES, "date_of_birth", *IDS)
 ESSENTIAL = (*NAMES, "date_of_birth", "gender")
 SETTINGS = ("custody", "community", "through the gate")
 PARTICIPATION = ("completed", "started", "refused")
@@ -153,6 +154,10 @@ class Upload:
     def rows(self) -> int:
         """How many rows there are."""
         return len(self.people)
+
+    def without_identity(self) -> Upload:
+        """Return the upload without what tells who somebody is, for all that follows linkage."""
+        return replace(self, people=self.people.drop(columns=list(IDENTITY)))
 
 
 def _texts(table: Table, column: str, found: Findings) -> list[str | None]:

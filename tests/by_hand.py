@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+from plain_names import keep_names
 
 from jdl import covariates, national, outcomes
 from jdl.synthetic.tables import SCHEMAS
@@ -79,7 +80,7 @@ def engine(of: national.Vintage | None = None, **tables: Iterable[Row]) -> Any:
         con.execute(f"CREATE TABLE {name} AS SELECT * FROM written")
     con.execute(f"CREATE TABLE index_disposals AS {covariates.definition(of or vintage())}")
     con.execute(f"CREATE TABLE outcomes AS {outcomes.definition()}")
-    return con
+    return keep_names(con)
 
 
 def _value(value: Any, dated: bool) -> Any:

@@ -354,7 +354,7 @@ def test_a_move_does_not_fill_what_the_vintage_does_not_hold():
 # ---------------------------------------------------------------------------------- drawn days
 
 
-def drawn(seed: int, shuffle: int | None = None) -> pd.Series:
+def drawn(seed: int) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     n = 600
     frame = pd.DataFrame(
@@ -368,8 +368,6 @@ def drawn(seed: int, shuffle: int | None = None) -> pd.Series:
     far = (frame["sex"] == "male") * 100 + (frame["disposal"] == "custody") * 1000
     days = (far + rng.integers(0, 9, n)).astype(float)
     frame = frame.assign(days=days.where(frame["treated"] == 1))
-    if shuffle is not None:
-        frame = frame.sample(frac=1, random_state=shuffle)
     return frame.assign(drawn=covariates.draw(frame, frame["days"], seed))
 
 
@@ -383,8 +381,10 @@ def test_days_are_drawn_from_those_of_the_same_sex_and_disposal():
         assert abs(share) < 1.5
 
 
-def test_draws_follow_the_seed_and_not_the_order():
-    assert drawn(1)["drawn"].equals(drawn(1, shuffle=3).sort_index()["drawn"])
+def test_draws_follow_the_seed_and_not_what_a_disposal_is_called():
+    frame = drawn(1)
+    renamed = frame.assign(disposal_id=frame["disposal_id"].sample(frac=1, random_state=3).array)
+    assert frame["drawn"].equals(covariates.draw(renamed, renamed["days"], 1))
     assert not drawn(1)["drawn"].equals(drawn(2)["drawn"])
 
 

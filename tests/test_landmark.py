@@ -240,14 +240,6 @@ def test_waiting_fakes_an_effect_that_the_landmark_takes_away(waited):
     assert error < 0.013
 
 
-def test_days_drawn_do_not_depend_on_the_order_of_the_candidates(waited):
-    con, people, chosen = waited
-    one = landmark.delay(con, vintage(), chosen, people, seed=3).candidates
-    mixed = chosen.sample(frac=1, random_state=1)
-    other = landmark.delay(con, vintage(), mixed, people, seed=3).candidates
-    pd.testing.assert_frame_equal(one, other.sort_values("disposal_id", ignore_index=True))
-
-
 def test_only_treated_people_who_leave_are_lost():
     people = group("2009-04-10")
     lives = [*orders(people), order("OC", DAY, "C")]

@@ -643,7 +643,9 @@ def test_rates_count_each_person_once_in_every_group(
         intervention_start=pd.Timestamp("2009-05-01"), index_date=pd.NaT, conviction_date=pd.NaT
     )
     links = located(world.upload, register)
-    rates = linkage.rates(links, linkage.clean(world.upload), people, register)
+    kinds = linkage.kinds(links, linkage.clean(world.upload), people, register)
+    assert not set(kinds.astype("str").stack().str.lower()) & values_of(world)
+    rates = linkage.rates(kinds)
     persons = (~links.table["decision"].isin(["duplicate", "incomplete"])).sum()
     assert (rates.groupby("group")["people"].sum() == persons).all()
     assert (rates.groupby("group")["linked"].sum() == links.linked).all()
@@ -659,11 +661,12 @@ def test_everybody_looked_for_was_analysed_lost_or_not_found(
     people = world.upload.assign(
         intervention_start=pd.Timestamp("2009-05-01"), index_date=pd.NaT, conviction_date=pd.NaT
     )
-    links, cleaned = located(world.upload, register), linkage.clean(world.upload)
+    links = located(world.upload, register)
+    kinds = linkage.kinds(links, linkage.clean(world.upload), people, register)
     linked = links.table.loc[links.table["decision"] == "linked", ["source", "row"]]
     kept = linked.iloc[::3]
-    fates = linkage.fates(links, cleaned, people, register, kept)
-    rates = linkage.rates(links, cleaned, people, register)
+    fates = linkage.fates(kinds, links, kept)
+    rates = linkage.rates(kinds)
     assert fates["people"].tolist() == rates["people"].tolist()
     assert (fates["analysed"] + fates["lost"]).tolist() == rates["linked"].tolist()
     assert fates.groupby("group")["analysed"].sum().unique().tolist() == [len(kept)]

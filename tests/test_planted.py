@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from plain_names import keep_names
 
 from jdl import covariates, national, outcomes
 
@@ -57,7 +58,7 @@ def prepared(vintage: national.Vintage, treated: pd.DataFrame, altered: Altered)
         con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM altered_{name}")
     con.execute(f"CREATE TABLE index_disposals AS {covariates.definition(vintage)}")
     con.execute(f"CREATE TABLE outcomes AS {outcomes.definition()}")
-    return con
+    return keep_names(con)
 
 
 def chosen(con: Any, treated: pd.DataFrame) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from plain_names import keep_names
 
 from jdl import covariates, national, outcomes
 from jdl.synthetic import VINTAGE_TOML
@@ -44,7 +45,7 @@ def con(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with vintage.connect() as engine:
         engine.execute(f"CREATE TABLE index_disposals AS {covariates.definition(vintage)}")
         engine.execute(f"CREATE TABLE outcomes AS {outcomes.definition()}")
-        yield engine
+        yield keep_names(engine)
 
 
 def dealt(con: Any) -> list[pd.DataFrame]:

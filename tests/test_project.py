@@ -52,6 +52,7 @@ ORDER = (
     "linkage",
     "review",
     "sitting",
+    "pseudonyms",
     "sentence",
     "covariates",
     "outcomes",

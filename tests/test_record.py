@@ -6,6 +6,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from plain_names import keep_names
 
 from jdl import covariates, national, outcomes, sentence
 
@@ -144,7 +145,7 @@ def con(vintage):
     with vintage.connect() as con:
         con.execute(f"CREATE TABLE index_disposals AS {covariates.definition(vintage)}")
         con.execute(f"CREATE TABLE outcomes AS {outcomes.definition()}")
-        yield con
+        yield keep_names(con)
 
 
 def test_last_index_date_needs_a_year_and_six_months(vintage):

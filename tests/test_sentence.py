@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_names import keep_names
 
 from jdl import national, request, sentence
 from jdl.synthetic.tables import SCHEMAS
@@ -78,7 +79,7 @@ def engine(tables: dict[str, list[Row]]) -> duckdb.DuckDBPyConnection:
         ]
         con.register("written", pa.Table.from_pylist(plain, schema))
         con.execute(f"CREATE TABLE {name} AS SELECT * FROM written")
-    return con
+    return keep_names(con)
 
 
 def _day(text: str | None) -> dt.date | None:
@@ -716,6 +717,7 @@ def test_the_sentence_is_the_generators_own(synthetic_out):
     vintage = national.open_vintage(synthetic_out)
     placed = []
     with vintage.connect() as con:
+        keep_names(con)
         for folder in request.request_folders(synthetic_out / "requests"):
             asked = request.read_request(folder)
             people = request.read_upload(asked).people

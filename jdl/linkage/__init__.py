@@ -3,7 +3,7 @@
 Of a person's candidates in the register, and of 'not in the register', each has one posterior.
 """
 
-from jdl.linkage.accounts import FATES, NO_GROUP, audit, fates, gains, rates
+from jdl.linkage.accounts import FATES, NO_GROUP, audit, fates, gains, kinds, rates
 from jdl.linkage.blocking import PASSES, Candidates, candidates, deterministic
 from jdl.linkage.decisions import DECISIONS, STAGES, Links, alternatives, decide
 from jdl.linkage.lookup import lay_out
@@ -37,6 +37,7 @@ __all__ = [
     "deterministic",
     "fates",
     "gains",
+    "kinds",
     "lay_out",
     "nicknames",
     "rates",

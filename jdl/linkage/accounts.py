@@ -76,11 +76,11 @@ def audit(
     )
 
 
-@scrubbed("counting who was found")
-def rates(
+@scrubbed("telling people apart")
+def kinds(
     links: Links, cleaned: pd.DataFrame, people: pd.DataFrame, register: Register
 ) -> pd.DataFrame:
-    """Count who was found among different people, to show whom the linkage may lose.
+    """Give each person who was looked for the decision and a level of each of `KINDS`.
 
     Parameters
     ----------
@@ -94,8 +94,8 @@ def rates(
     Returns
     -------
     DataFrame
-        One row a level: group (one of `KINDS`), level, people (without
-        those whose rows were incomplete), linked, review and not_found.
+        One row a person whose rows were not incomplete: person, decision and `KINDS`; nothing by
+        which to know them.
 
     Notes
     -----
@@ -103,51 +103,6 @@ def rates(
     is the ethnicity recorded for at least half of the register people with the surname, where
     there are ``FEWEST_WITH_SURNAME`` of them: it tells of names, not of the person.
     """
-    rows = _kinds(links, cleaned, people, register)
-    return pd.concat(
-        [_counted(name, rows[name], rows["decision"], _DECIDED) for name in KINDS],
-        ignore_index=True,
-    ).rename(columns={"not found": "not_found"})
-
-
-@scrubbed("counting who was analysed")
-def fates(
-    links: Links,
-    cleaned: pd.DataFrame,
-    people: pd.DataFrame,
-    register: Register,
-    analysed: pd.DataFrame,
-) -> pd.DataFrame:
-    """Count who was analysed, who was found and then lost, and who was not found.
-
-    Parameters
-    ----------
-    links, cleaned, people, register
-        As in `rates`.
-    analysed : DataFrame
-        The source and row of each treated person of the matched sample.
-
-    Returns
-    -------
-    DataFrame
-        One row a level, as of `rates`: group, level, people, analysed, lost and not_found.
-
-    Notes
-    -----
-    A person with several participations counts once, as analysed where any of them was.
-    """
-    rows = _kinds(links, cleaned, people, register)
-    persons = cleaned[["source", "row", "person"]]
-    kept = analysed[["source", "row"]].merge(persons)["person"]
-    linked = rows["decision"].eq("linked").map({True: "lost", False: "not_found"})
-    fate = linked.mask(rows["person"].isin(kept), "analysed")
-    return pd.concat([_counted(name, rows[name], fate, FATES) for name in KINDS], ignore_index=True)
-
-
-def _kinds(
-    links: Links, cleaned: pd.DataFrame, people: pd.DataFrame, register: Register
-) -> pd.DataFrame:
-    """Give each person who was looked for the decision and a level of each of `KINDS`."""
     looked_for = ~links.table["decision"].isin(_NOT_LOOKED_FOR)
     decided = links.table.loc[looked_for, ["source", "row", "decision"]]
     dates = people[["intervention_start", "index_date", "conviction_date"]]
@@ -165,6 +120,53 @@ def _kinds(
         "identifier": by_id.map({True: "PNC id or prison number given", False: "none given"}),
     }
     return rows[["person", "decision"]].assign(**levels)
+
+
+def rates(rows: pd.DataFrame) -> pd.DataFrame:
+    """Count who was found among different people, to show whom the linkage may lose.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        From `kinds`.
+
+    Returns
+    -------
+    DataFrame
+        One row a level: group (one of `KINDS`), level, people (without
+        those whose rows were incomplete), linked, review and not_found.
+    """
+    return pd.concat(
+        [_counted(name, rows[name], rows["decision"], _DECIDED) for name in KINDS],
+        ignore_index=True,
+    ).rename(columns={"not found": "not_found"})
+
+
+def fates(rows: pd.DataFrame, links: Links, analysed: pd.DataFrame) -> pd.DataFrame:
+    """Count who was analysed, who was found and then lost, and who was not found.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        From `kinds`.
+    links : Links
+    analysed : DataFrame
+        The source and row of each treated person of the matched sample.
+
+    Returns
+    -------
+    DataFrame
+        One row a level, as of `rates`: group, level, people, analysed, lost and not_found.
+
+    Notes
+    -----
+    A person with several participations counts once, as analysed where any of them was.
+    """
+    persons = links.table[["source", "row", "person"]]
+    kept = analysed[["source", "row"]].merge(persons)["person"]
+    linked = rows["decision"].eq("linked").map({True: "lost", False: "not_found"})
+    fate = linked.mask(rows["person"].isin(kept), "analysed")
+    return pd.concat([_counted(name, rows[name], fate, FATES) for name in KINDS], ignore_index=True)
 
 
 def _counted(

@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 import statistics
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ import pandas as pd
 from accuracy import Judged, best_judged, judge
 from linkage_peers import METHODS, Run, run
 from registers import Place, choices, corroborate, leeways, weigh, without_ids
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from plain_names import keep_names
 
 from jdl import request, sentence
 
@@ -253,6 +257,7 @@ def sentences(study: Study) -> None:
 
 def _located(place: Place, cohort: cohorts.Cohort, name: str) -> tuple[object, ...]:
     register = place.open()
+    keep_names(register.con)
     people = cohort.people
     weighed = corroborate(place, register, people, weigh(register, people))
     links = weighed.decide().table
@@ -285,6 +290,7 @@ def _examples(place: Place) -> list[tuple[object, ...]]:
         if upload is None:
             continue
         register = place.open()
+        keep_names(register.con)
         dates = leeways() | {"setting": asked.setting, "cautions": asked.cautions}
         weighed = corroborate(
             place, register, upload.people, weigh(register, upload.people), **dates

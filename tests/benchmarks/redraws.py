@@ -38,6 +38,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest, t
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from plain_names import keep_names
+
 from jdl import companion, effects, national
 from jdl.companion import NoEstimate
 from jdl.matching import Matched, formula
@@ -58,7 +61,10 @@ LEAST_ALIKE = 0.99
 
 
 def matched_by_notebook(request_id: str) -> Matched | None:
-    """Run the notebook's own cells until the groups are matched; None where it stops before."""
+    """Run the notebook's own cells until the groups are matched; None where it stops before.
+
+    Disposals keep their names, since their lives are found again by them.
+    """
     cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
     names: dict[str, Any] = {"__name__": "__main__"}
     for cell in cells:
@@ -71,6 +77,8 @@ def matched_by_notebook(request_id: str) -> Matched | None:
             return None
         if "parameters" in cell["metadata"].get("tags", ()):
             names["request_id"] = request_id
+        if "ready" in names and "located" not in names:
+            keep_names(names["ready"].con)
         if isinstance(names.get("matched"), Matched):
             return names["matched"]
     return None
