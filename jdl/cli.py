@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(title="commands", metavar="")
     adders = (_add_release, _add_run, _add_yearly, _add_prepare, _add_review, _add_check)
-    for add in (*adders, _add_disclosure, _add_power, _add_synth, _add_template):
+    for add in (*adders, _add_disclosure, _add_scan, _add_power, _add_synth, _add_template):
         add(commands)
     return parser
 
@@ -281,6 +281,20 @@ def _add_check(commands: _Commands[argparse.ArgumentParser]) -> None:
     )
     _add_folders(parser, outputs=False)
     parser.set_defaults(do=_check)
+
+
+def _add_scan(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _described(
+        commands.add_parser("scan", help="look for people in what is to be published"),
+        "Look for everybody, the people of all uploads and of the whole register, in every file\n"
+        "of a folder: names, dates of birth and identifiers, however written. What is found is\n"
+        "told by file, kind and count; the values go to a file that only its owner can read. A\n"
+        "release is scanned before it appears.",
+        "example:\n  jdl scan outputs/2014-03",
+    )
+    parser.add_argument("path", type=Path, help="a folder or file")
+    _add_folders(parser)
+    parser.set_defaults(do=_scan)
 
 
 def _add_power(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -634,6 +648,29 @@ def _named(given: argparse.Namespace) -> Path:
         return path.parent
     folder = _places(given).requests / given.what
     return folder if not path.exists() and folder.is_dir() else path
+
+
+def _scan(given: argparse.Namespace) -> int:
+    from jdl import national, scan
+    from jdl.execute import write_restricted
+
+    if not given.path.exists():
+        rule = "there must be a file or folder of that name"
+        raise Unusable([Fault(str(given.path), rule, "Name what is to be scanned")])
+    places = _places(given)
+    vintage = national.open_vintage(places.data, scan.made_from(given.path))
+    found = scan.scan(given.path, vintage, places.requests)
+    for note in found.notes:
+        _say(note)
+    if not found.finds:
+        _say(f"Done. Nothing in {given.path} tells who somebody is.")
+        return DONE
+    log = write_restricted(places.restricted / "logs" / "scan", "found", found.story)
+    _warn(f"{given.path} must not be published, because it tells who people are.")
+    for line in found.told:
+        _warn(f"- {line}")
+    _warn(f"What was found is in the restricted file {log}.")
+    return FAILED
 
 
 def _power(given: argparse.Namespace) -> int:

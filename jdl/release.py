@@ -40,10 +40,11 @@ from jdl import (
     request,
     review,
     safekeeping,
+    scan,
     sentence,
     yearly,
 )
-from jdl.execute import defaults_of, peak_memory
+from jdl.execute import defaults_of, peak_memory, write_restricted
 from jdl.faults import Fault, Unusable
 from jdl.forms import ID
 from jdl.history import read_results
@@ -709,6 +710,7 @@ def _assemble_year(year: Year, made_from: dict[str, Any], workers: Crew, tell: T
         content = {"schema": SCHEMA, "year": year.year, "covers": year.finished, **made_from}
         content["files"] = manifest.file_hashes(made)
         (made / MANIFEST).write_bytes(manifest.dump(content))
+        _hold_to_scan(year, made)
         swap(made, year.folder, year.work / _REPLACED)
     shutil.rmtree(year.work, ignore_errors=True)
     return told
@@ -1060,10 +1062,24 @@ def _assemble(
         _finish(month, made, made_from)
         run = _run_record(month, [*outcomes, told], started)
         (made / RUN).write_bytes(manifest.dump(run))
+        _hold_to_scan(month, made)
         swap(made, month.folder, month.work / _REPLACED)
         shutil.rmtree(month.work / _REPLACED, ignore_errors=True)
     shutil.rmtree(scratch)
     return told
+
+
+def _hold_to_scan(asked: Month | Year, made: Path) -> None:
+    """Refuse to put into place what tells who somebody is, or what nobody can read."""
+    found = scan.scan(made, asked.vintage, asked.places.requests)
+    if found.finds:
+        log = write_restricted(asked.places.logs(asked.name, "scan"), "found", found.story)
+        raise Refused(
+            f"{asked.name} is not published, because it would tell who people are.\n"
+            + "\n".join(f"- {line}" for line in found.told)
+            + f"\nWhat was found is in the restricted file {log}. Look there, mend the notebook, "
+            "template or request that shows it, then run the same command again."
+        )
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -30,6 +30,7 @@ PARTS = {
         "rules", "measures", "overrides", "remainders", "together", "compared", "people",
         "__init__",
     ),
+    "scan": ("words", "reading", "vocabulary", "register", "__init__"),
     "yearly": ("records", "counts", "numbers", "sentences", "tables", "__init__"),
     "charts": (
         "drawing", "headline", "curves", "overlap", "balance", "funnel", "linkage", "results",
@@ -88,6 +89,7 @@ ORDER = (
     "spreadsheet",
     "render",
     "manifest",
+    "scan",
     "ledger",
     "workers",
     "release",
