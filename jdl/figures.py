@@ -52,6 +52,8 @@ class Figure:
         As printed.
     suppressed : bool
         Whether disclosure control withheld it; then `value` is None and `text` is ``[c]``.
+    mark : str
+        Shorthand printed behind the number, such as ``[u]`` for low reliability.
     """
 
     id: str
@@ -59,6 +61,7 @@ class Figure:
     unit: str
     text: str
     suppressed: bool = False
+    mark: str = ""
 
     def __post_init__(self) -> None:
         if not _ID.fullmatch(self.id):
@@ -72,10 +75,16 @@ class Figure:
         return cls(name, None, unit, SUPPRESSED, suppressed=True)
 
     @property
+    def printed(self) -> str:
+        """The text, and the mark behind it."""
+        return f"{self.text} {self.mark}" if self.mark else self.text
+
+    @property
     def html(self) -> str:
         """The printed text, carrying its exact value and its name in the register."""
         value = "" if self.value is None else escape(str(self.value))
-        return f'<data value="{value}" data-figure="{self.id}">{escape(self.text)}</data>'
+        told = f'<data value="{value}" data-figure="{self.id}">{escape(self.text)}</data>'
+        return f"{told} {escape(self.mark)}" if self.mark else told
 
     def record(self) -> dict[str, Any]:
         """Return the entry of ``figures.json``, but for the cell, which the notebook knows."""
@@ -85,6 +94,7 @@ class Figure:
             "unit": self.unit,
             "text": self.text,
             "suppressed": self.suppressed,
+            **({"mark": self.mark} if self.mark else {}),
         }
 
 
@@ -137,7 +147,7 @@ class Sentence(_Published):
 
     @property
     def text(self) -> str:
-        return "".join(part if isinstance(part, str) else part.text for part in self.parts)
+        return "".join(part if isinstance(part, str) else part.printed for part in self.parts)
 
     @property
     def inner(self) -> str:
@@ -213,6 +223,8 @@ Cell = str | Figure | Sentence | Tag | Link
 
 
 def _cell_text(cell: Cell) -> str:
+    if isinstance(cell, Figure):
+        return cell.printed
     return cell if isinstance(cell, str) else cell.text
 
 
@@ -256,14 +268,14 @@ def _row_html(row: Sequence[Cell], numeric: Sequence[bool]) -> str:
 
 
 def _header_html(cell: Cell) -> str:
-    if isinstance(cell, Figure):
+    if isinstance(cell, Figure) and not cell.mark:
         return f'<th scope="row" data-figure="{cell.id}">{escape(cell.text)}</th>'
     return f'<th scope="row">{_cell_html(cell)}</th>'
 
 
 def _data_html(cell: Cell, numeric: bool) -> str:
     """Return a cell; its exact value is in the register and in the spreadsheet."""
-    if numeric and isinstance(cell, Figure):
+    if numeric and isinstance(cell, Figure) and not cell.mark:
         return f'<td data-figure="{cell.id}">{escape(cell.text)}</td>'
     if isinstance(cell, Sentence) and _is_interval(cell):
         return f'<td class="{"numeric" if numeric else "whole"}">{_cell_html(cell)}</td>'

@@ -10,17 +10,18 @@ from typing import Any
 
 import pandas as pd
 
-from jdl.disclosure import WITHHELD, Bounds, clear_part, clear_whole
+from jdl.disclosure import RELIABLE, WITHHELD, Bounds, clear_part, clear_whole
 from jdl.figures import Cell, Figure, Part, Sentence, Sentences, Table
 from jdl.linkage import FATES, NO_GROUP
 from jdl.sensitivity import Choice
-from jdl.tables import NOT_APPLICABLE, choice_cells
+from jdl.tables import LOW_RELIABILITY, NOT_APPLICABLE, choice_cells
 from jdl.wording import (
     CONCLUDED,
     capital,
     confidence,
     counted,
     is_missing,
+    marked,
     number,
     percentage,
     plural,
@@ -324,6 +325,8 @@ def linkage_rates_table(rates: pd.DataFrame) -> Table:
             "The name group is the ethnicity on record for most people who have the surname. It "
             "tells of names, to show whether some are harder to find, and not of the person."
         )
+    if (rates["share"].notna() & rates["people"].lt(RELIABLE)).any():
+        notes.append(LOW_RELIABILITY)
     if _all_missing(rates, "share", "low"):
         notes.append(f"[c] {WITHHELD}: a range would show that few were found, or few were not.")
     return Table(
@@ -378,7 +381,8 @@ def _found_share(name: str, row: Mapping[Any, Any], which: str = "") -> tuple[Pa
         What their names end with, such as ``_with``.
     """
     if is_missing(row[f"low{which}"]):
-        return (percentage(f"{name}.share{which}", row[f"share{which}"]),)
+        told = percentage(f"{name}.share{which}", row[f"share{which}"])
+        return (marked(told, not which and row["people"] < RELIABLE),)
     low, high = (
         percentage(f"{name}.{end}{which}", row[f"{end}{which}"]) for end in ("low", "high")
     )

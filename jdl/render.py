@@ -227,7 +227,8 @@ class Document:
 
     def _figure(self, part: Mapping[str, str]) -> Figure:
         told = self._figures[part["figure"]]
-        return Figure(told["id"], told["value"], told["unit"], told["text"], told["suppressed"])
+        held = (told["id"], told["value"], told["unit"], told["text"], told["suppressed"])
+        return Figure(*held, told.get("mark", ""))
 
     def _sheet(self, table: Mapping[str, Any]) -> Sheet:
         columns = [
@@ -235,9 +236,21 @@ class Document:
             for place, name in enumerate(table["header"])
         ]
         laid_out = [column for name, cells in columns for column in self._columns(name, cells)]
+        if any(marks := [self._marks(columns, place) for place in range(len(table["rows"]))]):
+            laid_out.append(("Notes", [mark or "None" for mark in marks]))
         header, filled = zip(*laid_out, strict=True)
         rows = tuple(zip(*filled, strict=True))
         return Sheet(table["id"], table["caption"], tuple(table["notes"]), header, rows)
+
+    def _marks(self, columns: Sequence[tuple[str, Sequence[Any]]], place: int) -> str:
+        """Return the marks of a row, each with its column: a number itself carries none."""
+        marked = [
+            f"{name}: {mark}"
+            for name, cells in columns
+            if isinstance(cells[place], dict)
+            and (mark := self._figures[cells[place]["figure"]].get("mark"))
+        ]
+        return "; ".join(marked)
 
     def _columns(self, name: str, cells: Sequence[Any]) -> Iterator[tuple[str, list[Cell]]]:
         """Yield a column, and its limits as numbers where it holds intervals and no words."""

@@ -15,13 +15,14 @@ import pandas as pd
 
 from jdl.balance import AMBER, GREEN
 from jdl.bulletin import CONCLUSIONS, REVISED, count_of
-from jdl.disclosure import WITHHELD, Decision
+from jdl.disclosure import RELIABLE, WITHHELD, Decision, is_unreliable
 from jdl.effects import ALL, Effect
 from jdl.figures import Cell, Figure, Link, Part, Sentence, Table, Tag
 from jdl.findings import HEADLINE
 from jdl.pooled import Pooled, Synthesis
 from jdl.sensitivity import Choice
 from jdl.wording import (
+    UNRELIABLE,
     Words,
     capital,
     confidence,
@@ -55,6 +56,7 @@ from jdl.wording import (
 NOT_APPLICABLE = "[z]"
 NOT_AVAILABLE = "[x]"
 SHORTHAND = f"[c] {WITHHELD}; [z] not applicable; [x] not available."
+LOW_RELIABILITY = f"{UNRELIABLE} low reliability: it stands for fewer than {RELIABLE} people."
 BANDS = {"green": "Well matched", "amber": "Reasonably matched", "red": "Poorly matched"}
 ROUNDING = (
     "Differences are worked out before rounding, so a difference may not equal the one between the "
@@ -474,8 +476,13 @@ def result_table(
     notes = [
         "The estimated difference is treatment minus comparison, given as its confidence interval.",
         *_withheld_notes(chosen),
+        *([LOW_RELIABILITY] if any(map(_is_marked, chosen)) else []),
     ]
     return Table(name, layout.caption, header, rows, tuple(notes))
+
+
+def _is_marked(effect: Effect) -> bool:
+    return is_reported(effect) and is_unreliable(effect)
 
 
 def _result_row(effect: Effect, labels: Mapping[str, str], several: bool) -> tuple[Cell, ...]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from jdl.disclosure import is_unreliable
 from jdl.effects import ALL, EVERYONE, Effect
 from jdl.figures import Figure, Part
 
@@ -380,19 +381,30 @@ def mean(effect: Effect, group: str) -> Figure:
     """Return a group's mean as tables print it: whole per cent, two decimals, or whole days."""
     value = getattr(effect, group).mean
     name = f"{name_of(effect)}.{group}"
-    if kind_of(effect) == "rate":
-        return percentage(name, value)
     places = 0 if kind_of(effect) == "days" else 2
-    return scaled(name, value, ALL[effect.measure].unit, places)
+    told = (
+        percentage(name, value)
+        if kind_of(effect) == "rate"
+        else scaled(name, value, ALL[effect.measure].unit, places)
+    )
+    return marked(told, group == "comparison" and is_unreliable(effect))
+
+
+UNRELIABLE = "[u]"
+
+
+def marked(told: Figure, unreliable: bool) -> Figure:
+    """Return a figure with the mark of low reliability, unless it is withheld."""
+    return replace(told, mark=UNRELIABLE) if unreliable and not told.suppressed else told
 
 
 def per_hundred(effect: Effect, which: str, value: float | None) -> Figure:
     """Return a group's mean, or the gap between two, as it is told: for 100 people, or in days."""
-    name = f"{name_of(effect)}.{which}"
+    name, unreliable = f"{name_of(effect)}.{which}", is_unreliable(effect) and which == "comparison"
     if kind_of(effect) == "days":
-        return scaled(f"{name}.told", value, "days")
+        return marked(scaled(f"{name}.told", value, "days"), unreliable)
     unit = "people per 100" if kind_of(effect) == "rate" else "reoffences per 100 people"
-    return scaled(f"{name}.per100", value, unit, 0, 100)
+    return marked(scaled(f"{name}.per100", value, unit, 0, 100), unreliable)
 
 
 _SIDES = {"rate": ("fewer", "more"), "frequency": ("fewer", "more"), "days": ("earlier", "later")}

@@ -173,7 +173,7 @@ def test_what_the_model_expects_of_its_links(expected, linked, sentence):
 def found(*rows):
     columns = ["group", "level", "share", "ci_low", "ci_high", "low", "high"]
     frame = pd.DataFrame([(*row, *[None] * (7 - len(row))) for row in rows], columns=columns)
-    return frame.astype(dict.fromkeys(columns[2:], float))
+    return frame.astype(dict.fromkeys(columns[2:], float)).assign(people=100)
 
 
 def test_the_widest_gap_in_finding_people_is_told():

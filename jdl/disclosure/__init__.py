@@ -27,6 +27,7 @@ from jdl.disclosure.measures import (
     clear_control,
     clear_survival,
     clear_unmeasured,
+    is_unreliable,
 )
 from jdl.disclosure.overrides import (
     FILE,
@@ -56,6 +57,7 @@ from jdl.disclosure.remainders import Counted, Published, leave_enough
 from jdl.disclosure.rules import (
     NOT_BALANCED,
     OTHER_REASONS,
+    RELIABLE,
     RULES,
     STEP,
     TABLE,
@@ -89,6 +91,7 @@ __all__ = [
     "PARTS",
     "RARITIES",
     "RECORD",
+    "RELIABLE",
     "RULES",
     "STEP",
     "TABLE",
@@ -136,6 +139,7 @@ __all__ = [
     "clear_whole",
     "hand_over",
     "hide_rarity",
+    "is_unreliable",
     "leave_enough",
     "open_door",
     "part_of",

@@ -10,7 +10,16 @@ from typing import Any
 import pandas as pd
 
 from jdl.companion import Adjusted
-from jdl.disclosure.rules import NOT_BALANCED, RULES, TABLE, WITHHELD, Decision, Rules, part_of
+from jdl.disclosure.rules import (
+    NOT_BALANCED,
+    RELIABLE,
+    RULES,
+    TABLE,
+    WITHHELD,
+    Decision,
+    Rules,
+    part_of,
+)
 from jdl.effects import ALL, EVERYONE, MEASURES, Effect, Group, suppressed
 from jdl.matching import Matched
 from jdl.survival import Survival
@@ -83,6 +92,9 @@ def clear(
     else:
         broken = dict.fromkeys(effects, "balance")
         effects = {name: _sized(effect, matched) for name, effect in effects.items()}
+    for name, effect in effects.items():
+        if not broken[name] and is_unreliable(effect):
+            rules.note(f"{analysis}.{name}", "unreliable", "marked")
     wording = WITHHELD if matched.accepted else NOT_BALANCED
     return Cleared(
         {
@@ -145,6 +157,12 @@ def _with_parts(
     if broken[_SUM[parts[0]]] or len(hidden) < 2 or events < rules.cell:
         hidden = there
     return {name: broken[name] or "parts" for name in hidden}
+
+
+def is_unreliable(effect: Effect) -> bool:
+    """Whether the comparison group of an effect that is told counts for too few people."""
+    counts_for = effect.comparison.effective_n
+    return counts_for is not None and counts_for < RELIABLE
 
 
 def _sized(effect: Effect, matched: Matched) -> Effect:

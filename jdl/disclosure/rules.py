@@ -101,7 +101,8 @@ _ALL = (
     ),
     Rule(
         "earlier",
-        "The same beside every report published before, of this provider or another.",
+        "The same, with the same 10, beside every report published before, of this provider or "
+        "another.",
         "the few people who were added, left out or shared",
         f"{_OURS}: a second report less the first tells of those between",
         10,
@@ -137,6 +138,14 @@ _ALL = (
         "people left when one such number is taken from another",
         f"{_OURS}: their wholes are printed elsewhere",
         TENS,
+    ),
+    Rule(
+        "unreliable",
+        "Marked [u]: a mean of a comparison group that counts for fewer than 30 people (its "
+        "effective size), and a share of fewer than 30 people looked for.",
+        "readers, from relying on very few; nothing is withheld",
+        f"{_OURS}: the same number as for a treatment group",
+        30,
     ),
     Rule(
         "statistician",
@@ -308,6 +317,8 @@ class Door(Rules):
 
 
 RULES = Rules()
+RELIABLE = _THRESHOLDS["unreliable"]
+"""Means and shares of fewer people are marked as unreliable."""
 
 
 def part_of(whole: str, *labels: object) -> str:

@@ -1,0 +1,307 @@
+"""What disclosure control decides is written down without a value, and can be overridden."""
+
+import datetime as dt
+import json
+import stat
+from dataclasses import fields, replace
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_disclosure import ALIKE, _effects
+
+from jdl import decided, disclosure, figures, tables, wording
+from jdl.cli import main
+from jdl.disclosure import TABLE, Door, Override
+from jdl.effects import ALL
+from jdl.faults import Unusable
+from jdl.linkage import FATES
+from jdl.national import Workplace
+from jdl.release import Places, Refused
+
+ON = dt.date(2014, 3, 1)
+COUNTS = {"certain pass": 300, "probabilistic": 40, "clerical review": 30, "review": 8}
+COUNTS |= {"not found": 35}
+
+
+def _wish(part, to):
+    return Override(part, to, "agreed with the prison", "statistician 1", ON)
+
+
+def _door(*overrides):
+    return Door(overrides=overrides)
+
+
+def _decisions(door):
+    return {part: (one.decided, one.rule) for part, one in door.decided.items()}
+
+
+def _counts(*overrides, **counts):
+    door = _door(*overrides)
+    return disclosure.clear_counts(COUNTS | counts, door), _decisions(door)
+
+
+# --- The table of rules --------------------------------------------------------------------------
+
+
+def test_the_thresholds_are_those_of_the_table():
+    rules = disclosure.RULES
+    assert {f.name: getattr(rules, f.name) for f in fields(rules)} == {
+        name: TABLE[name].threshold for name in ("group", "cell", "reoffenders")
+    }
+    assert tuple(TABLE[name].threshold for name in ("to five", "to ten", "unreliable")) == (
+        disclosure.STEP,
+        disclosure.TENS,
+        disclosure.RELIABLE,
+    )
+
+
+@pytest.mark.parametrize("rule", TABLE.values(), ids=lambda rule: rule.name)
+def test_a_rule_says_its_threshold_what_it_protects_and_whose_it_is(rule):
+    assert rule.threshold is None or str(rule.threshold) in rule.says
+    assert rule.protects and rule.source.startswith(("the service's own", "ours"))
+    assert f"| {rule.says} | {rule.protects} | {rule.source} |" in disclosure.as_markdown()
+
+
+# --- Every rule is logged ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("people", "reoffenders", "part", "decision"),
+    [
+        (29, 15, "headline.rate", ("withheld", "group")),
+        (29, 15, "headline.frequency", ("withheld", "parts")),
+        (100, 9, "headline.rate", ("withheld", "cell")),
+        (100, 91, "headline.rate", ("withheld", "cell")),
+        (100, 20, "headline.days_to_first", ("withheld", "reoffenders")),
+        (100, 40, "headline.rate", ("told", "")),
+    ],
+)
+def test_a_result_is_decided_by_the_first_rule_that_applies(people, reoffenders, part, decision):
+    door = _door()
+    disclosure.clear(_effects(people, reoffenders), matched=ALIKE, rules=door)
+    assert _decisions(door)[part] == decision
+
+
+def test_an_offender_who_dominates_a_frequency_withholds_it_and_its_parts():
+    people = pd.DataFrame(
+        {"treated": 1, "weight": 1.0, "offender_id": [str(n) for n in range(60)]}
+        | {one.column: 0 for one in ALL.values() if hasattr(one, "column")}
+    )
+    values = pd.Series([50.0, *[1.0] * 39, *[0.0] * 20])
+    counted = SimpleNamespace(values=lambda _: values, rows=lambda _: values >= 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(disclosure.measures.MEASURES, "frequency", counted)
+        assert disclosure.measures._dominated("frequency", people)
+        values.iloc[0] = 20.0
+        assert not disclosure.measures._dominated("frequency", people)
+
+
+def test_counts_ways_and_reasons_are_logged_by_name():
+    _, decisions = _counts()
+    assert decisions["linkage.review"] == ("withheld", "cell")
+    assert decisions["linkage.not-found"] == ("withheld", "parts")
+    assert decisions["linkage.certain-pass"] == ("told", "")
+    door = _door()
+    placed = pd.DataFrame({"rule": ["a", "b", "c"], "people": [40, 8, 7]})
+    disclosure.clear_rules(placed, door)
+    assert _decisions(door)["placed.b"] == ("merged", "merged")
+
+
+def test_fates_are_rounded_or_withheld_level_by_level():
+    door = _door()
+    rows = [("sex", "female", 4, 12, 13), ("sex", "male", 30, 40, 40), ("sex", "other", 60, 50, 50)]
+    disclosure.clear_fates(pd.DataFrame(rows, columns=["group", "level", *FATES]), door)
+    assert _decisions(door) == {
+        "fates.sex.female": ("withheld", "cell"),
+        "fates.sex.male": ("withheld", "parts"),
+        "fates.sex.other": ("rounded", "to five"),
+    }
+
+
+@given(st.integers(1, 9), st.integers(12, 30), st.integers(200, 300))
+def test_decisions_are_the_same_for_other_values_under_the_same_rules(few, some, many):
+    """What is decided holds no value: it does not change with one."""
+    _, decisions = _counts(review=few, **{"not found": some + 9, "certain pass": many})
+    assert decisions == _counts()[1]
+
+
+def test_what_is_handed_over_is_private_and_what_is_public_names_no_rule(tmp_path):
+    door = _door()
+    results = {"headline": disclosure.clear(_effects(100, 20), matched=ALIKE)}
+    folder = SimpleNamespace(handed=tmp_path)
+    place = Workplace(*[tmp_path] * 5, handed=folder.handed)
+    public = disclosure.hand_over(place, door, results)
+    record = json.loads((tmp_path / f"{disclosure.RECORD}.json").read_text())["decisions"]
+    assert {one["rule"] for one in record} == {"reoffenders"}
+    assert {one.rule for one in public} == {""}
+    shown = tables.decisions_table(public)
+    assert "headline.days_to_first" in shown.text
+    names = set(TABLE) - {"merged", "group", "parts", "cell", "statistician"}
+    assert not [name for name in names if name in shown.text or name in shown.html]
+
+
+# --- Overrides -----------------------------------------------------------------------------------
+
+
+def test_telling_one_count_leaves_no_other_to_be_worked_out():
+    """Told, the possible matches protect nobody, and nobody protects them."""
+    told, decisions = _counts(_wish("linkage.review", "tell"))
+    assert told["review"] == 8 and told["not found"] == 35
+    assert decisions["linkage.review"] == ("told", "cell")
+
+
+def test_a_count_that_protects_another_is_not_told():
+    """Of two that are hidden, the larger told would give the smaller away."""
+    told, decisions = _counts(_wish("linkage.not-found", "tell"))
+    assert told["not found"] is None and told["review"] is None
+    assert decisions["linkage.not-found"] == ("withheld", "parts")
+
+
+def test_withholding_one_count_withholds_another_with_it():
+    told, decisions = _counts(_wish("linkage.probabilistic", "withhold"), review=20)
+    assert told["probabilistic"] is None and told["clerical review"] is None
+    assert decisions["linkage.probabilistic"][0] == "withheld"
+
+
+def test_withholding_the_rate_withholds_the_whole_analysis():
+    door = _door(_wish("headline.rate", "withhold"))
+    cleared = disclosure.clear(_effects(200, 90), matched=ALIKE, rules=door)
+    assert {one.conclusion for one in cleared.effects.values()} == {"suppressed"}
+    assert _decisions(door)["headline.rate"] == ("withheld", "statistician")
+
+
+def test_one_court_outcome_told_leaves_the_others_protected():
+    shares = {"first_indictable": 9, "first_either_way": 20, "first_summary": 31}
+    door = _door(_wish("headline.first_indictable", "tell"))
+    cleared = disclosure.clear(_effects(200, 60, shares), matched=ALIKE, rules=door)
+    assert cleared.effects["first_indictable"].conclusion != "suppressed"
+    shares = {"first_indictable": 4, "first_either_way": 9, "first_summary": 47}
+    cleared = disclosure.clear(_effects(200, 60, shares), matched=ALIKE, rules=door)
+    assert cleared.effects["first_summary"].conclusion == "suppressed"
+    assert cleared.effects["first_either_way"].conclusion == "suppressed"
+
+
+def test_a_rule_that_does_not_give_way_stands():
+    door = _door(_wish("headline.rate", "tell"))
+    cleared = disclosure.clear(_effects(29, 15), matched=ALIKE, rules=door)
+    assert cleared.effects["rate"].conclusion == "suppressed"
+    assert door.decided["headline.rate"].by == "rule"
+
+
+# --- The file and the command --------------------------------------------------------------------
+
+
+def _release(tmp_path):
+    """A recorded month of one request."""
+    places = Places(tmp_path / "data", tmp_path / "requests", tmp_path / "outputs")
+    (places.requests / "one").mkdir(parents=True)
+    (places.requests / "one" / "request.toml").write_text("")
+    folder = places.restricted / "disclosure" / "2014-03"
+    folder.mkdir(parents=True)
+    rows = [
+        ("headline.rate", "told", "", True),
+        ("headline.frequency", "withheld", "dominance", True),
+        ("regional.rate", "withheld", "difference", True),
+        ("survival.day-60", "merged", "merged", False),
+    ]
+    names = ("part", "decided", "rule", "open")
+    record = [dict(zip(names, row, strict=True), override=None) for row in rows]
+    (folder / "one.json").write_text(json.dumps({"decisions": record}))
+    work = places.work("2014-03") / "one"
+    work.mkdir(parents=True)
+    (work / "result.json").write_text(json.dumps({"vintage": {"name": "v", "synthetic": True}}))
+    return places
+
+
+def _asked(part="headline.rate", to="withhold", **other):
+    return {"part": part, "to": to, "reason": "agreed", "role": "statistician 1"} | other
+
+
+def test_the_page_is_private_and_holds_every_decision_with_its_rule(tmp_path):
+    page, lines = decided.write_page(_release(tmp_path), "2014-03")
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    html = page.read_text()
+    assert all(part in html for part in ("headline.frequency", "dominance", "survival.day-60"))
+    assert lines == ("one: 2 withheld, 1 merged, 1 told",)
+
+
+def test_an_override_is_an_input_of_the_request(tmp_path):
+    places = _release(tmp_path)
+    decided.override(places, "2014-03", "one", _asked(reason='said "yes"'), ON)
+    decided.override(places, "2014-03", "one", _asked("headline.frequency", "tell"), ON)
+    first, second = disclosure.read_overrides(places.requests / "one")
+    assert first == Override("headline.rate", "withhold", 'said "yes"', "statistician 1", ON)
+    assert (second.part, second.to) == ("headline.frequency", "tell")
+
+
+@pytest.mark.parametrize("missing", ["reason", "role", "part", "to"])
+def test_nothing_is_overridden_without_a_reason_and_a_role(tmp_path, missing):
+    places = _release(tmp_path)
+    asked = {name: value for name, value in _asked().items() if name != missing}
+    with pytest.raises(Unusable, match="required"):
+        decided.override(places, "2014-03", "one", asked, ON)
+    assert not (places.requests / "one" / disclosure.FILE).exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (_asked("regional.rate", "tell"), "does not give way"),
+        (_asked("survival.day-60", "tell"), "together with others"),
+        (_asked("headline.rate", "tell"), "told already"),
+        (_asked("headline.frequency"), "withheld already"),
+    ],
+)
+def test_what_cannot_be_overridden_is_refused(tmp_path, asked, told):
+    with pytest.raises(Refused, match=told):
+        decided.override(_release(tmp_path), "2014-03", "one", asked, ON)
+
+
+def test_an_unknown_part_is_answered_with_those_near_it(tmp_path):
+    with pytest.raises(Unusable) as told:
+        decided.override(_release(tmp_path), "2014-03", "one", _asked("headline.rat"), ON)
+    assert "headline.rate" in told.value.faults[0].remedy
+
+
+def test_the_command_tells_counts_and_refuses_without_a_reason(tmp_path, capsys):
+    places = _release(tmp_path)
+    folders = ["--data", str(places.data), "--requests", str(places.requests)]
+    folders += ["--outputs", str(places.outputs)]
+    assert main(["disclosure", "2014-03", *folders]) == 0
+    assert "1 merged" in capsys.readouterr().out
+    asked = ["--request", "one", "--part", "headline.rate", "--withhold"]
+    assert main(["disclosure", "2014-03", *asked, *folders]) == 2
+
+
+def test_every_fault_of_the_file_is_found_at_once(tmp_path):
+    folder = tmp_path / "one"
+    folder.mkdir()
+    (folder / disclosure.FILE).write_text(
+        '[[override]]\npart = "a"\nto = "show"\nreason = "x"\n'
+        '[[override]]\npart = "a"\nto = "tell"\nreason = "x"\nrole = "7"\non = "today"\n'
+    )
+    assert len(disclosure.check(tmp_path)) == len(disclosure.check(folder)) == 5
+
+
+# --- Low reliability -----------------------------------------------------------------------------
+
+
+def test_a_mean_of_few_is_marked_and_the_number_stays_a_number():
+    effect = _effects(100, 40)["rate"]
+    few = replace(effect, comparison=replace(effect.comparison, effective_n=29.0))
+    enough = replace(effect, comparison=replace(effect.comparison, effective_n=30.0))
+    told = wording.mean(few, "comparison")
+    assert told.printed == f"{told.text} [u]" and told.record()["mark"] == "[u]"
+    assert wording.mean(enough, "comparison").mark == wording.mean(few, "treatment").mark == ""
+    table = tables.result_table("table-rate", [few], labels={}, significance=0.05)
+    assert "[u]" in table.html and tables.LOW_RELIABILITY in table.notes
+    door = _door()
+    disclosure.clear(_effects(100, 40) | {"rate": few}, matched=ALIKE, rules=door)
+    assert _decisions(door)["headline.rate"] == ("marked", "unreliable")
+
+
+def test_a_withheld_number_has_no_mark():
+    assert wording.marked(figures.Figure.withheld("a", "people"), True).printed == "[c]"
