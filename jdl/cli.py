@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
@@ -116,7 +117,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(title="commands", metavar="")
     adders = (_add_release, _add_run, _add_yearly, _add_prepare, _add_review, _add_check)
-    for add in (*adders, _add_disclosure, _add_scan, _add_power, _add_synth, _add_template):
+    after = (_add_disclosure, _add_scan, _add_verify, _add_publish)
+    for add in (*adders, *after, _add_power, _add_synth, _add_template):
         add(commands)
     return parser
 
@@ -175,6 +177,46 @@ def _add_yearly(commands: _Commands[argparse.ArgumentParser]) -> None:
         "--replace", action="store_true", help="make the review again though it is finished"
     )
     parser.set_defaults(do=_yearly)
+
+
+def _add_verify(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _described(
+        commands.add_parser("verify", help="make a release again and compare every file"),
+        "Make a finished release again in private scratch space, from the inputs that it was made\n"
+        "from, and compare every file with the release's manifest. Nothing of the release is\n"
+        "changed. The verdict is recorded; `jdl publish` asks for a clean one.",
+        "examples:\n  jdl verify 2014-03\n  jdl verify /secure/outputs/2014-03",
+    )
+    parser.add_argument("what", metavar="RELEASE", help="a month, or the folder of its release")
+    _add_folders(parser)
+    _add_limits(parser.add_argument_group("running"))
+    parser.set_defaults(do=_verify)
+
+
+def _add_publish(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _described(
+        commands.add_parser("publish", help="put a signed-off release into the public folder"),
+        "Put a finished release into the public folder, whole or not at all: when the moment that\n"
+        "its release file states has come, a post has signed this very release off, and `jdl\n"
+        "verify` found it clean. Otherwise every reason is told, and nothing is published. What\n"
+        "only providers see stays behind, and so does the release itself, private.",
+        "examples:\n  jdl publish 2014-03\n  jdl publish 2014-03 --public /srv/www/releases",
+    )
+    parser.add_argument("release", metavar="YYYY-MM", help="the month, such as 2014-03")
+    _add_folders(parser)
+    parser.add_argument(
+        "--public",
+        type=Path,
+        default=Path("public"),
+        metavar="DIR",
+        help="the public folder, which everyone may read (public)",
+    )
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="put a corrected release in place of the public one, which is kept, restricted",
+    )
+    parser.set_defaults(do=_publish)
 
 
 def _add_prepare(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -379,6 +421,14 @@ def _add_folders(parser: argparse.ArgumentParser, *, outputs: bool = True) -> No
 
 def _add_running(parser: argparse.ArgumentParser, replace: str) -> None:
     running = parser.add_argument_group("running")
+    _add_limits(running)
+    running.add_argument("--replace", action="store_true", help=replace)
+    running.add_argument(
+        "--engine", choices=["duckdb"], default="duckdb", help="what reads the national data"
+    )
+
+
+def _add_limits(running: argparse._ArgumentGroup) -> None:
     running.add_argument(
         "--jobs",
         type=_count,
@@ -396,10 +446,6 @@ def _add_running(parser: argparse.ArgumentParser, replace: str) -> None:
         type=_count,
         metavar="GB",
         help="how much memory each notebook may ask for, counted as addresses (no limit)",
-    )
-    running.add_argument("--replace", action="store_true", help=replace)
-    running.add_argument(
-        "--engine", choices=["duckdb"], default="duckdb", help="what reads the national data"
     )
 
 
@@ -421,6 +467,7 @@ def _role(text: str) -> str:
 
 
 def _release(given: argparse.Namespace) -> int:
+    from jdl.publish import awaited
     from jdl.release import run_release
 
     with _display() as display:
@@ -434,6 +481,9 @@ def _release(given: argparse.Namespace) -> int:
                 tell=display.tell,
             )
         )
+    if not isinstance(summary, str) and not summary.failures:
+        missing = awaited(given.release, _places(given))
+        summary = replace(summary, lines=(*summary.lines, *missing))
     return _conclude(summary, f"Release {given.release}", "is not published")
 
 
@@ -461,6 +511,41 @@ def _yearly(given: argparse.Namespace) -> int:
             lambda: run_yearly(given.year, _places(given), again=given.replace, tell=display.tell)
         )
     return _conclude(summary, f"The yearly review {given.year}", "is not published")
+
+
+def _verify(given: argparse.Namespace) -> int:
+    from jdl.release import Refused
+    from jdl.verify import verify
+
+    folder, places = _finished(given)
+    with _display() as display:
+        try:
+            verdict = verify(folder, places, jobs=given.jobs, tell=display.tell, on=dt.date.today())
+        except Refused as refused:
+            _warn(str(refused))
+            return FAILED
+    (_say if verdict.clean else _warn)(verdict.line)
+    return DONE if verdict.clean else FAILED
+
+
+def _finished(given: argparse.Namespace) -> tuple[Path, Places]:
+    """Return the folder of the release that is meant, and where what goes with it lies."""
+    from jdl.forms import MONTH
+
+    places = _places(given)
+    if MONTH.fullmatch(given.what):
+        return places.outputs / given.what, places
+    folder = Path(given.what).resolve()
+    return folder, replace(places, outputs=folder.parent)
+
+
+def _publish(given: argparse.Namespace) -> int:
+    from jdl.publish import publish
+
+    summary = _or_refusal(
+        lambda: publish(given.release, _places(given), given.public, again=given.replace)
+    )
+    return _conclude(summary, f"Release {given.release}", "is not published")
 
 
 def _prepare(given: argparse.Namespace) -> int:

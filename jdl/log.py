@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -32,9 +34,35 @@ RESULTS = ("reduction", "inconclusive", "increase")
 
 @dataclass(frozen=True)
 class SignOff:
-    """Who signed a release off, by post, and when."""
+    """Who signed a release off.
+
+    Parameters
+    ----------
+    role : str
+        A post.
+    on : date
+    manifest : str, optional
+        The fingerprint of the manifest that was signed, as ``jdl release`` tells it; without it
+        nothing is published.
+    """
 
     role: str
+    on: dt.date
+    manifest: str | None = None
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """What was put right in a release that had been published.
+
+    Parameters
+    ----------
+    reason : str
+        In public words.
+    on : date
+    """
+
+    reason: str
     on: dt.date
 
 
@@ -57,13 +85,17 @@ class Release:
     lead_statistician, contact : str
         A post, and how to reach it.
     pre_release : tuple of str
-        The posts that see it up to 24 hours before.
+        The posts that see it up to 24 hours before; an empty list says that nobody does.
     service_update : str
         What is new in the service.
     sign_off : SignOff, optional
         Without it the release cannot be published.
+    correction : Replacement, optional
+        Without it the release cannot replace one that is public.
     stated : bool
         False where there is no release file and these are plain defaults.
+    unstated : tuple of str
+        The keys that a release file leaves out.
     """
 
     name: str
@@ -76,9 +108,15 @@ class Release:
     pre_release: tuple[str, ...] = ()
     service_update: str = ""
     sign_off: SignOff | None = None
+    correction: Replacement | None = None
     stated: bool = True
+    unstated: tuple[str, ...] = ()
 
 
+_FINGERPRINT = (
+    re.compile(r"[0-9a-f]{16}"),
+    "the fingerprint that `jdl release` tells: 16 digits and letters from a to f",
+)
 _RELEASE: Form = {
     "": {
         "period_to": Key("date", True),
@@ -90,7 +128,12 @@ _RELEASE: Form = {
         "pre_release": Key("list of text"),
         "service_update": Key("long text"),
     },
-    "sign_off": {"role": Key("text", True), "on": Key("date", True)},
+    "sign_off": {
+        "role": Key("text", True),
+        "on": Key("date", True),
+        "manifest": Key("text", shape=_FINGERPRINT),
+    },
+    "correction": {"reason": Key("long text", True), "on": Key("date", True)},
 }
 
 
@@ -136,7 +179,8 @@ def read_release(requests_folder: Path, name: str) -> Release:
     hold_form(raw, _RELEASE, found)
     if found.faults:
         raise Unusable(found.faults)
-    release = replace(plain, **_release_fields(raw), stated=True)
+    unstated = tuple(name for name in _RELEASE[""] if name not in raw)
+    release = replace(plain, **_release_fields(raw), stated=True, unstated=unstated)
     _hold_calendar(release, found)
     if found.faults:
         raise Unusable(found.faults)
@@ -149,7 +193,33 @@ def _release_fields(raw: Mapping[str, Any]) -> dict[str, Any]:
         fields["pre_release"] = tuple(raw["pre_release"])
     if "sign_off" in raw:
         fields["sign_off"] = SignOff(**raw["sign_off"])
+    if "correction" in raw:
+        fields["correction"] = Replacement(**raw["correction"])
     return fields
+
+
+def release_hash(requests_folder: Path, name: str) -> str | None:
+    """Return the hash of what a release file says, whatever its layout; None without the file.
+
+    The sign-off does not count: it comes when the release is made, and names what was made.
+
+    Parameters
+    ----------
+    requests_folder : Path
+    name : str
+        The month, ``YYYY-MM``.
+
+    Returns
+    -------
+    str or None
+        SHA-256.
+    """
+    file = requests_folder / "releases" / f"{name}.toml"
+    if not file.exists():
+        return None
+    told = load(file, f"releases/{file.name}")
+    told.pop("sign_off", None)
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _moment(day: dt.date) -> dt.datetime:
@@ -168,6 +238,12 @@ def _hold_calendar(release: Release, found: Findings) -> None:
         found.add("the period must end before publication", "Correct it", "period_to")
     if release.next_release <= release.published_at.date():
         found.add("the next release must come after this one", "Correct it", "next_release")
+    if release.correction and release.correction.on < release.published_at.date():
+        found.add(
+            "a correction comes after publication",
+            "Give the day on which the error was put right",
+            "[correction] on",
+        )
 
 
 _LOG_REQUIRED = (

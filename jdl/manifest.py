@@ -62,6 +62,16 @@ def file_hashes(folder: Path) -> dict[str, str]:
     }
 
 
+def digest_manifest(folder: Path) -> str:
+    """Return the SHA-256 of a release's manifest, which stands for the whole release."""
+    return digest((folder / MANIFEST).read_bytes())
+
+
+def fingerprint(folder: Path) -> str:
+    """Return the part of `digest_manifest` that a sign-off names."""
+    return digest_manifest(folder)[:16]
+
+
 def broken(folder: Path) -> str | None:
     """Say in which file a finished release is not as its manifest has it; None if in none.
 

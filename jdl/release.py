@@ -48,7 +48,7 @@ from jdl.execute import defaults_of, peak_memory, write_restricted
 from jdl.faults import Fault, Unusable
 from jdl.forms import ID
 from jdl.history import read_results
-from jdl.log import log_at, log_file
+from jdl.log import log_at, log_file, release_hash
 from jdl.manifest import MANIFEST, ROOT
 from jdl.national import Vintage
 from jdl.safekeeping import fresh, swap
@@ -454,12 +454,12 @@ def _year_inputs(year: Year) -> dict[str, Any]:
     """Return the hashes of all that a yearly review is made from, for its manifest."""
     folder = year.places.requests
     files = {"log.csv": folder / "log.csv", "changelog": yearly.CHANGELOG}
-    told = {path.stem: path for path in sorted(folder.glob("releases/*.toml"))}
+    told = [path.stem for path in sorted(folder.glob("releases/*.toml"))]
     return {
         "inputs": {
             **{name: _digest_of(path) for name, path in files.items()},
             "calendar": {
-                name: _digest_of(path) for name, path in told.items() if name <= year.finished[-1]
+                name: release_hash(folder, name) for name in told if name <= year.finished[-1]
             },
             "releases": {
                 name: _digest_of(year.places.outputs / name / MANIFEST) for name in year.finished
@@ -491,16 +491,13 @@ def inputs_of(month: Month) -> dict[str, Any]:
     """
     folder = month.places.requests
     vintage = _vintage(month.vintage)
-    files = {"log.csv": folder / "log.csv", "release": folder / "releases" / f"{month.name}.toml"}
     return {
         "inputs": {
             "requests": {
                 entry.request.id: entry.inputs(vintage["tables"]) for entry in month.entries
             },
-            **{
-                name: manifest.digest(path.read_bytes()) if path.exists() else None
-                for name, path in files.items()
-            },
+            "log.csv": _digest_of(folder / "log.csv"),
+            "release": release_hash(folder, month.name),
             "earlier": _earlier_results(month),
         },
         "vintage": vintage,
@@ -1193,6 +1190,21 @@ def _already_there(month: Month) -> Summary:
 
 
 # Keeping others out, and cleaning up
+
+
+@contextmanager
+def alone(places: Places) -> Iterator[None]:
+    """Have the outputs folder to oneself; what is written is for its owner, the scratch private.
+
+    Raises
+    ------
+    Unusable
+        If it cannot be written to.
+    Refused
+        If another command is at work in it.
+    """
+    with _private(), _outputs(places, exclusive=True):
+        yield
 
 
 @contextmanager

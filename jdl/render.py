@@ -371,14 +371,30 @@ class PageExporter(TemplateExporter):
         return environment
 
 
-_STANDING = {"licence": LICENCE, "synthetic": SYNTHETIC}
+_STANDING = {"licence": LICENCE, "synthetic": SYNTHETIC, "embargo": None}
 
 
 def _page(template: str, notebook: NotebookNode, **facts: Any) -> str:
-    standing = {**_STANDING, "has_pdf": pdf_obstacle() is None}
-    exporter = PageExporter(template, {"doc": Document(notebook), **standing, **facts})
+    document = Document(notebook)
+    standing = {
+        **_STANDING,
+        "has_pdf": pdf_obstacle() is None,
+        "embargo": _embargo(document),
+    }
+    exporter = PageExporter(template, {"doc": document, **standing, **facts})
     html, _ = exporter.from_notebook_node(notebook)
     return f"{html.rstrip()}\n"
+
+
+def _embargo(document: Document) -> str | None:
+    """Return until when nobody without pre-release access may see a page of a release."""
+    if "year" in document.result:
+        return None
+    release = document.result["release"]
+    if isinstance(release, Mapping):
+        return _moment(release["published_at"])
+    told = {row[0].striptags(): row[1].striptags() for row in document.rows("release-facts")}
+    return told["Published"]
 
 
 def report(notebook: NotebookNode) -> str:
@@ -414,7 +430,7 @@ def data_quality(notebook: NotebookNode) -> str:
 
 def facts(notebook: NotebookNode) -> str:
     """Return the facts that the provider checks before the release, which hold no result."""
-    return _page("facts", notebook)
+    return _page("facts", notebook, embargo=None)
 
 
 def decisions(

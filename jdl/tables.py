@@ -1099,6 +1099,9 @@ def release_facts(release: Any, *, synthetic: bool) -> Table:
             "; ".join(release.pre_release) or "Nobody",
         ),
     ]
+    if said := release.correction:
+        on, why = dated("release.correction.on", said.on), quoted("release.correction", said.reason)
+        rows.append((f"Corrected {REVISED}", Sentence((on, ": ", *why))))
     notes = () if release.stated else ("This release has no facts of its own: these are defaults.",)
     return Table("release-facts", "About this release", ("Subject", "Detail"), tuple(rows), notes)
 

@@ -18,13 +18,14 @@ from review_world import SURNAMES, answer, desk
 from review_world import people as reviewed_people
 from rich.console import Console
 
-from jdl import cli, release, synthetic
+from jdl import cli, publish, release, synthetic
 from jdl.faults import Fault, Unusable
 from jdl.release import Refused, Summary
 from jdl.workers import Failure, Limits, News
 
 COMMANDS = (
-    *("release", "run", "yearly", "prepare", "review", "check", "power", "synth", "template"),
+    *("release", "run", "yearly", "prepare", "review", "check", "verify", "publish"),
+    *("power", "synth", "template"),
 )
 
 
@@ -52,6 +53,7 @@ def made(monkeypatch):
 
         for name in ("run_release", "run_request", "run_prepare"):
             monkeypatch.setattr(release, name, make)
+        monkeypatch.setattr(publish, "awaited", lambda name, places: ())
         return calls
 
     return stand_in
@@ -82,6 +84,13 @@ def test_a_release_says_where_to_look(made, capsys):
     name, places, options = calls[0]
     assert (name, options) == ("2014-03", {"jobs": 3, "again": False, "limits": Limits()})
     assert (places.data, places.requests) == (Path("data"), Path("requests"))
+
+
+def test_a_release_says_what_is_missing_before_it_is_published(made, monkeypatch, capsys):
+    made(Summary(Path("outputs/2014-03/index.html"), ("harbour: reported",)))
+    monkeypatch.setattr(publish, "awaited", lambda name, places: (f"{name}: sign it",))
+    assert cli.main(["release", "2014-03"]) == 0
+    assert capsys.readouterr().out.splitlines()[1] == "2014-03: sign it"
 
 
 def test_the_uploads_made_with_synthetic_data_are_used_with_it(made, tmp_path):

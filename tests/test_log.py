@@ -18,6 +18,7 @@ from jdl.log import (
     read_log,
     read_on,
     read_release,
+    release_hash,
     status_at,
     was_withdrawn,
 )
@@ -249,6 +250,27 @@ def test_a_release_is_read_whole(tmp_path):
     assert release.sign_off.role == "Chief statistician"
 
 
+def test_a_sign_off_names_a_manifest_and_a_correction_its_reason(tmp_path):
+    corrected = '[correction]\nreason = "A figure was withheld."\non = 2014-03-20\n'
+    toml = f'{RELEASE}manifest = "{"0a" * 8}"\n{corrected}'
+    release = read_release(write_release(tmp_path, toml), "2014-03")
+    assert release.sign_off is not None and release.correction is not None
+    assert release.sign_off.manifest == "0a" * 8
+    assert release.correction.on == dt.date(2014, 3, 20)
+    assert "vintage" not in release.unstated
+
+
+def test_the_hash_of_a_release_file_is_of_what_it_says_but_for_the_sign_off(tmp_path):
+    folder = write_release(tmp_path, RELEASE)
+    signed = release_hash(folder, "2014-03")
+    file = folder / "releases" / "2014-03.toml"
+    file.write_text("# first\n" + RELEASE.partition("[sign_off]")[0])
+    assert release_hash(folder, "2014-03") == signed
+    file.write_text(RELEASE.replace("2014-03-13T09:30", "2014-03-14T09:30"))
+    assert release_hash(folder, "2014-03") not in (signed, None)
+    assert release_hash(folder, "2014-04") is None
+
+
 def test_without_a_file_a_release_takes_plain_defaults(tmp_path):
     release = read_release(tmp_path, "2014-03")
     assert not release.stated
@@ -279,6 +301,18 @@ def test_a_release_file_may_state_as_little_as_its_dates(tmp_path):
         ('["Secretary of State"]', '"Secretary of State"', "must be a list", "pre_release"),
         ("contact", "contct", "not known", "contct"),
         ("role", "rle", "is required", "[sign_off] role"),
+        (
+            "on = 2014-03-12",
+            'on = 2014-03-12\nmanifest = "XYZ"',
+            "16 digits",
+            "[sign_off] manifest",
+        ),
+        (
+            "[sign_off]",
+            "[correction]\nreason = 'Soon.'\non = 2014-03-12\n[sign_off]",
+            "after publication",
+            "[correction] on",
+        ),
     ],
 )
 def test_a_bad_release_file_is_told(tmp_path, old, new, rule, column):

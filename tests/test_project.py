@@ -95,6 +95,7 @@ ORDER = (
     "release",
     "verify",
     "decided",
+    "publish",
     "cli",
 )
 # Written with brackets, so that this file does not hold what it looks for.

@@ -350,8 +350,14 @@ def test_what_is_synthetic_says_so_and_is_not_labelled_official(page: Page) -> N
 def test_what_is_real_is_labelled_official() -> None:
     html = render.bulletin(sample.bulletin(synthetic=False))
     assert render.SYNTHETIC not in html
-    assert '<p class="status">Official Statistics</p>' in html
+    assert '<p class="status">Official Statistics' in html
     assert "approved by the UK Statistics Authority" in html
+
+
+def test_the_pages_of_a_release_tell_its_embargo() -> None:
+    told = "Embargoed until 13 March 2014 at 9:30"
+    for html in (render.report(sample.report()), render.bulletin(sample.bulletin())):
+        assert told in Elements(html).text
 
 
 def test_the_report_leads_to_the_cell_of_each_table_and_chart() -> None:

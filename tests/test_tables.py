@@ -5,6 +5,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -391,6 +392,7 @@ class Release:
     lead_statistician: str = "Head of the lab"
     contact: str = "020 3334 0770"
     pre_release: tuple[str, ...] = ("Secretary of State", "Permanent Secretary")
+    correction: object = None
     stated: bool = False
 
 
@@ -406,6 +408,15 @@ def test_release_facts():
     plain = tables.release_facts(Release(stated=True, pre_release=()), synthetic=False)
     assert dict(texts(plain))["Status"] == "Official Statistics"
     assert plain.notes == ()
+    assert "Corrected [r]" not in dict(texts(plain))
+
+
+def test_a_release_that_was_corrected_says_when_and_why():
+    said = SimpleNamespace(on=dt.date(2014, 3, 20), reason="Table 3 of 2 reports was withheld.")
+    table = tables.release_facts(Release(correction=said), synthetic=True)
+    assert dict(texts(table))["Corrected [r]"] == (
+        "20 March 2014: Table 3 of 2 reports was withheld."
+    )
 
 
 # --- Properties -----------------------------------------------------------------------------------
