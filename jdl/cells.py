@@ -30,9 +30,10 @@ from jdl.faults import CONTROL, PILED, UNSEEN, Fault, Unusable, shown
 TEMPLATE_SHEETS = ("Upload", "Guidance")
 LARGEST_FILE = 20_000_000
 LARGEST_UNPACKED = 100_000_000
-LARGEST_PART = 5_000_000
 MOST_PARTS = 1000
+MOST_TAGS = 10_000_000
 MOST_ROWS = 100_000
+MOST_ROWS_WITH_BLANK = 150_000
 MOST_COLUMNS = 200
 LONGEST_CELL = 500
 _FORMULA = ("=", "+", "@", "\uff1d", "\uff0b", "\uff20")
@@ -312,32 +313,54 @@ def _damaged(where: str) -> Unusable:
 
 
 _CELLS_IN = re.compile(r"xl/(worksheets/[^/]+|sharedStrings)\.xml")
+_ROW = re.compile(rb"<(?:\w+:)?(?:row|si)[\s/>]")
 
 
 def _hold_archive(data: bytes, where: str) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            parts = archive.infolist()
+            _hold_parts(archive.infolist(), where)
+            _hold_tags(archive, where)
+    except Unusable:
+        raise
     except Exception:  # a damaged archive raises far more than BadZipFile
         raise _damaged(where) from None
+
+
+def _hold_parts(parts: Sequence[zipfile.ZipInfo], where: str) -> None:
     if sum(part.file_size for part in parts) > LARGEST_UNPACKED:
         raise unusable(
             where,
             f"the workbook must unpack to less than {LARGEST_UNPACKED // 1_000_000} MB",
             "Copy the template's columns to a new workbook",
         )
-    kept = [part.file_size for part in parts if not _CELLS_IN.fullmatch(part.filename)]
-    if len(parts) > MOST_PARTS or max(kept, default=0) > LARGEST_PART:
-        raise unusable(
-            where,
-            f"the workbook must have at most {MOST_PARTS:,} parts, and none but its sheets of more "
-            f"than {LARGEST_PART // 1_000_000} MB",
-            "Copy the template's columns to a new workbook",
-        )
     if any(part.filename.lower().endswith("vbaproject.bin") for part in parts):
         raise unusable(
             where, "the workbook must not hold macros", "Save it as XLSX, which has none"
         )
+    if len(parts) > MOST_PARTS:
+        raise _overfull(where)
+
+
+def _hold_tags(archive: zipfile.ZipFile, where: str) -> None:
+    """Hold that no part is made to be read for hours: openpyxl builds an object for each tag."""
+    for part in archive.infolist():
+        if not part.filename.endswith((".xml", ".rels")):
+            continue
+        content = archive.read(part)
+        cells = _CELLS_IN.fullmatch(part.filename) is not None
+        if content.count(b"<") > (MOST_TAGS if cells else MOST_TAGS // 100):
+            raise _overfull(where)
+        if cells and max(row.count(b"<") for row in _ROW.split(content)) > MOST_TAGS // 100:
+            raise _overfull(where)
+
+
+def _overfull(where: str) -> Unusable:
+    return unusable(
+        where,
+        "the workbook must not hold far more parts, formats or cells than a list of people needs",
+        "Copy the template's columns to a new workbook",
+    )
 
 
 def _sheet(book: Any, where: str, name: str | None) -> Any:
@@ -354,7 +377,7 @@ def _sheet(book: Any, where: str, name: str | None) -> Any:
     if set(TEMPLATE_SHEETS) <= set(sheets):
         return sheets[TEMPLATE_SHEETS[0]]
     shown = [one for one in sheets.values() if one.sheet_state == "visible"] or [*sheets.values()]
-    filled = [one for one in shown if any(True for _ in _sheet_rows(one))]
+    filled = [one for one in shown if any(True for _ in _sheet_rows(one, where))]
     if not filled:
         raise empty(where)
     if len(filled) > 1:
@@ -371,11 +394,15 @@ def _listed(titles: Iterable[str]) -> str:
     return ", ".join(f'"{shown(title, 31)}"' for title in titles)
 
 
-def _sheet_rows(sheet: Any) -> Iterator[tuple[int, list[Cell]]]:
+def _sheet_rows(sheet: Any, where: str) -> Iterator[tuple[int, list[Cell]]]:
     sheet.reset_dimensions()
     for number, cells in enumerate(sheet.iter_rows(), start=1):
-        if number > _SHEET_ROWS:
-            return
+        if number > MOST_ROWS_WITH_BLANK:
+            raise unusable(
+                where,
+                f"the sheet must end by row {MOST_ROWS_WITH_BLANK:,}, blank rows and all",
+                "Delete the blank rows below the people, or split the request",
+            )
         values = [_workbook_cell(cell.value, cell.data_type) for cell in cells]
         if any(not isinstance(value, str) or value.strip() for value in values):
             yield number, values
@@ -383,7 +410,7 @@ def _sheet_rows(sheet: Any) -> Iterator[tuple[int, list[Cell]]]:
 
 def _sheet_grid(sheet: Any, where: str) -> Grid:
     rows: list[Row] = []
-    for number, cells in _sheet_rows(sheet):
+    for number, cells in _sheet_rows(sheet, where):
         rows.append((number, cells))
         _hold_size(where, number, len(rows), _width(cells))
     return Grid(rows, "xlsx", None, rows[-1][0] - len(rows) if rows else 0)

@@ -214,6 +214,30 @@ def test_an_upload_is_checked_with_its_request_and_an_id_is_found(tmp_path, caps
         assert "harbour/request.toml, odd" in capsys.readouterr().err
 
 
+def test_checking_a_request_holds_its_overrides_against_the_notebook(tmp_path, capsys):
+    rest = '[method]\ncaliper = {value = 1, reason = "a"}\nminimum_cell = {value = 3, reason = "a"}'
+    write_request(tmp_path / "harbour", upload=text(people(3)), rest=rest)
+    assert cli.main(["check", "harbour", "--requests", str(tmp_path), "--data", "none"]) == 2
+    err = capsys.readouterr().err
+    assert "[method] caliper: a method override must name a parameter" in err
+    assert "[method] minimum_cell: it must be at least 10" in err
+
+
+def test_a_closed_file_is_a_fault_and_no_traceback(made, capsys):
+    made(PermissionError(13, "Permission denied", "/secure/Wilhelmina/upload.csv"))
+    assert cli.main(["release", "2014-03"]) == 2
+    err = capsys.readouterr().err
+    assert "- upload.csv: it must be open to whoever runs the command." in err
+    assert "Wilhelmina" not in err
+
+
+def test_a_name_that_no_letters_stand_for_can_still_be_told(tmp_path, capsys):
+    folder = tmp_path / "a\udcff\x1b[2J"
+    folder.mkdir()
+    assert cli.main(["check", str(folder)]) == 2
+    assert "a??[2J: the folder must hold" in capsys.readouterr().err
+
+
 def test_checking_what_is_not_there_is_a_fault(capsys):
     assert cli.main(["check", "nowhere"]) == 2
     assert "nowhere" in capsys.readouterr().err

@@ -20,3 +20,8 @@ def test_every_row_number_is_told(rows, told):
 
 def test_where_numbers_are_not_known_the_count_is_told():
     assert str(Fault("t", "a rule", "A remedy", rows=2)).endswith("(1 more row like this.)")
+
+
+def test_no_name_from_outside_can_dress_a_message_up():
+    fault = Fault("a\x1b[2J\u202eb\nc.csv", "no", "Mend it", column="x" * 500)
+    assert str(fault) == f"a?[2Jb c.csv, {'x' * 120}…: no. Mend it."

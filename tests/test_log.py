@@ -186,6 +186,9 @@ BAD_ROWS = [
     ({"rate_result": "better"}, "one of: reduction", "rate_result"),
     ({"programme": "=1+1"}, "not a formula", "programme"),
     ({"programme": "x\x02y"}, "control", "programme"),
+    ({"programme": "\uff1d1+1"}, "not a formula", "programme"),
+    ({"programme": "x" * 81}, "no word", "programme"),
+    ({"status_date": "9999-12-31"}, "years 1900 to 2100", "status_date"),
 ]
 
 

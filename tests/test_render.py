@@ -290,7 +290,7 @@ def test_markdown_shows_raw_html_as_text_and_leaves_the_heading_to_the_page() ->
 
 def test_nothing_outside_the_page_is_fetched_for_a_pdf() -> None:
     html = render.notice(sample.stopped())
-    for address in ("file:///etc/hostname", "http://127.0.0.1:9/x.png"):
+    for address in ("file:///etc/hostname", "http://127.0.0.1:9/x.png", "data:image/gif;base64,R0"):
         with pytest.raises(FatalURLFetchingError):
             render.pdf(html.replace("</main>", f'<img src="{address}" alt="x"></main>'))
 

@@ -1,6 +1,7 @@
 """Requests: the form, the people pooled, the criteria, and what `jdl check` says."""
 
 import datetime as dt
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from request_files import RECEIVED, REQUEST, assert_silent, people, text, write_
 from jdl import request
 from jdl.faults import Unusable
 from jdl.national import Vintage
+from jdl.release import method_parameters
 from jdl.request import Override, Request
 
 
@@ -201,6 +203,98 @@ def test_what_is_not_toml_is_told_with_its_line(tmp_path, toml, rule, row):
     (fault,) = faults_of(folder)
     assert rule in fault.rule
     assert fault.row == row
+
+
+CODE = (
+    "I(__import__('os').system('id'))",
+    "age + np.log(age)",
+    "C(age, levels=[1])",
+    "age + I(age ** 2) + exec(x)",
+    "Q('x')",
+    "I(age**2)",
+    "age\n+ x",
+    "__class__",
+    "x" * 1001,
+    "age +",
+    "-1",
+    "0",
+)
+
+
+@pytest.mark.parametrize("code", CODE)
+def test_a_method_override_cannot_be_code(tmp_path, code):
+    for value in (json.dumps(code), json.dumps([code])):
+        rest = f'[method]\nadded_terms = {{value = {value}, reason = "a"}}'
+        (fault,) = faults_of(write_request(tmp_path / "harbour", rest=rest))
+        assert fault.column == "[method] added_terms"
+        assert "nothing else" in fault.rule
+
+
+def test_what_the_notebook_itself_says_can_be_an_override(tmp_path):
+    for name, value in method_parameters().items():
+        rest = f'[method]\n{name} = {{value = {json.dumps(value)}, reason = "a"}}'
+        read = request.read_request(write_request(tmp_path / "harbour", rest=rest))
+        assert request.overrides_faults(read, method_parameters()) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "rule"),
+    [
+        ("link_threshold = {value = 1.0, %s}", "between 0 and 1"),
+        ("link_threshold = {value = -1, %s}", "between 0 and 1"),
+        ("calipers = {value = [0.2, 7], %s}", "between 0 and 1"),
+        ("custody_days = {value = 0, %s}", "above 0"),
+        ("custody_days = {value = 1.5, %s}", "of the kind"),
+        ("minimum_cell = {value = 9, %s}", "may be raised"),
+        ("minimum_treated = {value = true, %s}", "of the kind"),
+        ("request_id = {value = 'other', %s}", "must name a parameter"),
+    ],
+)
+def test_a_method_override_keeps_to_kind_and_size(tmp_path, value, rule):
+    rest = "[method]\n" + value % 'reason = "a"'
+    read = request.read_request(write_request(tmp_path / "harbour", rest=rest))
+    (fault,) = request.overrides_faults(read, method_parameters())
+    assert rule in fault.rule
+
+
+def test_a_file_that_leads_out_of_the_folder_is_not_read(tmp_path):
+    folder = write_request(tmp_path / "harbour")
+    (tmp_path / "elsewhere.csv").write_text(text(people(3)))
+    (folder / "upload.csv").symlink_to(tmp_path / "elsewhere.csv")
+    with pytest.raises(Unusable, match="not be a link"):
+        request.read_upload(request.read_request(folder))
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "request.toml").symlink_to(folder / "request.toml")
+    with pytest.raises(Unusable, match="not be a link"):
+        request.read_request(other)
+
+
+def test_a_form_may_begin_with_the_mark_of_its_encoding(tmp_path):
+    folder = write_request(tmp_path / "harbour")
+    file = folder / "request.toml"
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert request.read_request(folder).id == "harbour"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["a\u2028b", "a\u061cb", "a\U000e0041b", "a\ue000b", "Z" + "\u0351" * 9, "x" * 81, "a\tb"],
+)
+def test_a_public_text_shows_all_that_is_in_it(tmp_path, value):
+    toml = REQUEST.replace("Harbour Trust", json.dumps(value, ensure_ascii=False)[1:-1])
+    (fault,) = faults_of(write_request(tmp_path / "harbour", toml=toml))
+    assert fault.column == "organisation"
+
+
+def test_the_label_of_a_subgroup_is_short(tmp_path):
+    rows = people(3, group_course="long " * 30)
+    rest = '[analysis]\nsubgroups = ["group_course"]'
+    folder = write_request(tmp_path / "harbour", rest=rest, upload=text(rows))
+    with pytest.raises(Unusable) as caught:
+        request.read_upload(request.read_request(folder))
+    (fault,) = caught.value.faults
+    assert (fault.column, fault.row, fault.rows) == ("group_course", 2, 3)
 
 
 def test_a_folder_without_a_request_is_told(tmp_path):

@@ -4,6 +4,7 @@ import calendar
 import csv
 import datetime as dt
 import io
+import os
 import zipfile
 from pathlib import Path
 
@@ -432,6 +433,7 @@ _FAR_ROW = (
     b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
     b'<row r="99999999999"><c t="n"><v>1</v></c></row></sheetData></worksheet>'
 )
+_WIDE_ROW = b"<worksheet><sheetData><row>" + b"<c/>" * 100_001 + b"</row></sheetData></worksheet>"
 _BEYOND_DATES = workbook({"a": table(people(2, date_of_birth=Dated(99_999_999)))})
 HEADER = ",".join(PERSON)
 BAD_FILES = {
@@ -504,7 +506,19 @@ BAD_FILES = {
     "macros": (_with_part("xl/vbaProject.bin", b"x"), "must not hold macros"),
     "a zip bomb": (_with_part("xl/media/x.xml", b"0" * 101_000_000), "unpack to less than"),
     "billion laughs": (_with_part(_SHEET, _LAUGHS), "readable XLSX"),
-    "a row beyond all spreadsheets": (_with_part(_SHEET, _FAR_ROW), "must hold people"),
+    "a row beyond all spreadsheets": (_with_part(_SHEET, _FAR_ROW), "must end by row 150,000"),
+    "a row of far too many cells": (_with_part(_SHEET, _WIDE_ROW), "far more parts"),
+    "far too many formats": (_with_part("xl/styles.xml", b"<xf/>" * 100_001), "far more parts"),
+    "far too many parts": (
+        _zip({f"xl/media/{part}.png": b"" for part in range(1001)}),
+        "far more parts",
+    ),
+    "a full-width formula": (text(people(2, location="\uff1d1+1")).encode(), "not a formula"),
+    "a formula after what is not seen": (
+        text(people(2, location="\u200b=1+1")).encode(),
+        "not a formula",
+    ),
+    "accents in a pile": (text(people(2, location="Z" + "\u0351" * 9)).encode(), "in a pile"),
     "a broken part": (_with_part(_SHEET, b"<worksheet><row>"), "readable XLSX"),
 }
 
@@ -526,6 +540,15 @@ def test_sizes_are_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr("jdl.cells.LARGEST_FILE", 100)
     (fault,) = faults_of(tmp_path, text(people(30)))
     assert "smaller than" in fault.rule
+
+
+def test_what_is_no_plain_file_is_not_opened(tmp_path):
+    """Neither a pipe, which would be waited for, nor a device that never ends."""
+    os.mkfifo(tmp_path / "upload.csv")
+    (tmp_path / "endless.csv").symlink_to("/dev/zero")
+    for name in ("upload.csv", "endless.csv"):
+        with pytest.raises(Unusable, match="must be readable"):
+            read_people(tmp_path / name, received=RECEIVED)
 
 
 def test_a_missing_file_and_a_missing_sheet(tmp_path):

@@ -242,7 +242,7 @@ def workbook_of(rows: Sequence[Sequence[Any]], title: str, hidden: bool, merged:
         sheet.merge_cells("A1:C2")
     buffer = io.BytesIO()
     book.save(buffer)
-    return buffer.getvalue()
+    return zipped(unzipped(buffer.getvalue()))
 
 
 def zipped(parts: dict[str, bytes]) -> bytes:
@@ -250,8 +250,18 @@ def zipped(parts: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as book:
         for name, content in parts.items():
-            book.writestr(name, content)
+            book.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
+
+
+def unzipped(content: bytes) -> dict[str, bytes]:
+    """Return the parts of a workbook, without the time at which it was made."""
+    with zipfile.ZipFile(io.BytesIO(content)) as book:
+        parts = {name: book.read(name) for name in sorted(book.namelist())}
+    return {name: _TIMES.sub(b"2013-04-02T00:00:00Z", part) for name, part in parts.items()}
+
+
+_TIMES = re.compile(rb"20\d\d-\d\d-\d\dT[\d:.]+Z")
 
 
 _DTD = (
@@ -309,8 +319,7 @@ def upload_workbooks(draw: Any) -> Files:
     if how == 1:
         return {"upload.xlsx": damaged(draw, content)}
     if how > 1:
-        with zipfile.ZipFile(io.BytesIO(content)) as book:
-            parts = {name: book.read(name) for name in book.namelist()}
+        parts = unzipped(content)
         if how == 2:
             name = draw(st.sampled_from(sorted(parts)))
             parts[name] = damaged(draw, parts[name])
