@@ -741,8 +741,6 @@ def run_prepare(places: Places, *, tell: Tell) -> Summary:
     ------
     Unusable
         If there is no vintage, or one breaks the contract.
-    Refused
-        If one is not prepared and cannot be written.
     """
     latest = national.open_vintage(places.data)
     folders = national.find_vintages(places.data)

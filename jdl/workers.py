@@ -287,6 +287,7 @@ class Crew:
         self._idle: list[Connection] = []
         self._processes: dict[Connection, SpawnProcess] = {}
         self._silent: dict[Connection, float] = {}
+        self._hung: set[Connection] = set()
 
     def run(self, jobs: Sequence[Job], tell: Tell) -> list[Outcome]:
         """Run jobs side by side; a failing one does not stop the others.
@@ -344,6 +345,7 @@ class Crew:
         for pipe, job in self._busy.items():
             self._silent[pipe] = 0 if pipe in speaking else self._silent.get(pipe, 0) + passed
             if self._silent[pipe] > job.limits.timeout + _GRACE:
+                self._hung.add(pipe)
                 self._processes[pipe].kill()
         return speaking
 
@@ -355,8 +357,11 @@ class Crew:
             self._processes.pop(pipe).join()
             pipe.close()
             job = self._busy.pop(pipe)
-            hung = self._silent.pop(pipe, 0) > job.limits.timeout + _GRACE
-            why = OVERTIME.format(job.limits.timeout) if hung else f"the process that ran it {DIED}"
+            why = (
+                OVERTIME.format(job.limits.timeout)
+                if pipe in self._hung
+                else f"the process that ran it {DIED}"
+            )
             return Failure(job.name, f"notebook {job.notebook.name}: {why}")
         if not isinstance(said, News):
             del self._busy[pipe]

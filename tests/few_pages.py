@@ -1,6 +1,7 @@
 """Pages of a few words, for worker processes that need not load the real ones."""
 
 import json
+import time
 
 import nbformat
 
@@ -16,6 +17,11 @@ def pages(notebook):
         "result.json": json.dumps(result_of(notebook)).encode(),
         "results.csv": b"id\n",
     }
+
+
+def silent(pipe, parent):
+    """Stand in for a worker that hangs."""
+    time.sleep(600)
 
 
 def torn_pages(notebook):

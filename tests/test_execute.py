@@ -178,6 +178,36 @@ def test_a_hanging_cell_is_stopped_with_its_kernel_and_logged_nowhere_else(run, 
     assert caplog.records == []
 
 
+def test_a_long_way_to_the_scratch_folder_is_no_obstacle(run, monkeypatch, tmp_path):
+    deep = tmp_path / ("d" * 100) / ("e" * 100)
+    deep.mkdir(parents=True)
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    before = Path.cwd()
+    assert result_of(run("shows_figures"))["status"] == "reported"
+    assert Path.cwd() == before
+    assert list(deep.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("bytearray(30 * 10**9)", "MemoryError: there is not enough memory: let fewer run"),
+        (
+            "import errno, os\nraise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), 'Canary')",
+            "OSError: the disk of .* is full: make room on it",
+        ),
+    ],
+)
+def test_what_a_cell_lacks_is_told_with_a_remedy(tmp_path, source, words):
+    cells = [nbformat.v4.new_code_cell(source, id="wants")]
+    file = tmp_path / "wants.ipynb"
+    kernel = {"kernelspec": {"name": "python3", "display_name": "", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), file)
+    with pytest.raises(CellFailed, match=f"cell wants: stopped with {words}") as failed:
+        execute(file, {}, environment={}, log_folder=tmp_path, memory=8 * 10**9)
+    assert "Canary" not in str(failed.value)
+
+
 def test_a_kernel_that_dies_is_a_failure_of_the_cell(run):
     with pytest.raises(CellFailed, match="cell die: the kernel died"):
         run("kernel_dies")

@@ -5,6 +5,7 @@ The notebooks here are tiny and their pages a few words; the whole chain is in t
 
 import ast
 import datetime as dt
+import errno
 import hashlib
 import json
 import os
@@ -21,7 +22,7 @@ from types import SimpleNamespace
 import nbformat
 import pandas as pd
 import pytest
-from few_pages import pages, torn_pages
+from few_pages import pages, silent, torn_pages
 from request_files import people, text, write_request
 
 from jdl import execute, manifest, national, prepare, release, render, request, review, workers
@@ -444,6 +445,179 @@ def test_what_a_killed_run_left_is_cleared_and_a_replaced_release_comes_back(mon
     assert "already there" in month.release().lines[0]
     assert _files(month.folder) == before
     assert {path.name for path in month.work.iterdir()} == {"harbour"}
+
+
+def test_a_replaced_release_comes_back_at_the_start_of_whatever_comes_next(month):
+    month.release()
+    before = _files(month.folder)
+    month.folder.replace(month.work / ".replaced")
+    month.run("harbour")
+    assert _files(month.folder) == before
+    assert not (month.work / ".replaced").exists()
+
+
+def test_half_of_a_replaced_release_does_not_come_back(month):
+    month.release()
+    month.folder.replace(month.work / ".replaced")
+    (month.work / ".replaced" / "index.html").unlink()
+    month.news.clear()
+    assert month.release().failures == ()
+    assert (month.folder / "index.html").exists()
+    assert month.ran() == ["counts_results"]
+
+
+def _killed(month, name, stage):
+    """Release in a process that is killed when it hears of a stage."""
+
+    def tell(news):
+        if (news.name, news.stage) == (name, stage):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    child = os.fork()
+    if child == 0:
+        run_release("2014-03", month.places, jobs=1, tell=tell)
+        os._exit(3)
+    _, status = os.waitpid(child, 0)
+    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+
+
+@pytest.mark.parametrize(
+    ("name", "stage", "again"),
+    [
+        ("harbour", "linkage", ["harbour", "zeal", "counts_results"]),
+        ("zeal", "starting", ["zeal", "counts_results"]),
+        ("counts_results", "done", ["counts_results"]),
+    ],
+)
+def test_a_killed_release_goes_on_from_there_to_the_same_bytes(
+    crewed, tmp_path, name, stage, again
+):
+    crewed.add("zeal")
+    assert _killed(crewed, name, stage) == signal.SIGKILL
+    assert not crewed.folder.exists()
+    crewed.release()
+    assert crewed.ran() == again
+    assert {path.name for path in crewed.work.iterdir()} == {"harbour", "zeal"}
+    assert {path.name for path in crewed.places.scratch.iterdir()} == {".gate"}
+    interrupted = _files(crewed.folder)
+    crewed.places = Places(crewed.places.data, crewed.places.requests, tmp_path / "elsewhere")
+    crewed.release()
+    alone = _files(crewed.folder)
+    alone.pop("run.json"), interrupted.pop("run.json")
+    assert interrupted == alone
+
+
+def test_a_kernel_that_is_killed_fails_its_own_request_only(crewed):
+    crewed.add("hangs", "zeal")
+
+    def kill(news):
+        if (news.name, news.stage) == ("hangs", "linkage"):
+            kernels = [pid for child in _children(os.getpid()) for pid in _children(child)]
+            _end(kernels, b"ipykernel", signal.SIGKILL)
+
+    summary = run_release("2014-03", crewed.places, jobs=1, tell=kill)
+    [failure] = summary.failures
+    assert "the kernel died, most often for want of memory: let fewer run" in failure.message
+    assert (crewed.work / "zeal").exists()
+
+
+def _full(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_is_told_with_its_folder_and_nothing_is_half_written(crewed):
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr(os, "fsync", _full)
+        with pytest.raises(Refused, match=f"the disk of {crewed.places.outputs} is full"):
+            crewed.release()
+    assert not crewed.folder.exists()
+    assert not (crewed.work / "harbour").exists()
+    assert crewed.release().failures == ()
+
+
+def test_a_disk_that_fills_up_while_a_result_is_written_costs_that_result(month):
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr(workers, "put", _full)
+        [failure] = month.release().failures
+    assert f"the disk of {month.work} is full: make room on it" in failure.message
+    assert month.release().failures == ()
+
+
+def test_a_disk_that_fills_up_at_the_last_step_costs_no_request(month):
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr(release, "swap", _full)
+        with pytest.raises(Refused, match="what had finished is"):
+            month.release()
+    assert not month.folder.exists()
+    month.news.clear()
+    assert month.release().failures == ()
+    assert month.ran() == ["counts_results"]
+
+
+def test_without_locks_nothing_is_made(month, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(release.fcntl, "flock", flock)
+    with pytest.raises(Refused, match="has no locks: name a folder on a local disk"):
+        month.release()
+
+
+def test_a_worker_that_hangs_is_ended_and_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "_LOOK", 0.2)
+    monkeypatch.setattr(workers, "_GRACE", 0)
+    limits = workers.Limits(timeout=1)
+    job = workers.Job("hangs", MASTER, {}, {}, pages, tmp_path, tmp_path, "", limits=limits)
+    monkeypatch.setattr(workers, "_serve", silent)
+    with workers.crew(1) as crew:
+        [failure] = crew.run([job], lambda news: None)
+    assert "did not finish within 1 s, the time allowed" in failure.message
+    assert "--timeout allows more" in failure.message
+
+
+def test_a_finished_request_that_was_changed_is_made_again(month):
+    month.run("harbour")
+    (month.work / "harbour" / "report.html").write_text("torn")
+    month.release()
+    assert month.ran() == ["harbour", "harbour", "counts_results"]
+
+
+def test_a_finished_release_that_was_changed_is_not_called_finished(month):
+    month.release()
+    (month.folder / "index.html").unlink()
+    with pytest.raises(Refused, match=r"not as it was finished: index.html is missing.*--replace"):
+        month.release()
+    (month.folder / "manifest.json").unlink()
+    with pytest.raises(Refused, match=r"manifest\.json cannot be read"):
+        month.release()
+    assert month.release(again=True).failures == ()
+
+
+def test_outcomes_read_by_a_run_that_was_killed_are_entered_by_the_next(month):
+    month.run("harbour")
+    (month.places.restricted / "outcomes_read.json").unlink()
+    month.run("harbour")
+    assert month.ran() == ["harbour"]
+    assert "harbour" in (month.places.restricted / "outcomes_read.json").read_text()
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o777])
+def test_what_is_made_is_for_its_owner_only_whatever_the_caller_allows(month, mask):
+    (month.places.outputs / ".work").mkdir(mode=0o755, parents=True)
+    (month.places.outputs / ".restricted").mkdir(mode=0o755)
+    before = os.umask(mask)
+    try:
+        month.release()
+    finally:
+        os.umask(before)
+    made = list(month.places.outputs.rglob("*"))
+    assert month.folder in made and month.places.restricted in made
+    assert [path for path in made if path.stat().st_mode & 0o077] == []
+
+
+def test_a_new_outputs_folder_is_for_its_owner_only(month):
+    month.release()
+    assert stat.S_IMODE(month.places.outputs.stat().st_mode) == 0o700
 
 
 def test_stopping_a_release_ends_its_workers_and_kernels(crewed, tmp_path):

@@ -610,6 +610,7 @@ def test_a_year_without_a_finished_release_is_refused(places):
         (lambda made: shutil.rmtree(made / "reports"), "reports/cedar/figures.json is missing"),
         (lambda made: (made / "reports/cedar/figures.json").unlink(), "figures.json is missing"),
         (lambda made: (made / "reports/cedar/result.json").write_text("{}"), "has been changed"),
+        (lambda made: (made / "manifest.json").unlink(), "manifest.json cannot be read"),
         (lambda made: (made / "manifest.json").write_text("{"), "manifest.json cannot be read"),
         (lambda made: (made / "manifest.json").write_text("[]"), "manifest.json cannot be read"),
     ],
