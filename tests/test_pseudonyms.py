@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
+import sys
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +17,7 @@ import pytest
 from by_hand import Row, engine, offence, order, spell, vintage
 from plain_names import keep_names
 
-from jdl import covariates, landmark, outcomes, pseudonyms, sentence
+from jdl import covariates, landmark, national, outcomes, prepare, pseudonyms, sentence
 from jdl.linkage import Links
 
 PEOPLE = 120
@@ -204,3 +210,51 @@ def test_who_is_missing_stays_missing():
     assert told.index.tolist() == [7, 8, 9]
     nobody = pseudonyms.of_people(con, pd.Series([], dtype="str"))
     assert nobody.empty
+
+
+# ---------------------------------------------------------------------- in the master notebook
+
+
+@pytest.fixture(scope="module")
+def alive(small_out: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Run the notebook on a prepared copy of the small vintage, and look at what is alive."""
+    folder = tmp_path_factory.mktemp("alive") / "data"
+    shutil.copytree(small_out, folder)
+    prepare.prepare(national.open_vintage(folder), None)
+    places = {
+        "JDL_VINTAGE": folder,
+        "JDL_REQUESTS": folder / "requests",
+        "JDL_OUTPUTS": folder / "o",
+    }
+    done = subprocess.run(
+        [sys.executable, Path(__file__).with_name("alive.py"), "harbour-mentoring"],
+        env=os.environ
+        | {name: str(place) for name, place in places.items()}
+        | {"MPLBACKEND": "agg"},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+def test_while_people_are_linked_their_identities_are_there_to_be_found(alive):
+    kinds = {entry.split(": ")[1] for entry in alive["certain-passes"]["found"]}
+    assert kinds >= {
+        "forename", "surname", "date_of_birth", "pnc_id", "prison_number", "reference",
+        "offender_id",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("step", ["located", "pool", "record"])
+def test_no_frame_alive_after_the_linkage_holds_an_identity(alive, step):
+    assert alive[step]["frames"] > 10
+    assert alive[step]["found"] == []
+
+
+@pytest.mark.parametrize("step", ["located", "pool", "record"])
+def test_nothing_a_cell_could_print_holds_an_identifier(alive, step):
+    assert alive[step]["printed"] == []

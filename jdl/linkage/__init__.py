@@ -4,7 +4,7 @@ Of a person's candidates in the register, and of 'not in the register', each has
 """
 
 from jdl.linkage.accounts import FATES, NO_GROUP, audit, fates, gains, kinds, rates
-from jdl.linkage.blocking import PASSES, Candidates, candidates, deterministic
+from jdl.linkage.blocking import PASSES, Candidates, candidates, deterministic, recognised
 from jdl.linkage.decisions import DECISIONS, STAGES, Links, alternatives, decide
 from jdl.linkage.lookup import lay_out
 from jdl.linkage.model import FIELDS, weights
@@ -41,6 +41,7 @@ __all__ = [
     "lay_out",
     "nicknames",
     "rates",
+    "recognised",
     "score",
     "train",
     "weights",

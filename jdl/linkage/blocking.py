@@ -9,7 +9,7 @@ import duckdb
 import pandas as pd
 
 from jdl.linkage.lookup import look_up
-from jdl.linkage.names import PERSON, hand_over, people_of
+from jdl.linkage.names import PERSON, clean, hand_over, people_of
 from jdl.linkage.private import private_engine, scrubbed
 from jdl.linkage.register import NAMES, TIGHT, WIDE, Register, Rules, keys
 
@@ -247,6 +247,27 @@ def deterministic(found: Candidates, passes: list[str] | tuple[str, ...] = PASSE
         raise ValueError(f"no such pass: {', '.join(unknown)}; there are {', '.join(PASSES)}")
     settled = _run_passes(found.own, list(passes))
     return settled.drop_duplicates("person").sort_values("person", ignore_index=True)
+
+
+def recognised(
+    people: pd.DataFrame, register: Register, passes: list[str] | tuple[str, ...] = PASSES
+) -> pd.Series[str]:
+    """Return whom the passes alone settle, of people who are not the request's own.
+
+    Parameters
+    ----------
+    people : DataFrame
+        Upload rows, such as those of other requests.
+    register : Register
+    passes : sequence of str
+        As for `deterministic`.
+
+    Returns
+    -------
+    Series of str
+        Their offender_id.
+    """
+    return deterministic(candidates(clean(people), register), passes)["offender_id"]
 
 
 @scrubbed("running the deterministic passes")
