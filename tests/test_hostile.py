@@ -387,7 +387,7 @@ def test_a_vintage_that_can_be_neither_written_nor_used_is_a_fault(vintage, tmp_
 
 @pytest.mark.parametrize("kind", harness.INPUTS)
 def test_whatever_comes_in_is_read_or_refused(kind):
-    tally = harness.examine(kind, 60, 20, number=5)
+    tally = harness.examine(kind, 60, 8, number=5)
     assert tally.count >= 10
     assert not tally.failures, tally.failures[0]
 
