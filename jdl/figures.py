@@ -803,6 +803,7 @@ def month(
     results: pd.DataFrame,
     history: pd.DataFrame,
     vintage: Vintage,
+    decisions: Table | None = None,
 ) -> Result:
     """Return the record of a month's bulletin.
 
@@ -816,6 +817,8 @@ def month(
         The month's results and every result to date, a row a measure.
     vintage : Vintage
         The national data used this month.
+    decisions : Table, optional
+        What disclosure control decided.
 
     Returns
     -------
@@ -829,5 +832,6 @@ def month(
             "vintage": _about(vintage),
             "results": json.loads(results.to_json(orient="records", double_precision=15)),
             "history": json.loads(history.to_json(orient="records", double_precision=15)),
-        }
+        },
+        decisions,
     )

@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from jdl.disclosure import RULES, STEP, WITHHELD
+from jdl.disclosure import RULES, STEP, WITHHELD, Rules, part_of
 from jdl.figures import Cell, Figure, Group, Part, Sentence, Sentences, Table, Tag
 from jdl.log import Release
 from jdl.national import FOLLOW_UP_MONTHS, WAITING_MONTHS, Vintage
@@ -442,7 +442,7 @@ class _Pool:
     hidden: bool = False
 
 
-def equality(results: Sequence[Result], registers: Registers) -> Group:
+def equality(results: Sequence[Result], registers: Registers, rules: Rules = RULES) -> Group:
     """Return who was looked for, found and analysed over all reports of a month.
 
     Parameters
@@ -451,6 +451,8 @@ def equality(results: Sequence[Result], registers: Registers) -> Group:
         The ``result.json`` content of the month's requests.
     registers : dict of str to dict
         From `read_registers`.
+    rules : Rules
+        Of disclosure control.
 
     Returns
     -------
@@ -461,7 +463,7 @@ def equality(results: Sequence[Result], registers: Registers) -> Group:
     reports = [result for result in results if result["status"] == "reported"]
     told = {report["request"]["id"]: registers[report["request"]["id"]] for report in reports}
     parts: dict[str, Any] = {"equality-apart": _apart(reports)}
-    analysed, found = _analysed(told.values()), _found(told.values())
+    analysed, found = _analysed(told.values(), rules), _found(told.values(), rules)
     if analysed:
         parts["equality-analysed"] = _analysed_table(analysed, len(told))
     if found:
@@ -532,7 +534,7 @@ def _has_result(result: Result, sex: str) -> bool:
     return any(one["id"] == sex and _conclusion(one) != "suppressed" for one in result["analyses"])
 
 
-def _analysed(registers: Iterable[Mapping[str, Any]]) -> list[_Pool]:
+def _analysed(registers: Iterable[Mapping[str, Any]], rules: Rules) -> list[_Pool]:
     """Pool the profiles: people of a kind are its share of those analysed."""
     pools: dict[tuple[str, str], _Pool] = {}
     for register in registers:
@@ -544,10 +546,11 @@ def _analysed(registers: Iterable[Mapping[str, Any]]) -> list[_Pool]:
                 if None not in (people, share_of):
                     pool.whole += round(share_of * people)
                     pool.reports += 1
-    return _covered(list(pools.values()), [pool.whole for pool in pools.values()])
+    held = list(pools.values())
+    return _covered(held, [pool.whole for pool in held], rules, "equality.analysed")
 
 
-def _found(registers: Iterable[Mapping[str, Any]]) -> list[_Pool]:
+def _found(registers: Iterable[Mapping[str, Any]], rules: Rules) -> list[_Pool]:
     """Pool the rates of linkage, over the reports that tell the share of a kind."""
     pools: dict[tuple[str, str], _Pool] = {}
     for register in registers:
@@ -564,7 +567,8 @@ def _found(registers: Iterable[Mapping[str, Any]]) -> list[_Pool]:
                     pool.part += round(found * people)
                     pool.reports += 1
     held = list(pools.values())
-    return _covered(held, [min(pool.part, pool.whole - pool.part) for pool in held])
+    smallest = [min(pool.part, pool.whole - pool.part) for pool in held]
+    return _covered(held, smallest, rules, "equality.found")
 
 
 def _levels(register: Mapping[str, Any], base: str, end: str = "") -> dict[str, Any]:
@@ -573,15 +577,21 @@ def _levels(register: Mapping[str, Any], base: str, end: str = "") -> dict[str, 
     return {match[1]: value for id_, value in register.items() if (match := name.fullmatch(id_))}
 
 
-def _covered(pools: list[_Pool], smallest: Sequence[float]) -> list[_Pool]:
+def _covered(
+    pools: list[_Pool], smallest: Sequence[float], rules: Rules, table: str
+) -> list[_Pool]:
     """Hide what is small, and beside a kind that hides alone the next smallest of its group."""
     for pool, least in zip(pools, smallest, strict=True):
-        pool.hidden = least < RULES.cell
+        pool.hidden = least < rules.cell
+        decided = ("cell",) if pool.hidden else ("to five", "rounded")
+        rules.note(part_of(table, pool.characteristic, pool.level), *decided)
     for characteristic in {pool.characteristic: None for pool in pools}:
         group = [pool for pool in pools if pool.characteristic == characteristic]
         shown = [pool for pool in group if not pool.hidden]
         if len(group) - len(shown) == 1 and shown:
-            min(shown, key=lambda pool: pool.whole).hidden = True
+            beside = min(shown, key=lambda pool: pool.whole)
+            beside.hidden = True
+            rules.note(part_of(table, characteristic, beside.level), "parts")
     return sorted(pools, key=_order)
 
 

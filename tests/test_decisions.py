@@ -2,8 +2,10 @@
 
 import datetime as dt
 import json
+import re
 import stat
 from dataclasses import fields, replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
@@ -21,6 +23,7 @@ from jdl.linkage import FATES
 from jdl.national import Workplace
 from jdl.release import Places, Refused
 
+README = Path(__file__).parents[1] / "README.md"
 ON = dt.date(2014, 3, 1)
 COUNTS = {"certain pass": 300, "probabilistic": 40, "clerical review": 30, "review": 8}
 COUNTS |= {"not found": 35}
@@ -305,3 +308,11 @@ def test_a_mean_of_few_is_marked_and_the_number_stays_a_number():
 
 def test_a_withheld_number_has_no_mark():
     assert wording.marked(figures.Figure.withheld("a", "people"), True).printed == "[c]"
+
+
+# --- The tables that are drawn from the rules ----------------------------------------------------
+
+
+def test_the_rules_in_readme_are_those_that_hold():
+    told = re.search(r"^\| rule \| protects \|.*?\n(?!\|)", README.read_text(), re.S | re.M)
+    assert told and told[0].strip() == disclosure.as_markdown()
