@@ -403,6 +403,8 @@ class Workplace:
     handed : Path or None
         A private folder for what the notebook hands to whoever runs it, and no page shows; None
         where it is run by hand.
+    beside : tuple of str
+        The requests of the same month that come before the one in hand and are finished.
     """
 
     data: Path
@@ -411,6 +413,7 @@ class Workplace:
     outputs: Path
     restricted: Path
     handed: Path | None = None
+    beside: tuple[str, ...] = ()
 
     def hand(self, name: str, content: Any) -> None:
         """Hand something to whoever runs the notebook, for a restricted record.
@@ -438,8 +441,8 @@ def workplace(release: str = "") -> Workplace:
     Returns
     -------
     Workplace
-        From JDL_VINTAGE, JDL_REQUESTS, JDL_RESULTS, JDL_OUTPUTS, JDL_RESTRICTED and JDL_HANDED;
-        without JDL_RESTRICTED, ``.restricted`` in the folder of releases.
+        From JDL_VINTAGE, JDL_REQUESTS, JDL_RESULTS, JDL_OUTPUTS, JDL_RESTRICTED, JDL_HANDED
+        and JDL_BESIDE; without JDL_RESTRICTED, ``.restricted`` in the folder of releases.
     """
     root = Path(__file__).resolve().parent.parent
 
@@ -455,6 +458,7 @@ def workplace(release: str = "") -> Workplace:
         outputs=outputs,
         restricted=Path(os.environ.get("JDL_RESTRICTED", outputs / ".restricted")),
         handed=Path(handed) if handed else None,
+        beside=tuple(os.environ.get("JDL_BESIDE", "").split()),
     )
 
 

@@ -18,9 +18,9 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ import nbformat
 import pandas as pd
 
 from jdl import (
+    cohorts,
     disclosure,
     ledger,
     linkage,
@@ -355,6 +356,19 @@ def _hold_to_log(month: Month) -> None:
         )
 
 
+def _hold_cohorts(month: Month) -> None:
+    """Refuse to go on where a report published before cannot be compared with."""
+    places = month.places
+    if missing := cohorts.missing(places.outputs, places.restricted, month.name):
+        raise Refused(
+            "Results cannot be held against reports published before, because their cohorts are "
+            f"not kept in {places.restricted / cohorts.NAME}: {', '.join(missing)}. What differs by "
+            "a few people could be told from two reports. Restore that folder from a backup, or "
+            f"make those releases again, the oldest first: jdl release {missing[0][:7]} --replace"
+        )
+    cohorts.make_key(places.restricted)
+
+
 def _status(folder: Path) -> str:
     return str(json.loads((folder / "result.json").read_text(encoding="utf-8"))["status"])
 
@@ -593,6 +607,7 @@ def run_release(
     with _private(), _outputs(places, exclusive=True):
         if month.folder.exists() and not again:
             return _already_there(month)
+        _hold_cohorts(month)
         with _prepared(month.vintage, places, tell), crew(jobs or _cores()) as workers:
             made_from = inputs_of(month)
             outcomes = _run_requests(month, made_from, workers, limits, tell, again=False)
@@ -631,6 +646,7 @@ def run_request(
     month = open_month(_release_of(name, places), places, only=name)
     with _private(), _outputs(places, exclusive=False):
         month.work.mkdir(parents=True, exist_ok=True)
+        _hold_cohorts(month)
         lock = _lock(month.work / f".{name}.lock", exclusive=True)
         with lock, _prepared(month.vintage, places, tell), crew(1) as workers:
             made_from = inputs_of(month)
@@ -956,18 +972,59 @@ def _run_requests(
     *,
     again: bool,
 ) -> list[Outcome]:
-    """Run the requests that are not finished, and return all in id order."""
+    """Run the requests that are not finished, and return all in id order.
+
+    A request is held against those of smaller ids that share people with it. Who they are only the
+    notebooks find out, so all are run side by side first, and then again who was not held against
+    what has come out in the end; each turn settles at least the first of them.
+    """
     work = [_job(month, entry, made_from, limits) for entry in month.entries]
-    known = {job.name: done for job in work if not again and (done := finished(job))}
-    for name in known:
+    outcomes: dict[str, Outcome] = {
+        job.name: done for job in work if not again and (done := finished(job))
+    }
+    for name in outcomes:
         if _status(month.work / name) == "reported":
             ledger.enter(month.places.restricted, name, dt.date.today())
         tell(News(name, "not changed", 1.0))
-    unmade = [job for job in work if job.name not in known]
-    for job in unmade:
-        tell(News(job.name, "waiting", 0.0))
-    made = {outcome.name: outcome for outcome in workers.run(unmade, _entering(month, tell))}
-    return [made.get(job.name) or known[job.name] for job in work]
+    todo = [job for job in work if job.name not in outcomes]
+    while todo or (todo := _outdated(month, work, outcomes)):
+        for job in todo:
+            tell(News(job.name, "waiting", 0.0))
+        waiting = {job.name for job in todo}
+        held = [_held_against(month, job, waiting) for job in todo]
+        made = workers.run(held, _entering(month, tell))
+        outcomes |= {outcome.name: outcome for outcome in made}
+        todo = []
+    return [outcomes[job.name] for job in work]
+
+
+def _held_against(month: Month, job: Job, waiting: Collection[str]) -> Job:
+    """Name to a job the finished requests of its month that come before it."""
+    names = [name for name in _before(month, job.name) if name not in waiting]
+    return replace(job, environment={**job.environment, "JDL_BESIDE": " ".join(names)})
+
+
+def _before(month: Month, name: str) -> list[str]:
+    """Name the requests of a month with smaller ids that have a record, in order."""
+    folders = request.requests_of(month.places.requests, month.name)
+    names = sorted(folder.name for folder in folders if folder.name < name)
+    return [one for one in names if (month.work / one / cohorts.FILE).exists()]
+
+
+def _outdated(month: Month, work: Sequence[Job], outcomes: Mapping[str, Outcome]) -> list[Job]:
+    """Return the jobs that were not held against what comes before them and is settled."""
+    earlier = cohorts.earlier(month.places.restricted, month.name)
+    found: list[Job] = []
+    for job in (one for one in work if isinstance(outcomes[one.name], Done)):
+        beside = [cohorts.read(month.work / one / cohorts.FILE) for one in _before(month, job.name)]
+        if not cohorts.is_current(job.folder, [*earlier, *beside]):
+            found.append(job)
+    unsettled = [cohorts.read(job.folder / cohorts.FILE) for job in found]
+    return [
+        job
+        for job, own in zip(found, unsettled, strict=True)
+        if not cohorts.sharing(own.people, [one for one in unsettled if one.request < job.name])
+    ]
 
 
 def _entering(month: Month, tell: Tell) -> Tell:
@@ -1000,6 +1057,7 @@ def _job(month: Month, entry: Entry, made_from: dict[str, Any], limits: Limits) 
         folder=month.work / name,
         logs=month.places.logs(month.name, name),
         records={"disclosure": month.places.decisions(month.name, name)},
+        beside=[cohorts.NAME],
         key=manifest.digest_json(
             [
                 made_from["inputs"]["requests"][name],
@@ -1058,6 +1116,8 @@ def _assemble(
         run = _run_record(month, [*outcomes, told], started)
         (made / RUN).write_bytes(manifest.dump(run))
         _hold_to_scan(month, made)
+        names = [outcome.name for outcome in outcomes]
+        cohorts.keep(month.work, month.places.restricted, month.name, names)
         swap(made, month.folder, month.work / _REPLACED)
         shutil.rmtree(month.work / _REPLACED, ignore_errors=True)
     shutil.rmtree(scratch)
@@ -1078,7 +1138,7 @@ def _hold_to_scan(asked: Month | Year, made: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns(RUN))
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns(RUN, cohorts.FILE))
 
 
 def _bulletin_job(month: Month, made: Path, folder: Path, limits: Limits) -> Job:

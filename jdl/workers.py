@@ -131,6 +131,8 @@ class Job:
     records : dict of str to Path
         Where a restricted record goes that the notebook hands over under this name.
     limits : Limits
+    beside : sequence of str
+        Names of restricted records that stay in the folder, beside its run.
     """
 
     name: str
@@ -143,6 +145,7 @@ class Job:
     key: str
     records: Mapping[str, Path] = field(default_factory=dict)
     limits: Limits = USUAL
+    beside: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -232,7 +235,7 @@ def run_job(job: Job, tell: Tell) -> Done:
             observe=clock.step,
         )
         clock.enter(RENDERING, 1.0)
-        files = job.files(record)
+        files = {**job.files(record), **_beside(Path(handed), job.beside)}
         clock.enter("writing", 1.0)
         _keep(Path(handed), job.records)
     done = Done(
@@ -245,6 +248,12 @@ def run_job(job: Job, tell: Tell) -> Done:
     content = json.dumps(asdict(done), indent=1) + "\n"
     put({**files, RUN: content.encode()}, job.folder)
     return done
+
+
+def _beside(handed: Path, names: Sequence[str]) -> dict[str, bytes]:
+    """Read what a notebook handed over that stays in its folder."""
+    files = [handed / f"{name}.json" for name in names]
+    return {file.name: file.read_bytes() for file in files if file.exists()}
 
 
 def _keep(handed: Path, records: Mapping[str, Path]) -> None:

@@ -67,6 +67,7 @@ ORDER = (
     "survival",
     "unmeasured",
     "disclosure",
+    "cohorts",
     "sensitivity",
     "analyses",
     "figures",

@@ -75,7 +75,13 @@ from jdl.disclosure.rules import (
     clear_whole,
     part_of,
 )
-from jdl.disclosure.together import NEW_PEOPLE, clear_analyses, clear_looks, clear_participation
+from jdl.disclosure.together import (
+    NEW_PEOPLE,
+    clear_analyses,
+    clear_looks,
+    clear_participation,
+    what_is_told,
+)
 
 __all__ = [
     "BANDS",
@@ -144,4 +150,5 @@ __all__ = [
     "open_door",
     "part_of",
     "read_overrides",
+    "what_is_told",
 ]

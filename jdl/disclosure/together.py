@@ -261,6 +261,32 @@ def clear_analyses(
     return cleared
 
 
+def what_is_told(analysed: Iterable[Any], results: Mapping[str, Cleared]) -> dict[str, Published]:
+    """Return who is in each analysis of which something is told, and its counts.
+
+    Parameters
+    ----------
+    analysed : iterable of Analysed
+        As for `clear_analyses`.
+    results : mapping of str to Cleared
+        What was let out of them.
+
+    Returns
+    -------
+    dict of str to Published
+        By id, without an analysis of which neither size nor result is told.
+    """
+    told = {}
+    for one in (entry for entry in analysed if entry.wanted.id in results):
+        alone, outcomes = results[one.wanted.id], _outcomes(one)
+        counted = {name: _counted(outcomes[name]) for name in _measures_told(alone)}
+        counts = {name: (many.events, many.others) for name, many in counted.items()}
+        sized = alone.effects["rate"].treatment.n > 0
+        if sized or counts:
+            told[one.wanted.id] = Published(frozenset(outcomes.index), sized, counts)
+    return told
+
+
 _OF_THE_RATE = (*HEADLINES, "days_to_first")
 
 
