@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from jdl.disclosure import Cleared, Published, what_is_told
 from jdl.national import Workplace
@@ -61,7 +60,7 @@ class Before:
     Parameters
     ----------
     told : tuple of Published
-        The oldest first. People of the request go by their own identifiers.
+        The oldest first. People of the request go by what they are called here.
     requests : frozenset of str
         The requests whose reports are held, whoever is in them.
     saw : str
@@ -85,7 +84,7 @@ class Before:
 # In the notebook
 
 
-def told_before(place: Workplace, release: str, people: pd.Series[str]) -> Before:
+def told_before(place: Workplace, release: str, people: Mapping[str, str]) -> Before:
     """Return what reports before this one told of its people.
 
     Parameters
@@ -93,9 +92,9 @@ def told_before(place: Workplace, release: str, people: pd.Series[str]) -> Befor
     place : Workplace
     release : str
         The release in hand; of the same month come the requests that `place` names.
-    people : Series of str
-        The treatment group, by the identifiers of the register, which a person keeps from one
-        vintage to the next.
+    people : mapping of str to str
+        The treatment group: by what each person is called here the identifier of the register,
+        which a person keeps from one vintage to the next.
 
     Returns
     -------
@@ -106,7 +105,7 @@ def told_before(place: Workplace, release: str, people: pd.Series[str]) -> Befor
     key = _key(place.restricted)
     if key is None:
         return Before()
-    hashes = {one: _hashed(key, one) for one in sorted(set(people))}
+    hashes = {one: _hashed(key, identifier) for one, identifier in people.items()}
     names = {mark: one for one, mark in hashes.items()}
     records = earlier(place.restricted, release)
     records += [read(place.results / name / FILE) for name in place.beside]

@@ -209,7 +209,7 @@ def looks(
     Returns
     -------
     list of dict
-        By release: programme, release, and of the headline rate treatment_n, treatment,
+        By release: id, programme, release, and of the headline rate treatment_n, treatment,
         rate_difference, ci_low, ci_high and rate_result, missing where no result is held; and
         measures, the entries of its headline in the latest ``result.json``.
     """
@@ -220,7 +220,7 @@ def looks(
     known = asked.merge(rates, on="id", how="left").rename(columns=_LOOK)
     rows = known.sort_values(["release", "id"]).to_dict("records")
     return [
-        {str(name): value for name, value in row.items() if name != "id"}
+        {str(name): value for name, value in row.items()}
         | {"measures": _headline_of(str(row["id"]), outputs, release)}
         for row in rows
     ]

@@ -69,6 +69,31 @@ def of_people(con: duckdb.DuckDBPyConnection, people: pd.Series[str]) -> pd.Seri
     return people.map(dict(pairs)).astype("str").where(people.notna())
 
 
+def identifiers(con: duckdb.DuckDBPyConnection, people: pd.Series[str]) -> dict[str, str]:
+    """Return whom pseudonyms stand for, to be made into keyed hashes at once.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+        See `begin`.
+    people : Series of str
+        Pseudonyms of people.
+
+    Returns
+    -------
+    dict of str to str
+        The identifier of each.
+
+    Raises
+    ------
+    KeyError
+        If a pseudonym is not of this request.
+    """
+    known = con.execute("SELECT pseudonym, id FROM known_people").fetchall()
+    by_pseudonym = dict(known)
+    return {one: by_pseudonym[one] for one in people}
+
+
 def of_links(
     con: duckdb.DuckDBPyConnection, links: Links, otherwise: Mapping[str, Links]
 ) -> tuple[Links, dict[str, Links]]:

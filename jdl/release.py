@@ -362,9 +362,9 @@ def _hold_cohorts(month: Month) -> None:
     if missing := cohorts.missing(places.outputs, places.restricted, month.name):
         raise Refused(
             "Results cannot be held against reports published before, because their cohorts are "
-            f"not kept in {places.restricted / cohorts.NAME}: {', '.join(missing)}. What differs by "
-            "a few people could be told from two reports. Restore that folder from a backup, or "
-            f"make those releases again, the oldest first: jdl release {missing[0][:7]} --replace"
+            f"not kept in {places.restricted / cohorts.NAME}: {', '.join(missing)}. A few people "
+            "could be told from two reports. Restore that folder from a backup, or make those "
+            f"releases again, the oldest first: jdl release {missing[0][:7]} --replace"
         )
     cohorts.make_key(places.restricted)
 

@@ -123,8 +123,9 @@ def test_no_group_of_people_is_shown_to_hold_few_with_or_few_without(members, co
     told = []
     for row in members:
         people = [one for block, inside in zip(blocks, row, strict=True) if inside for one in block]
-        if len(people) >= 30 and leave_enough([*told, _counted(people, event)]):
-            told.append(_counted(people, event))
+        one = _counted(people, event)
+        if min(one.events, one.others) >= 10 and leave_enough([*told, one]):
+            told.append(one)
     for group in product((0, 1), repeat=4):
         chosen = [place for place in range(4) if group[place]]
         many = sum(len(blocks[place]) for place in chosen)

@@ -72,7 +72,8 @@ def leave_enough(
     ----------
     told : sequence of Counted
         The oldest first. Of the same people, or of people who are a sum or difference of others,
-        the latest counts are taken: an outcome may have been proven since.
+        the latest counts are taken: an outcome may have been proven since. What was told of few by
+        an override is left out.
     known : Series, optional
         By person, 1 with the event and 0 without, of people whose outcomes are at hand. They save
         work and change no answer.
@@ -115,6 +116,7 @@ def leave_enough(
     part. A part of which enough people had the event and enough had not needs none, since
     :math:`z(c)` is at least the one or the other.
     """
+    told = [one for one in told if min(one.events, one.others) >= rules.cell]
     parts, sizes, surely = _parts(told, known)
     chosen = _independent(parts)
     if not chosen:

@@ -87,35 +87,42 @@ def _kinds_stand(
     before: Sequence[Published],
 ) -> bool:
     """Whether each kind may stand beside what else is told and the kinds before it."""
-    rate = _Record([counted for one in before for counted in one.counted("rate")])
+    rate = _Record.of("rate", before)
     for one in analysed:
         if one.wanted.id in results and _tells(results[one.wanted.id], "rate"):
             rate.add(_outcomes(one)["rate"])
     for _, kind in people.groupby("participation"):
         outcome = kind.set_index("offender_id")["reoffended"].astype(float)
-        if not rate.may_hold(outcome, rules):
+        if rate.rule(outcome, rules):
             return False
         rate.add(outcome)
     return True
 
 
+_EARLIER = {"rate": "earlier"}
 NEW_PEOPLE = "new-people"
 """The analysis of the new people alone, planned for every request that extends others."""
 
 
 def clear_looks(
-    results: Mapping[str, Cleared], earlier: Sequence[Mapping[str, Any]], rules: Rules = RULES
+    results: Mapping[str, Cleared],
+    earlier: Sequence[Mapping[str, Any]],
+    rules: Rules = RULES,
+    kept: Collection[str] = (),
 ) -> dict[str, Cleared]:
-    """Withhold what would tell of a few beside the earlier reports that a request extends.
+    """Withhold what would tell of a few beside earlier reports whose cohorts are not kept.
 
     Parameters
     ----------
     results : mapping of str to Cleared
         From `clear_analyses`.
     earlier : sequence of mapping
-        From ``history.looks``: of the headline of each earlier report the rate, as treatment_n and
-        treatment, missing where unknown; and measures, the entries of its ``result.json``.
+        From ``history.looks``: of the headline of each earlier report that the request extends its
+        id; the rate, as treatment_n and treatment, missing where unknown; and measures, the entries
+        of its ``result.json``.
     rules : Rules
+    kept : collection of str
+        The ids of reports whose people are known; `clear_analyses` has held them against it.
 
     Returns
     -------
@@ -131,6 +138,7 @@ def clear_looks(
     people or add up to them. Of a report whose figures are not held nothing can be taken away; the
     new people's results are withheld beside it.
     """
+    earlier = [row for row in earlier if row.get("id") not in kept]
     if not earlier or not _tells(results["headline"], "rate"):
         return dict(results)
     told = [_published(row) for row in earlier]
@@ -241,7 +249,7 @@ def clear_analyses(
     Sums and differences are judged by `leave_enough`. The frequency and the days to first are about
     the people of the rate, with its event, so they stand where it stands.
     """
-    told = {name: _Record([c for one in before for c in one.counted(name)]) for name in MEASURES}
+    told = {name: _Record.of(name, before) for name in MEASURES}
     sized: list[Collection[str]] = [one.people for one in before if one.sized]
     cleared: dict[str, Cleared] = {}
     for one in (entry for entry in analysed if entry.matched is not None):
@@ -253,8 +261,8 @@ def clear_analyses(
         if stands:
             sized.append(outcomes.index)
         if _tells(alone, "rate"):
-            failing = _failing(alone, outcomes, told, rules) if stands else ["rate"]
-            alone = _held_back(alone, name, _with_rate(failing, alone))
+            failing = _failing(alone, outcomes, told, rules) if stands else {"rate": "difference"}
+            alone = _held_back(alone, name, _with_rate(failing, alone), failing)
         for measure in _measures_told(alone):
             told[measure].add(outcomes[measure])
         cleared[name] = alone if stands else _unsized(alone)
@@ -279,7 +287,7 @@ def what_is_told(analysed: Iterable[Any], results: Mapping[str, Cleared]) -> dic
     told = {}
     for one in (entry for entry in analysed if entry.wanted.id in results):
         alone, outcomes = results[one.wanted.id], _outcomes(one)
-        counted = {name: _counted(outcomes[name]) for name in _measures_told(alone)}
+        counted = {name: _counted(name, outcomes[name]) for name in _measures_told(alone)}
         counts = {name: (many.events, many.others) for name, many in counted.items()}
         sized = alone.effects["rate"].treatment.n > 0
         if sized or counts:
@@ -292,15 +300,16 @@ _OF_THE_RATE = (*HEADLINES, "days_to_first")
 
 def _failing(
     alone: Cleared, outcomes: pd.DataFrame, told: Mapping[str, _Record], rules: Rules
-) -> list[str]:
-    """Name the measures of an analysis that would tell of a few beside what is told of them."""
-    if not told["rate"].may_hold(outcomes["rate"], rules):
-        return ["rate"]
-    return [
-        measure
+) -> dict[str, str]:
+    """Name the measures of an analysis that would tell of a few beside what is told, and why."""
+    if rule := told["rate"].rule(outcomes["rate"], rules):
+        return {"rate": rule}
+    broken = {
+        measure: told[measure].rule(outcomes[measure], rules)
         for measure in _measures_told(alone)
-        if measure not in _OF_THE_RATE and not told[measure].may_hold(outcomes[measure], rules)
-    ]
+        if measure not in _OF_THE_RATE
+    }
+    return {measure: rule for measure, rule in broken.items() if rule}
 
 
 def _tells(alone: Cleared, measure: str) -> bool:
@@ -335,7 +344,9 @@ def _size_stands(sized: Sequence[Collection[str]], new: Collection[str], rules: 
     return len(new) >= rules.cell and all(are_apart(new, one, rules) for one in sized)
 
 
-def _held_back(alone: Cleared, name: str, measures: Collection[str]) -> Cleared:
+def _held_back(
+    alone: Cleared, name: str, measures: Collection[str], why: Mapping[str, str] = _EARLIER
+) -> Cleared:
     """Withhold measures that differ too little from those told before, and what tells them."""
     held = {*measures, *(part for parts in PARTS if {*parts} & {*measures} for part in parts)}
     held |= {EVERYONE[measure].name for measure in held if measure in EVERYONE}
@@ -345,7 +356,8 @@ def _held_back(alone: Cleared, name: str, measures: Collection[str]) -> Cleared:
         if measure in held and (one.conclusion != "suppressed" or "rate" in held)
     ]
     effects = alone.effects | {one: withhold(alone.effects[one], WITHHELD) for one in told}
-    figures = {f"{name}.{measure}": "difference" for measure in told}
+    rule = "earlier" if set(why.values()) == {"earlier"} else "difference"
+    figures = {f"{name}.{measure}": rule for measure in told}
     before = tuple(one for one in alone.decisions if one.part not in figures)
     return Cleared(
         effects,
@@ -366,32 +378,56 @@ def _unsized(alone: Cleared) -> Cleared:
 
 @dataclass(repr=False)
 class _Record:
-    """What is told of one measure so far, and of whom the outcome is at hand."""
+    """What is told of one measure so far, and of whom the outcome is at hand.
 
-    told: list[Counted]
+    Parameters
+    ----------
+    measure : str
+    before, told : list of Counted
+        By reports published before, and by this one.
+    known : Series
+        By person.
+    """
+
+    measure: str
+    before: list[Counted]
+    told: list[Counted] = field(default_factory=list)
     known: pd.Series[float] = field(default_factory=lambda: pd.Series(dtype=float))
 
-    def may_hold(self, new: pd.Series[float], rules: Rules) -> bool:
-        """Whether nothing that can be worked out with a new result tells of a few people."""
-        if not self.told:
-            return True
-        known = self._with(new)
-        pairs = all(_differ_enough(one.people, new.index, known, rules) for one in self.told)
-        return pairs and leave_enough([*self.told, _counted(new)], known, rules)
+    @classmethod
+    def of(cls, measure: str, before: Iterable[Published]) -> _Record:
+        """Begin with what was published before."""
+        return cls(measure, [counted for one in before for counted in one.counted(measure)])
+
+    def rule(self, new: pd.Series[float], rules: Rules) -> str | None:
+        """Name the rule by which a new result would tell of a few beside what is told."""
+        if not self._stands(self.told, new, rules):
+            return "difference"
+        everything = [*self.before, *self.told]
+        return "earlier" if self.before and not self._stands(everything, new, rules) else None
 
     def add(self, new: pd.Series[float]) -> None:
         """Take note of a result that is told."""
         self.known = self._with(new)
-        self.told.append(_counted(new))
+        self.told.append(_counted(self.measure, new))
+
+    def _stands(self, told: Sequence[Counted], new: pd.Series[float], rules: Rules) -> bool:
+        if not told:
+            return True
+        known = self._with(new)
+        pairs = all(_differ_enough(one.people, new.index, known, rules) for one in told)
+        return pairs and leave_enough([*told, _counted(self.measure, new)], known, rules)
 
     def _with(self, new: pd.Series[float]) -> pd.Series[float]:
         values = pd.concat([self.known, new]) if len(self.known) else new
         return values.loc[~values.index.duplicated()]
 
 
-def _counted(new: pd.Series[float]) -> Counted:
+def _counted(measure: str, new: pd.Series[float]) -> Counted:
+    """Count those with the event and the others; of a frequency everybody else is one of them."""
     events = int(new.sum())
-    return Counted(frozenset(new.index), events, int(new.count()) - events)
+    whole = len(new) if ALL[measure].kind == "frequency" else int(new.count())
+    return Counted(frozenset(new.index), events, whole - events)
 
 
 def _differ_enough(
