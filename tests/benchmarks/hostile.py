@@ -739,6 +739,10 @@ def _shown(files: Files) -> str:
     )
 
 
+class _Enough(KeyboardInterrupt):
+    """The time is over; Hypothesis lets only such an interruption through at once."""
+
+
 def examine(kind: str, examples: int, seconds: float, number: int) -> Tally:
     """Make inputs of one kind and hold each against its commands in turn.
 
@@ -769,15 +773,16 @@ def examine(kind: str, examples: int, seconds: float, number: int) -> Tally:
     )
     @given(strategy)
     def one(files: Files) -> None:
-        if time.monotonic() - begun < seconds:
-            folder = scratch / "one"
-            needed = standing if any("/" in name for name in files) else {}
-            hold(commands[tally.count % len(commands)], {**needed, **files}, tally, folder)
-            if not needed:
-                shutil.rmtree(folder)
+        if time.monotonic() - begun > seconds:
+            raise _Enough
+        folder = scratch / "one"
+        needed = standing if any("/" in name for name in files) else {}
+        hold(commands[tally.count % len(commands)], {**needed, **files}, tally, folder)
+        if not needed:
+            shutil.rmtree(folder)
 
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.suppress(_Enough):
             warnings.simplefilter("always")
             one()
     finally:
