@@ -16,7 +16,7 @@ from jdl import summary as first_page
 from jdl.analyses import Analysed, attempts
 from jdl.balance import Verdict
 from jdl.covariates import LABELS
-from jdl.disclosure import Cleared, Decision, Drawn, Told
+from jdl.disclosure import Cleared, Decision, Drawn, People, Told
 from jdl.effects import MEASURES, Effect
 from jdl.figures import Group, Table
 from jdl.linkage import FATES, Links
@@ -112,39 +112,6 @@ def plan(
     )
 
 
-def links(
-    counts: Mapping[str, int | None],
-    rates: pd.DataFrame,
-    linked: int | None,
-    *,
-    rows: int,
-    links: Links,
-    checked: Any,
-) -> Group | None:
-    """Return how people were found: by what, how surely, and who more often than others.
-
-    Parameters
-    ----------
-    counts, rates, linked
-        Cleared: see ``disclosure.clear_counts``, ``clear_rates`` and ``clear_linked``.
-    rows : int
-        Of the upload.
-    links : linkage.Links
-        For what is expected to be false.
-    checked : review.Checks
-        What reviewers did.
-    """
-    return _group(
-        linkage_table=people.linkage_table(counts, rows=rows),
-        review_statement=people.review_statement(
-            counts, expected=links.expected_from_review, checks=checked
-        ),
-        error_statement=people.error_statement(links.expected_false, linked),
-        linkage_rates=people.linkage_rates(rates),
-        linkage_rates_table=people.linkage_rates_table(rates),
-    )
-
-
 def start(told: Told, *, after: int, leads: bool, words: Words, limit: float) -> Group | None:
     """Return when interventions started, and which follow-up leads; see ``groups``.
 
@@ -207,7 +174,7 @@ def balance(
         Of the data.
     """
     return _group(
-        balance_statement=findings.balance_statement(verdict, shown),
+        balance_statement=findings.balance_statement(verdict, table),
         attempts_statement=groups.attempts_statement(matched),
         second_order_statement=groups.second_order_statement(second, verdict, labels=LABELS),
         balance_summary=tables.balance_summary(table),
@@ -239,38 +206,47 @@ def profile(
 
 
 def losses(
-    funnel: pd.DataFrame,
-    placed: pd.DataFrame,
-    gains: pd.DataFrame,
-    fates: pd.DataFrame,
+    told: People,
     upload: Upload,
+    links: Links,
+    checked: Any,
     *,
     words: Words,
     source: str,
 ) -> Group | None:
-    """Return where people were lost, and what better data would have found.
+    """Return how people were found, where they were lost, and what better data would have found.
 
     Parameters
     ----------
-    funnel, placed, gains, fates : DataFrame
-        Cleared: see ``disclosure.clear_funnel``, ``clear_rules``, ``clear_gains`` and
-        ``clear_fates``.
+    told : People
+        Cleared together.
     upload : Upload
         With its notes.
+    links : linkage.Links
+        For what is expected to be false.
+    checked : review.Checks
+        What reviewers did.
     words : Words
     source : str
     """
     rows = len(upload.people)
     return _group(
-        funnel_table=people.funnel_table(funnel),
-        rules_table=people.rules_table(placed),
-        lost_statement=people.lost_statement(fates),
-        lost_table=fates[list(FATES)].notna().any(axis=None) and people.lost_table(fates),
-        funnel_chart=charts.funnel_chart(funnel, words=words, source=source),
+        linkage_table=people.linkage_table(told.counts, rows=rows),
+        review_statement=people.review_statement(
+            told.counts, expected=links.expected_from_review, checks=checked
+        ),
+        error_statement=people.error_statement(links.expected_false, told.linked),
+        linkage_rates=people.linkage_rates(told.rates),
+        linkage_rates_table=people.linkage_rates_table(told.rates),
+        funnel_table=people.funnel_table(told.funnel),
+        rules_table=people.rules_table(told.placed),
+        lost_statement=people.lost_statement(told.fates),
+        lost_table=told.fates[list(FATES)].notna().any(axis=None) and people.lost_table(told.fates),
+        funnel_chart=charts.funnel_chart(told.funnel, words=words, source=source),
         data_quality_note=people.data_quality_note(upload.notes, rows=rows),
         data_quality_table=people.data_quality_table(upload.notes, rows=rows),
-        gains_statement=people.gains_statement(gains),
-        linkage_gains_table=people.linkage_gains_table(gains),
+        gains_statement=people.gains_statement(told.gains),
+        linkage_gains_table=people.linkage_gains_table(told.gains),
     )
 
 

@@ -89,20 +89,6 @@ def test_the_plan_and_its_choices():
     assert "Age at index date" in told.parts["method-table"].text
 
 
-def test_how_people_were_found():
-    reviewed = SimpleNamespace(
-        decided=0, double_keyed=0, agreed=None, kappa=None, sampled=0, right=None, precision=None,
-        low=None, high=None,
-    )  # fmt: skip
-    found = SimpleNamespace(expected_from_review=2.0, expected_false=0.4)
-    counts = {"certain pass": 700, "review": 30}
-    told = chapters.links(counts, RATES, 700, rows=1000, links=found, checked=reviewed)
-    assert parts(told) == [
-        *("linkage-table", "review-statement", "error-statement", "linkage-rates"),
-        "linkage-rates-table",
-    ]
-
-
 def test_when_people_started_and_with_whom_they_were_compared():
     assert parts(chapters.start(TOLD, after=20, leads=True, words=PEOPLE, limit=0.1)) == [
         "gap-statement"
@@ -142,28 +128,32 @@ NO_GAINS = pd.DataFrame({"field": ["surname"], "rows_lacking": [0]}).assign(
 )
 
 
-def test_where_people_were_lost():
-    placed = pd.DataFrame({"rule": ["in custody"], "people": [900]})
-    upload = SimpleNamespace(people=range(1000), notes=[Note("A blank row was skipped", 1)])
-    told = chapters.losses(FUNNEL, placed, NO_GAINS, FATES, upload, words=PEOPLE, source="made up")
-    assert parts(told) == [
-        *(
-            "funnel-table",
-            "rules-table",
-            "lost-statement",
-            "lost-table",
-            "funnel-chart",
-            "data-quality-note",
-        ),
-        *("data-quality-table", "gains-statement", "linkage-gains-table"),
+def lost(notes, fates=FATES):
+    """What is told of people found and lost."""
+    reviewed = SimpleNamespace(
+        decided=0, double_keyed=0, agreed=None, kappa=None, sampled=0, right=None, precision=None,
+        low=None, high=None,
+    )  # fmt: skip
+    told = SimpleNamespace(
+        counts={"certain pass": 700, "review": 30}, linked=700, rates=RATES, gains=NO_GAINS,
+        fates=fates, funnel=FUNNEL, placed=pd.DataFrame({"rule": ["in custody"], "people": [900]}),
+    )  # fmt: skip
+    upload = SimpleNamespace(people=range(1000), notes=notes)
+    links = SimpleNamespace(expected_from_review=2.0, expected_false=0.4)
+    return chapters.losses(told, upload, links, reviewed, words=PEOPLE, source="made up")
+
+
+def test_how_people_were_found_and_where_they_were_lost():
+    assert parts(lost([Note("A blank row was skipped", 1)])) == [
+        *("linkage-table", "review-statement", "error-statement", "linkage-rates"),
+        *("linkage-rates-table", "funnel-table", "rules-table", "lost-statement", "lost-table"),
+        *("funnel-chart", "data-quality-note", "data-quality-table", "gains-statement"),
+        "linkage-gains-table",
     ]
 
 
 def test_losses_of_which_nothing_can_be_told_have_no_table():
-    hidden = FATES.assign(analysed=math.nan, lost=math.nan, not_found=math.nan)
-    upload = SimpleNamespace(people=range(1000), notes=[])
-    placed = pd.DataFrame({"rule": ["in custody"], "people": [900]})
-    told = chapters.losses(FUNNEL, placed, NO_GAINS, hidden, upload, words=PEOPLE, source="made up")
+    told = lost([], FATES.assign(analysed=math.nan, lost=math.nan, not_found=math.nan))
     assert "lost-statement" in told.parts
     assert "lost-table" not in told.parts
 

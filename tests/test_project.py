@@ -27,8 +27,8 @@ PARTS = {
         "plan", "score", "formula", "support", "calipers", "pairs", "entropy", "search", "__init__",
     ),
     "disclosure": (
-        "rules", "measures", "overrides", "remainders", "together", "compared", "people",
-        "__init__",
+        "rules", "protect", "measures", "overrides", "remainders", "together", "compared",
+        "people", "upload", "__init__",
     ),
     "scan": ("words", "reading", "vocabulary", "register", "__init__"),
     "yearly": ("records", "counts", "numbers", "sentences", "tables", "__init__"),

@@ -7,13 +7,17 @@ is withheld shows as ``[c]``, with one public wording for every reason.
 
 from jdl.disclosure.compared import (
     BANDS,
+    OTHER_LEVELS,
     Drawn,
     Told,
     clear_balance,
+    clear_categories,
     clear_delays,
     clear_gaps,
     clear_overlap,
     clear_pool,
+    merge_levels,
+    sent,
 )
 from jdl.disclosure.measures import (
     COURT_OUTCOMES,
@@ -82,6 +86,7 @@ from jdl.disclosure.together import (
     clear_participation,
     what_is_told,
 )
+from jdl.disclosure.upload import Found, People, clear_people, follow
 
 __all__ = [
     "BANDS",
@@ -93,6 +98,7 @@ __all__ = [
     "NEW_PEOPLE",
     "NOT_BALANCED",
     "NOT_LINKED",
+    "OTHER_LEVELS",
     "OTHER_REASONS",
     "PARTS",
     "RARITIES",
@@ -112,7 +118,9 @@ __all__ = [
     "Decision",
     "Door",
     "Drawn",
+    "Found",
     "Override",
+    "People",
     "Published",
     "Rule",
     "Rules",
@@ -125,6 +133,7 @@ __all__ = [
     "clear_adjusted",
     "clear_analyses",
     "clear_balance",
+    "clear_categories",
     "clear_control",
     "clear_counts",
     "clear_delays",
@@ -137,18 +146,22 @@ __all__ = [
     "clear_overlap",
     "clear_part",
     "clear_participation",
+    "clear_people",
     "clear_pool",
     "clear_rates",
     "clear_rules",
     "clear_survival",
     "clear_unmeasured",
     "clear_whole",
+    "follow",
     "hand_over",
     "hide_rarity",
     "is_unreliable",
     "leave_enough",
+    "merge_levels",
     "open_door",
     "part_of",
     "read_overrides",
+    "sent",
     "what_is_told",
 ]

@@ -3,16 +3,111 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from jdl.covariates import Pool
+from jdl.balance import table
+from jdl.covariates import AGE_BANDS, Pool
 from jdl.disclosure.rules import RULES, TENS, Bounds, Rules, hide_parts, in_tens, part_of
 from jdl.landmark import Gaps
 from jdl.matching import Matched
 from jdl.outcomes import Delays
+
+OTHER_LEVELS = "other categories"
+_UNKNOWN = ", or not recorded"
+
+
+def merge_levels(
+    frame: pd.DataFrame,
+    variables: Iterable[str],
+    rules: Rules = RULES,
+    *,
+    sent: Mapping[str, pd.Series[int]] | None = None,
+) -> pd.DataFrame:
+    """Merge the levels that few treated people have, so that a table has one row for them.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row a unit, with treated and weight.
+    variables : iterable of str
+        Columns that the table compares; sex, numbers and yes-no variables stay as they are.
+    rules : Rules
+    sent : mapping of str to Series, optional
+        From `sent`: of a band of age enough must be left who were not analysed.
+
+    Returns
+    -------
+    DataFrame
+        With the levels of fewer treated people than the smallest cell, before or after matching, as
+        ``other categories``; while those are below it too the next smallest joins. Bands of age
+        join their neighbours. A variable of which nothing would be left to compare stays as it is;
+        `clear_balance` withholds it.
+    """
+    frame = frame.copy()
+    treated = frame["treated"].astype(bool)
+    for name in variables:
+        if name == "sex" or pd.api.types.is_numeric_dtype(frame[name]):
+            continue
+        levels = frame[name].astype("object").fillna("missing")
+        counts = pd.DataFrame(
+            {
+                "after": levels[treated & (frame["weight"] > 0)].value_counts(),
+                "before": levels[treated].value_counts(),
+            },
+            index=pd.Index(sorted(levels.unique(), key=str), dtype="object"),
+        )
+        counts = counts.fillna(0)
+        if sent and name in sent:
+            counts["left"] = sent[name].reindex(counts.index).fillna(0) - counts["after"]
+        merge = _neighbours if name == "age_band" else _others
+        frame[name] = levels.replace(merge(counts, rules))
+    return frame
+
+
+def _others(counts: pd.DataFrame, rules: Rules) -> dict[str, str]:
+    """Give the levels that are merged the name of the rest."""
+    order = counts.sort_values(["after", "before"], kind="stable")
+    few = int((order[["after", "before"]] < rules.cell).any(axis=1).sum())
+    while 0 < few < len(order) and (
+        few < 2 or (order.iloc[:few][["after", "before"]].sum() < rules.cell).any()
+    ):
+        few += 1
+    return {} if few == len(order) else dict.fromkeys(order.index[:few], OTHER_LEVELS)
+
+
+def _neighbours(counts: pd.DataFrame, rules: Rules) -> dict[str, str]:
+    """Give the bands of age that are merged the name of the ages that they cover together."""
+    bands = [name for name in AGE_BANDS if name in counts.index]
+    groups: list[list[str]] = [[]]
+    for name in bands:
+        if groups[-1] and (counts.loc[groups[-1]].sum() >= rules.cell).all():
+            groups.append([])
+        groups[-1].append(name)
+    if len(groups) > 1 and (counts.loc[groups[-1]].sum() < rules.cell).any():
+        last = groups.pop()
+        groups[-1] += last
+    if len(groups) < 2:
+        return {}
+    named = {name: _ages(group) for group in groups for name in group}
+    unknown = [name for name in counts.index if name not in bands]
+    if unknown and (counts.loc[unknown].sum() < rules.cell).any():
+        fewest = min(groups, key=lambda group: int(counts.loc[group, "after"].sum()))
+        named |= dict.fromkeys([*fewest, *unknown], f"{_ages(fewest)}{_UNKNOWN}")
+    return named
+
+
+def _ages(bands: Sequence[str]) -> str:
+    """Name the ages from the first band to the last."""
+    if len(bands) == 1:
+        return bands[0]
+    first, last = bands[0], bands[-1]
+    if first.startswith("under"):
+        return f"under {AGE_BANDS[last] + 1:g}"
+    start = first.split()[0]
+    return f"{start} and over" if last.endswith("over") else f"{start} to {AGE_BANDS[last]:g}"
 
 
 def clear_balance(
@@ -21,6 +116,7 @@ def clear_balance(
     rules: Rules = RULES,
     *,
     known: Collection[str] = (),
+    sent: Mapping[str, pd.Series[int]] | None = None,
     within: str = "balance",
 ) -> pd.DataFrame:
     """Withhold the rows of a balance table that imply few treated people.
@@ -35,6 +131,8 @@ def clear_balance(
     known : collection of str
         Variables that define the analysis: that everybody has one level of such a variable is no
         secret.
+    sent : mapping of str to Series, optional
+        See `sent`: a level of which few who were sent are not analysed is withheld too.
     within : str
         Name of the table in the decisions.
 
@@ -50,10 +148,16 @@ def clear_balance(
     before = (balance["mean_treatment_before"] * treatment_n).round()
     small = shares & ((count < rules.cell) | (treatment_n - count < rules.cell))
     small |= shares & (before < rules.cell)
+    parts = pd.DataFrame({"analysed": count, "left": math.nan})
+    for name, people in (sent or {}).items():
+        of = shares & (balance["variable"] == name)
+        many = [people.reindex(list(bands_of(level))).sum() for level in balance["level"]]
+        parts.loc[of, "left"] = (pd.Series(many, balance.index) - count).clip(lower=0)
+    small |= parts["left"] < rules.cell
     hidden = small & False
-    for variable, rows in count.loc[shares].groupby(balance["variable"], sort=False):
+    for variable, rows in parts.loc[shares].groupby(balance["variable"], sort=False):
         levels = balance.loc[rows.index, "level"]
-        counts = rows.set_axis(levels.to_numpy()).to_frame()
+        counts = rows.set_axis(levels.to_numpy()).dropna(axis=1)
         few = small.loc[rows.index].set_axis(counts.index)
         held = hide_parts(counts, few, rules, within=part_of(within, variable))
         hidden |= balance.index.isin(levels.index[levels.isin(held)])
@@ -61,6 +165,66 @@ def clear_balance(
     numbers = balance.columns.difference(["variable", "level"])
     cleared[numbers] = balance[numbers].where(~hidden)
     return cleared
+
+
+def bands_of(level: str) -> frozenset[str]:
+    """Return the bands of age that a row of a table covers; another level is its own."""
+    bands = list(AGE_BANDS)
+    spans = [bands[i:j] for i in range(len(bands)) for j in range(i + 1, len(bands) + 1)]
+    named = {_ages(span): frozenset(span) for span in spans}
+    return named.get(level.removesuffix(_UNKNOWN), frozenset([level]))
+
+
+def sent(account: pd.DataFrame) -> dict[str, pd.Series[int]]:
+    """Count who could have been analysed, by what the upload shows of them.
+
+    Parameters
+    ----------
+    account : DataFrame
+        From `follow`.
+
+    Returns
+    -------
+    dict of str to Series
+        By variable of the profile, people by level.
+    """
+    could = account.loc[account["could"]]
+    ends = [-math.inf, *(end + 1 for end in AGE_BANDS.values())]
+    ages = pd.cut(could["years"], ends, right=False, labels=list(AGE_BANDS)).astype("object")
+    return {"sex": could["sex"].value_counts(), "age_band": ages.value_counts()}
+
+
+def clear_categories(
+    matched: Matched,
+    variables: Sequence[str],
+    rules: Rules = RULES,
+    *,
+    account: pd.DataFrame,
+    known: Collection[str] = (),
+    within: str = "balance",
+) -> pd.DataFrame:
+    """Compare the groups on some variables, small levels merged, what still tells of few withheld.
+
+    Parameters
+    ----------
+    matched : Matched
+    variables : sequence of str
+        As for ``balance.table``.
+    rules, known, within
+        As for `clear_balance`.
+    account : DataFrame
+        From `follow`.
+
+    Returns
+    -------
+    DataFrame
+        As from `clear_balance`.
+    """
+    people = sent(account)
+    compared = table(merge_levels(matched.frame, variables, rules, sent=people), variables)
+    return clear_balance(
+        compared, matched.treatment_n, rules, known=known, sent=people, within=within
+    )
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,15 @@ _ALL = (
         10,
     ),
     Rule(
+        "beside",
+        "No size of an analysis, count, share or reason for loss that, with the others of the "
+        "report and what the upload shows, leaves a count under 10 or withheld a range less than "
+        "10 wide.",
+        "people of whom the upload shows something, whether they were found and analysed",
+        f"{_OURS}: the provider knows whom it sent",
+        10,
+    ),
+    Rule(
         "dominance",
         "No frequency to which one person contributes more than 43 per cent of the reoffences, or "
         "two more than 86.",
@@ -118,8 +127,8 @@ _ALL = (
     ),
     Rule(
         "merged",
-        "Reasons for loss and rules of placing with fewer than 10 people are one row; neighbouring "
-        "bands and days of a curve are one until 10 lie between.",
+        "Reasons for loss, rules of placing and levels of a characteristic with fewer than 10 "
+        "people are one row; neighbouring bands and days of a curve are one until 10 lie between.",
         "a few people, whose records a reason or a day would tell",
         f"{_OURS}: a sum that stays exact hides less than a gap",
         10,

@@ -3,7 +3,8 @@
 Of a person's candidates in the register, and of 'not in the register', each has one posterior.
 """
 
-from jdl.linkage.accounts import FATES, NO_GROUP, audit, fates, gains, kinds, rates
+from jdl.linkage.accounts import AGE_BANDS as AGES
+from jdl.linkage.accounts import FATES, KINDS, NO_GROUP, audit, fates, gains, kinds, rates
 from jdl.linkage.blocking import PASSES, Candidates, candidates, deterministic, recognised
 from jdl.linkage.decisions import DECISIONS, STAGES, Links, alternatives, decide
 from jdl.linkage.lookup import lay_out
@@ -15,10 +16,12 @@ from jdl.linkage.scores import Scored, corroborate, score
 from jdl.linkage.training import train
 
 __all__ = [
+    "AGES",
     "CHECK_LETTERS",
     "DECISIONS",
     "FATES",
     "FIELDS",
+    "KINDS",
     "NO_GROUP",
     "PASSES",
     "PREPARED",

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from jdl.linkage.decisions import Links
+from jdl.linkage.blocking import PASSES
+from jdl.linkage.decisions import CERTAIN, Links
 from jdl.linkage.private import scrubbed
 from jdl.linkage.register import Register
 from jdl.linkage.scores import Scored
@@ -94,8 +95,9 @@ def kinds(
     Returns
     -------
     DataFrame
-        One row a person whose rows were not incomplete: person, decision and `KINDS`; nothing by
-        which to know them.
+        One row a person whose rows were not incomplete: person, decision and `KINDS`; years, the
+        age in whole years; how, the name in ``Links.counts``; and for each field of `gains` a
+        column ``lacks <field>``. Nothing by which to know them.
 
     Notes
     -----
@@ -104,7 +106,7 @@ def kinds(
     there are ``FEWEST_WITH_SURNAME`` of them: it tells of names, not of the person.
     """
     looked_for = ~links.table["decision"].isin(_NOT_LOOKED_FOR)
-    decided = links.table.loc[looked_for, ["source", "row", "decision"]]
+    decided = links.table.loc[looked_for, ["source", "row", "stage", "decision"]]
     dates = people[["intervention_start", "index_date", "conviction_date"]]
     when = people[["source", "row"]].assign(when=dates.bfill(axis=1).iloc[:, 0])
     rows = decided.merge(cleaned, on=["source", "row"]).merge(when, on=["source", "row"])
@@ -119,7 +121,11 @@ def kinds(
         "name group": _name_groups(rows["surname"], register),
         "identifier": by_id.map({True: "PNC id or prison number given", False: "none given"}),
     }
-    return rows[["person", "decision"]].assign(**levels)
+    linked = rows["decision"].eq("linked")
+    how = rows["stage"].replace(dict.fromkeys(PASSES, CERTAIN)).where(linked, rows["decision"])
+    lacks = {f"lacks {name}": lacking for name, lacking in _lacking(rows).items()}
+    told = rows[["person", "decision"]].assign(**levels, **lacks)
+    return told.assign(years=np.floor(years), how=how)
 
 
 def rates(rows: pd.DataFrame) -> pd.DataFrame:
@@ -197,6 +203,18 @@ def _name_groups(surnames: pd.Series, register: Register) -> pd.Series:
     return surnames.map(known.set_index("surname")["ethnicity"]).fillna(NO_GROUP)
 
 
+def _lacking(rows: pd.DataFrame) -> dict[str, pd.Series[bool]]:
+    """Tell of each row what it lacks of all that people are found by."""
+    initial = rows["forename"].str.len().eq(1).fillna(False).astype(bool)
+    return {
+        "date of birth": rows["date_of_birth"].isna(),
+        "PNC id or prison number": rows["pnc_key"].isna() & rows["prison_key"].isna(),
+        "forename in full": rows["forename"].isna() | initial,
+        "surname": rows["surname"].isna(),
+        "gender": rows["sex"].isna(),
+    }
+
+
 def gains(links: Links, cleaned: pd.DataFrame) -> pd.DataFrame:
     """Say how many more people better data might have linked.
 
@@ -217,14 +235,7 @@ def gains(links: Links, cleaned: pd.DataFrame) -> pd.DataFrame:
     rows = cleaned.merge(
         links.table[["source", "row", "decision", "in_register"]], on=["source", "row"]
     )
-    initial = rows["forename"].str.len().eq(1).fillna(False).astype(bool)
-    lacking = {
-        "date of birth": rows["date_of_birth"].isna(),
-        "PNC id or prison number": rows["pnc_key"].isna() & rows["prison_key"].isna(),
-        "forename in full": rows["forename"].isna() | initial,
-        "surname": rows["surname"].isna(),
-        "gender": rows["sex"].isna(),
-    }
+    lacking = _lacking(rows)
     once = ~rows["decision"].isin(_NOT_LOOKED_FOR)
     linked = rows["decision"] == "linked"
     found = []
