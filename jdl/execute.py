@@ -62,6 +62,9 @@ end_with_parent(int(os.environ["JPY_PARENT_PID"]))
 from ipykernel.kernelapp import launch_new_instance
 launch_new_instance()
 """
+_PLAIN_KIND = re.compile(
+    r"[A-Za-z]*(Error|Exception|Exit|Interrupt|Warning|Failed|Broken|Unusable)"
+)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _DROPPED = ("PYTHON", "JUPYTER", "IPYTHON", "JPY_", "JDL_", "LC_", "LANG", "DEBUGPY", "PYDEVD")
 
@@ -505,7 +508,8 @@ def _what(error: Exception, timeout: int) -> str:
 
 
 def _kind(error: Exception) -> str:
-    return error.ename if isinstance(error, PapermillExecutionError) else type(error).__name__
+    kind = error.ename if isinstance(error, PapermillExecutionError) else type(error).__name__
+    return kind if _PLAIN_KIND.fullmatch(kind) else "an error with a name of its own"
 
 
 def _story(error: Exception) -> str:

@@ -272,3 +272,13 @@ def test_no_history_is_written(run, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     run("shows_figures")
     assert list(tmp_path.rglob("history.sqlite")) == []
+
+
+def test_an_error_whose_name_could_be_a_persons_is_not_named(tmp_path):
+    notebook = nbformat.read(NOTEBOOKS / "shows_figures.ipynb", as_version=4)
+    notebook.cells[-1].source = 'raise type("Wilhelmina", (Exception,), {})'
+    nbformat.write(notebook, tmp_path / "named.ipynb")
+    with pytest.raises(CellFailed) as failed:
+        execute(tmp_path / "named.ipynb", {}, environment={}, log_folder=tmp_path / "logs")
+    assert "Wilhelmina" not in str(failed.value)
+    assert failed.value.error_type == "an error with a name of its own"
