@@ -22,7 +22,7 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parent.parent
 MANIFEST = "manifest.json"
 NOT_COMPARED = (MANIFEST, "run.json")
-_CODE = ("jdl/*.py", "jdl/*.toml", "templates/**/*", "notebooks/*.ipynb")
+_CODE = ("jdl/**/*.py", "jdl/**/*.toml", "templates/**/*", "notebooks/*.ipynb")
 
 
 def digest(content: bytes) -> str:
