@@ -31,6 +31,7 @@ class Intruder:
     most: float = 1e6
     _columns: dict[str, int] = field(default_factory=dict)
     _rows: list[tuple[dict[int, float], float, float]] = field(default_factory=list)
+    _tables: list[np.ndarray] = field(default_factory=list)
 
     def know(
         self, parts: Mapping[str, float] | Iterable[str], low: float, high: float | None = None
@@ -46,6 +47,7 @@ class Intruder:
         """
         weights = parts if isinstance(parts, Mapping) else dict.fromkeys(parts, 1.0)
         row = {self._column(name): float(weight) for name, weight in weights.items()}
+        self._tables.clear()
         self._rows.append((row, float(low), float(low if high is None else high)))
 
     def know_share(
@@ -69,11 +71,20 @@ class Intruder:
         ValueError
             If nothing fits what is known: then the knowledge is wrong.
         """
+        target = self._target(parts)
+        least, greatest = (self._solve(sign * target) * sign for sign in (1, -1))
+        return round(least), round(greatest)
+
+    def seen(self, parts: Iterable[str]) -> tuple[int, int] | None:
+        """Return the least and the greatest among the tables met so far; None before the first."""
+        values = [float(table @ self._target(parts)) for table in self._tables]
+        return (round(min(values)), round(max(values))) if values else None
+
+    def _target(self, parts: Iterable[str]) -> np.ndarray:
         target = np.zeros(len(self._columns))
         for name in parts:
             target[self._column(name, new=False)] += 1
-        least, greatest = (self._solve(sign * target) * sign for sign in (1, -1))
-        return round(least), round(greatest)
+        return target
 
     def _column(self, name: str, *, new: bool = True) -> int:
         if not new:
@@ -84,19 +95,25 @@ class Intruder:
         entries = [(r, c, w) for r, (row, _, _) in enumerate(self._rows) for c, w in row.items()]
         rows, columns, weights = (list(part) for part in zip(*entries, strict=True))
         shape = (len(self._rows), len(self._columns))
-        found = milp(
-            cost,
-            constraints=LinearConstraint(
-                csr_matrix((weights, (rows, columns)), shape=shape),
-                [low for _, low, _ in self._rows],
-                [high for _, _, high in self._rows],
-            ),
-            bounds=Bounds(0, self.most),
-            integrality=np.ones(len(self._columns)),
-            options={"mip_rel_gap": 0},
+        constraints = LinearConstraint(
+            csr_matrix((weights, (rows, columns)), shape=shape),
+            [low for _, low, _ in self._rows],
+            [high for _, _, high in self._rows],
         )
-        if found.status != 0:
-            raise ValueError(f"no counts fit what is known: {found.message}")
+        # Without the demand for whole numbers first: quicker, and its end is often a whole one.
+        for whole in (0, 1):
+            found = milp(
+                cost,
+                constraints=constraints,
+                bounds=Bounds(0, self.most),
+                integrality=np.full(len(self._columns), whole),
+                options={"mip_rel_gap": 0},
+            )
+            if found.status != 0:
+                raise ValueError(f"no counts fit what is known: {found.message}")
+            if np.abs(found.x - np.round(found.x)).max() < 1e-6:
+                break
+        self._tables.append(np.round(found.x))
         return float(found.fun)
 
 

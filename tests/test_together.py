@@ -1,5 +1,6 @@
 """What sums and differences of results leave of a few people."""
 
+import datetime as dt
 from itertools import product
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
+from test_disclosure import _analysed
 
-from jdl.disclosure import Counted, leave_enough
+from jdl import disclosure
+from jdl.disclosure import Counted, leave_enough, together
 
 
 def _counted(people, reoffend=lambda one: one % 3 == 0):
@@ -132,3 +135,80 @@ def test_no_group_of_people_is_shown_to_hold_few_with_or_few_without(members, co
         if told and many:
             low, high = _range_of(told, chosen, blocks)
             assert high >= min(10, many) and many - low >= min(10, many)
+
+
+WITH_EVENT = set(range(60)) | set(range(200, 270)) | set(range(410, 419))
+A, B, C = range(200), range(200, 410), range(410, 500)
+"""Parts of 200, 210 and 90 people, of whom 60, 70 and 9 reoffended."""
+
+
+def _cleared(groups, before=()):
+    analysed = [
+        _analysed(name, people, reoffend=lambda one: one in WITH_EVENT)
+        for name, people in groups.items()
+    ]
+    cleared = disclosure.clear_analyses(analysed, before=before)
+    rates = {name: one.effects["rate"].conclusion != "suppressed" for name, one in cleared.items()}
+    return analysed, cleared, rates
+
+
+def test_a_count_withheld_is_left_a_wide_range_by_the_smallest_result_that_narrows_it():
+    """One reoffender is in no part, so that what the parts leave of all are ten: nine or ten."""
+    groups = {"headline": [*A, *B, *C], "b": B, "a": [*A][1:], "c": C}
+    _, cleared, told = _cleared(groups)
+    assert told == {"headline": True, "b": True, "a": False, "c": False}
+    rules = {one.rule for one in cleared["a"].decisions}
+    assert rules == {"difference"}
+
+
+def test_nothing_more_is_withheld_where_the_range_is_wide():
+    groups = {"headline": [*A, *B, *C], "b": B, "a": [*A][11:], "c": C}
+    assert _cleared(groups)[2] == {"headline": True, "b": True, "a": True, "c": False}
+
+
+def test_the_headline_goes_where_nothing_else_narrows_what_is_withheld():
+    """Ten of a hundred, of whom all but three with eight are a second analysis."""
+    people = [*range(10), *range(60, 150)]
+    _, _, told = _cleared({"headline": people, "again": people[2:99]})
+    assert told == {"headline": False, "again": False}
+
+
+def test_a_count_withheld_is_left_a_wide_range_beside_earlier_reports():
+    first, cleared, _ = _cleared({"headline": [*A, *B, *C]})
+    before = [*disclosure.what_is_told(first, cleared).values()]
+    first, cleared, _ = _cleared({"headline": B})
+    before += disclosure.what_is_told(first, cleared).values()
+    _, cleared, told = _cleared({"headline": [*A][1:], "c": C}, before)
+    assert told == {"headline": False, "c": False}
+    assert {one.rule for one in cleared["headline"].decisions} == {"earlier"}
+
+
+def test_each_measure_is_withheld_by_its_own_rule():
+    why = {"first_custody": "earlier", "first_summary": "difference"}
+    rules = [together._why(name, why) for name in ("first_custody", "first_indictable")]
+    assert rules == ["earlier", "difference"]
+
+
+def test_kinds_of_participation_are_decided_by_their_name():
+    door = disclosure.Door()
+    everyone = _analysed("headline", range(300))
+    kinds = pd.DataFrame(
+        {
+            "offender_id": [f"p{one}" for one in range(300)],
+            "participation": ["completed"] * 150 + ["started"] * 150,
+            "reoffended": [one % 3 == 0 for one in range(300)],
+        }
+    )
+    results = disclosure.clear_analyses([everyone], door)
+    told = disclosure.clear_participation(kinds, [everyone], results, door)
+    assert told["people"].tolist() == [150, 150]
+    assert door.decided["participation.completed"].decided == "told"
+    door = disclosure.Door(
+        overrides=(
+            disclosure.Override(
+                "participation.started", "withhold", "asked for", "a post", dt.date(2014, 1, 9)
+            ),
+        )
+    )
+    told = disclosure.clear_participation(kinds, [everyone], results, door)
+    assert told["people"].isna().all()

@@ -164,6 +164,23 @@ def audit(
     return pd.DataFrame(rows, columns=["name", "count", "whole", "low", "high"]).set_index("name")
 
 
+def fit(parts: Iterable[Part], known: Sequence[Told]) -> dict[Part, int] | None:
+    """Return counts that agree with all that is known; None where there are none."""
+    places = {part: place for place, part in enumerate(parts)}
+    rows = np.zeros((len(known), len(places)))
+    for row, one in zip(rows, known, strict=True):
+        for part, weight in one.parts.items():
+            row[places[part]] += weight
+    found = milp(
+        np.zeros(len(places)),
+        constraints=LinearConstraint(rows, [one.low for one in known], [one.high for one in known]),
+        integrality=np.ones(len(places)),
+    )
+    if found.status != 0:
+        return None
+    return dict(zip(places, np.round(found.x).astype(int).tolist(), strict=True))
+
+
 def is_open(low: int, high: int, whole: int, rules: Rules = RULES) -> bool:
     """Whether a range of a count tells too little of those in it, or of those who are not.
 

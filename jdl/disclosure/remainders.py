@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp  # type: ignore[attr-defined]
 
+from jdl.disclosure.protect import Offer, Part, Secret, Told, exactly, fit, protect
 from jdl.disclosure.rules import RULES, Rules
 
 Floats = NDArray[np.float64]
@@ -136,13 +137,102 @@ def leave_enough(
     )
 
 
+@dataclass(frozen=True, repr=False)
+class Sum:
+    """How many of some people have one of some outcomes.
+
+    Parameters
+    ----------
+    people : frozenset of str
+    outcomes : tuple of str
+    among : tuple of str
+        The outcomes of those among whom they are counted; none for everybody.
+    count : int, optional
+        Where it is told.
+    """
+
+    people: frozenset[str]
+    outcomes: tuple[str, ...]
+    among: tuple[str, ...] = ()
+    count: int = 0
+
+
+def leave_open(
+    known: pd.Series[str],
+    outcomes: Sequence[str],
+    earlier: Sequence[Sum],
+    offered: Mapping[str, Sequence[Sum]],
+    hidden: Sequence[Sum],
+    rules: Rules = RULES,
+) -> list[str]:
+    """Name the results without which every hidden sum keeps a wide range, as far as it had one.
+
+    Parameters
+    ----------
+    known : Series of str
+        By person whose outcome is at hand, which of the outcomes it is.
+    outcomes : sequence of str
+        Of which each person has one.
+    earlier : sequence of Sum
+        Told before, the oldest first. The oldest are left out while nobody's outcomes fit them
+        all: one may have been proven since.
+    offered : mapping of str to sequence of Sum
+        By result, the most important first; see ``protect``, which chooses.
+    hidden : sequence of Sum
+        Of people whose outcomes are at hand.
+    rules : Rules
+    """
+    told = [one for sums in offered.values() for one in sums]
+    groups = list(dict.fromkeys(one.people for one in (*earlier, *told, *hidden)))
+    marks = _marks(groups)
+    sizes = Counter(marks.values())
+    true = Counter((marks[str(who)], outcome) for who, outcome in known.items())
+    at_hand = Counter(marks[str(who)] for who in known.index)
+
+    def parts(people: frozenset[str], names: Iterable[str]) -> list[Part]:
+        place = groups.index(people)
+        return [(mark, name) for mark in sorted(sizes) if mark >> place & 1 for name in names]
+
+    def tell(sums: Iterable[Sum]) -> tuple[Told, ...]:
+        return tuple(exactly(parts(one.people, one.outcomes), one.count) for one in sums)
+
+    fixed = [exactly([(mark, one) for one in outcomes], sizes[mark]) for mark in sorted(sizes)]
+    certain = [
+        exactly([(mark, one)], true[mark, one])
+        for mark in sorted(sizes)
+        for one in outcomes
+        if at_hand[mark] == sizes[mark]
+    ]
+    before = list(tell(earlier))
+    every = [(mark, one) for mark in sorted(sizes) for one in outcomes]
+    while (counts := fit(every, [*fixed, *certain, *before])) is None:
+        before = before[1:]
+    offers = [Offer(name, [tell(sums)]) for name, sums in offered.items()]
+    secrets = [
+        Secret(
+            str(place),
+            tuple(parts(one.people, one.outcomes)),
+            tuple(parts(one.people, one.among or outcomes)),
+        )
+        for place, one in enumerate(hidden)
+    ]
+    chosen = protect(counts, [*fixed, *before], offers, secrets, rules)
+    return [name for name, form in chosen.forms.items() if form is None]
+
+
+def _marks(groups: Sequence[frozenset[str]]) -> Counter[str]:
+    """Mark each person by the places of the groups that they are in."""
+    marks: Counter[str] = Counter()
+    for place, people in enumerate(groups):
+        marks.update(dict.fromkeys(people, 1 << place))
+    return marks
+
+
 def _parts(
     told: Sequence[Counted], known: pd.Series[float] | None
 ) -> tuple[Floats, Floats, list[tuple[float, float]]]:
     """Part people by the results they are in: who is in which, how many, and what is known."""
-    marks: Counter[str] = Counter()
-    for place, one in enumerate(told):
-        marks.update(dict.fromkeys(one.people, 1 << place))
+    marks = _marks([one.people for one in told])
     sizes = Counter(marks.values())
     order = sorted(sizes)
     events: Counter[int] = Counter()

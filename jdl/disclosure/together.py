@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 
 from jdl.disclosure.measures import (
+    COURT_OUTCOMES,
     HEADLINES,
     PARTS,
+    VERSIONS,
     Cleared,
     clear,
     clear_adjusted,
@@ -21,7 +23,7 @@ from jdl.disclosure.measures import (
     treated,
     withhold,
 )
-from jdl.disclosure.remainders import Counted, Published, leave_enough
+from jdl.disclosure.remainders import Counted, Published, Sum, leave_enough, leave_open
 from jdl.disclosure.rules import (
     NOT_BALANCED,
     RULES,
@@ -30,6 +32,7 @@ from jdl.disclosure.rules import (
     Rules,
     are_apart,
     hide_parts,
+    part_of,
 )
 from jdl.effects import ALL, EVERYONE, MEASURES, Effect, Group, suppressed
 
@@ -67,11 +70,14 @@ def clear_participation(
     reoffended = people["reoffended"].astype(float)
     counts = pd.DataFrame({"reoffended": reoffended, "left": 1 - reoffended})
     counts = counts.groupby(people["participation"].to_numpy()).sum()
-    hidden = counts.index.isin(hide_parts(counts, (counts < rules.cell).any(axis=1), rules))
+    small = (counts < rules.cell).any(axis=1)
+    hidden = counts.index.isin(hide_parts(counts, small, rules, within="participation"))
     shown = people.loc[people["participation"].isin(counts.index[~hidden])]
     extends = any(one.wanted.id == NEW_PEOPLE for one in analysed)
     untold = "headline" in results and not _tells(results["headline"], "rate")
     if extends or untold or not _kinds_stand(shown, analysed, results, rules, before):
+        for kind in counts.index[~hidden]:
+            rules.note(part_of("participation", kind), "difference")
         hidden[:] = True
     many = counts.sum(axis=1).where(~hidden)
     told = pd.DataFrame({"people": many, "share": many / len(people)})
@@ -247,26 +253,141 @@ def clear_analyses(
     Notes
     -----
     Sums and differences are judged by `leave_enough`. The frequency and the days to first are about
-    the people of the rate, with its event, so they stand where it stands.
+    the people of the rate, with its event, so they stand where it stands. In the end every count
+    that is withheld, where few had the event or few had not, must be left a range at least ten wide
+    or all of 0 to 9 (or all but as many); else further results are withheld, those of the fewest
+    people first, the headline last.
     """
     told = {name: _Record.of(name, before) for name in MEASURES}
-    sized: list[Collection[str]] = [one.people for one in before if one.sized]
+    sized: list[Collection[str]] = []
+    sized_before = [one.people for one in before if one.sized]
     cleared: dict[str, Cleared] = {}
+    events: dict[str, pd.DataFrame] = {}
     for one in (entry for entry in analysed if entry.matched is not None):
         name, outcomes = one.wanted.id, _outcomes(one)
         sample = one.sample if one.matched.accepted else None
         alone = clear(_made(one), matched=one.matched, sample=sample, rules=rules, analysis=name)
         alone = replace(alone, adjusted=clear_adjusted(one.adjusted, alone.effects))
-        stands = not cleared or _size_stands(sized, outcomes.index, rules)
+        beside = not cleared or _size_stands(sized, outcomes.index, rules)
+        stands = not cleared or (beside and _size_stands(sized_before, outcomes.index, rules))
         if stands:
             sized.append(outcomes.index)
         if _tells(alone, "rate"):
-            failing = _failing(alone, outcomes, told, rules) if stands else {"rate": "difference"}
+            size = {"rate": "earlier" if beside else "difference"}
+            failing = _failing(alone, outcomes, told, rules) if stands else size
             alone = _held_back(alone, name, _with_rate(failing, alone), failing)
         for measure in _measures_told(alone):
             told[measure].add(outcomes[measure])
-        cleared[name] = alone if stands else _unsized(alone)
-    return cleared
+        cleared[name], events[name] = alone if stands else _unsized(alone), outcomes
+    return _until_open(cleared, events, before, rules)
+
+
+_CUSTODY, _REST, _NONE = "first_custody", "rest", "none"
+_ADD_UP = {("rate",): (), COURT_OUTCOMES: (), (_CUSTODY,): (_REST,)}
+"""Shares that part reoffenders, with what the rest of them have."""
+
+
+def _until_open(
+    cleared: Mapping[str, Cleared],
+    events: Mapping[str, pd.DataFrame],
+    before: Sequence[Published],
+    rules: Rules,
+) -> dict[str, Cleared]:
+    """Withhold further results until what is withheld of few people is left a wide range."""
+    open_now = dict(cleared)
+    for shares in _ADD_UP:
+        withheld = _narrowing(shares, open_now, events, before, rules)
+        alone = _narrowing(shares, open_now, events, (), rules) if withheld and before else withheld
+        for name, measures in withheld:
+            why = dict.fromkeys(measures, "difference" if (name, measures) in alone else "earlier")
+            one = open_now[name]
+            open_now[name] = _held_back(one, name, _with_rate(measures, one), why)
+    return open_now
+
+
+def _narrowing(
+    shares: tuple[str, ...],
+    cleared: Mapping[str, Cleared],
+    events: Mapping[str, pd.DataFrame],
+    before: Sequence[Published],
+    rules: Rules,
+) -> list[tuple[str, tuple[str, ...]]]:
+    """Name the results to withhold, each an analysis and measures, beside one kind of share."""
+    read = {name: one for name, one in events.items() if one["rate"].notna().all() and len(one)}
+    hidden = [
+        one
+        for name, frame in read.items()
+        for one in _withheld(shares, cleared[name], frame, rules)
+    ]
+    if not hidden:
+        return []
+    headline = next(iter(cleared))
+    order = sorted(read, key=lambda name: (name != headline, -len(read[name])))
+    offered = {
+        (name, measures): _sums(shares, frozenset(read[name].index), counts, rules)
+        for measures in (("rate",), shares)
+        for name in order
+        if (counts := _counts_told(measures, cleared[name], read[name]))
+    }
+    names = {str(place): result for place, result in enumerate(offered)}
+    held = leave_open(
+        _outcome(shares, pd.concat(list(read.values()))),
+        (*shares, *_ADD_UP[shares], _NONE),
+        [told for one in before for told in _sums(shares, one.people, one.counts, rules)],
+        dict(zip(names, offered.values(), strict=True)),
+        hidden,
+        rules,
+    )
+    return [names[one] for one in held]
+
+
+def _outcome(shares: Sequence[str], events: pd.DataFrame) -> pd.Series[str]:
+    """Name by person the share that they count in, what the rest have, or none."""
+    people = events.loc[~events.index.duplicated()]
+    rest = [*_ADD_UP[tuple(shares)], shares[-1]][0]
+    named = pd.Series(rest, people.index).where(people["rate"] > 0, _NONE)
+    for share in shares:
+        named = named.mask(people[share] > 0, share)
+    return named
+
+
+def _counts_told(
+    measures: Iterable[str], alone: Cleared, events: pd.DataFrame
+) -> dict[str, tuple[int, int]]:
+    return {
+        name: (int(events[name].sum()), int((1 - events[name]).sum()))
+        for name in measures
+        if _tells(alone, name)
+    }
+
+
+def _sums(
+    shares: tuple[str, ...],
+    people: frozenset[str],
+    counts: Mapping[str, tuple[int, int]],
+    rules: Rules,
+) -> list[Sum]:
+    """Put counts as sums of outcomes; what was told of few by an override is left out."""
+    named = {name: (name,) for name in shares} | {"rate": (*shares, *_ADD_UP[shares])}
+    return [
+        Sum(people, outcomes, count=counts[name][0])
+        for name, outcomes in named.items()
+        if name in counts and min(counts[name]) >= rules.cell
+    ]
+
+
+def _withheld(
+    shares: tuple[str, ...], alone: Cleared, events: pd.DataFrame, rules: Rules
+) -> Iterator[Sum]:
+    """Yield the counts withheld where few had the event or few had not, and among whom."""
+    everyone = (*shares, *_ADD_UP[shares], _NONE)
+    reoffenders = everyone[:-1]
+    among = everyone if shares == ("rate",) or not _tells(alone, "rate") else reoffenders
+    for name in (one for one in shares if not _tells(alone, one)):
+        others = tuple(one for one in (among if name == "rate" else reoffenders) if one != name)
+        for outcomes, many in ((name,), events[name].sum()), (others, (1 - events[name]).sum()):
+            if many < rules.cell:
+                yield Sum(frozenset(events.index), outcomes, among)
 
 
 def what_is_told(analysed: Iterable[Any], results: Mapping[str, Cleared]) -> dict[str, Published]:
@@ -356,14 +477,22 @@ def _held_back(
         if measure in held and (one.conclusion != "suppressed" or "rate" in held)
     ]
     effects = alone.effects | {one: withhold(alone.effects[one], WITHHELD) for one in told}
-    rule = "earlier" if set(why.values()) == {"earlier"} else "difference"
-    figures = {f"{name}.{measure}": rule for measure in told}
+    figures = {f"{name}.{measure}": _why(measure, why) for measure in told}
     before = tuple(one for one in alone.decisions if one.part not in figures)
     return Cleared(
         effects,
         (*before, *(Decision(figure, rule) for figure, rule in figures.items())),
         clear_adjusted(alone.adjusted, effects),
     )
+
+
+def _why(measure: str, why: Mapping[str, str]) -> str:
+    """Name the rule that holds a measure back: its own, or that of what it goes with."""
+    base = VERSIONS.get(measure, measure)
+    beside = next((parts for parts in PARTS if base in parts), ())
+    rules = {why[one] for one in (base, "rate") if one in why}
+    rules = rules or {why[one] for one in beside if one in why}
+    return "earlier" if rules == {"earlier"} else "difference"
 
 
 def _unsized(alone: Cleared) -> Cleared:

@@ -12,7 +12,7 @@ import itertools
 import random
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from intruder import WIDE, Intruder, is_open
 
 from jdl import disclosure
-from jdl.effects import ALL, MEASURES, Effect, Group
+from jdl.effects import ALL, Effect, Group
 
 COURTS = ("indictable", "either way", "summary")
 
@@ -151,6 +151,48 @@ def attack_analyses(seed: int) -> Iterator[Found]:
     yield from attack_events(people, groups, [told[name] for name in groups])
 
 
+STEPS = ("few", "many", "more", "again", "others")
+
+
+def cohorts(rng: np.random.Generator, people: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Three cohorts one after the other, each made from the one before.
+
+    A few people come and go, or many; only more come; the same people again, as in a correction; or
+    people of another provider, of whom some are shared.
+    """
+    order = rng.permutation(len(people))
+    chosen = order[: rng.integers(60, 250)]
+    yield people.iloc[np.sort(chosen)]
+    for step in rng.choice(STEPS, 2):
+        rest = np.setdiff1d(order, chosen)
+        come, go = {
+            "few": (rng.integers(0, 10), rng.integers(0, 10)),
+            "many": (rng.integers(10, 120), rng.integers(10, 40)),
+            "more": (rng.integers(1, 120), 0),
+            "again": (0, 0),
+            "others": (rng.integers(60, 150), len(chosen) * rng.random()),
+        }[step]
+        stay = rng.choice(chosen, len(chosen) - int(go), replace=False)
+        chosen = np.concatenate([stay, rng.choice(rest, min(int(come), len(rest)), replace=False)])
+        yield people.iloc[np.sort(chosen)]
+
+
+def attack_releases(seed: int) -> Iterator[Found]:
+    """Three requests in releases one after the other, each held against those before it."""
+    rng = np.random.default_rng(seed)
+    people = outcomes(rng, 500)
+    before: list[disclosure.Published] = []
+    groups, told = {}, []
+    for place, cohort in enumerate(cohorts(rng, people)):
+        mine = subgroups(rng, cohort)
+        asked = [analysed(*entry) for entry in mine.items()]
+        cleared = disclosure.clear_analyses(asked, before=before)
+        before += disclosure.what_is_told(asked, cleared).values()
+        groups |= {f"{place}.{name}": group for name, group in mine.items()}
+        told += [cleared[name].effects for name in mine]
+    yield from attack_events(people, groups, told)
+
+
 def attack_events(
     people: pd.DataFrame, groups: Mapping[str, pd.DataFrame], told: Sequence[Mapping[str, Effect]]
 ) -> Iterator[Found]:
@@ -160,30 +202,44 @@ def attack_events(
     """
     sets = [frozenset(one["offender_id"]) for one in groups.values()]
     pattern = people["offender_id"].map(lambda one: tuple(one in who for who in sets))
+    pattern = pattern.loc[pattern.map(any)]
     sizes = pattern.value_counts().to_dict()
-    for measure in (name for name in MEASURES if ALL[name].kind == "rate"):
-        events = people.loc[ALL[measure].values(people) > 0].index
-        true = pattern.loc[events].value_counts()
-        knows = _knowledge(measure, sizes, told)
-        for name, atoms, withheld in _targets(measure, list(groups), sizes, told):
-            count, whole = (int(sum(many.get(a, 0) for a in atoms)) for many in (true, sizes))
-            if withheld or min(count, whole - count) < WIDE:
-                low, high = knows.range_of([f"{measure}{atom}" for atom in atoms])
-                yield Found(f"{measure}: {name}", count, whole, low, high, withheld)
+    for shares in SHARES:
+        knows = _knowledge(shares, sizes, told)
+        for measure in shares:
+            had = people.index[ALL[measure].values(people) > 0].intersection(pattern.index)
+            true = pattern.loc[had].value_counts().to_dict()
+            for name, atoms, withheld in _targets(measure, list(groups), sizes, told):
+                count, whole = (int(sum(many.get(a, 0) for a in atoms)) for many in (true, sizes))
+                if withheld or min(count, whole - count) < WIDE:
+                    parts = [f"{measure}{atom}" for atom in atoms]
+                    met = knows.seen(parts)
+                    found = Found(f"{measure}: {name}", count, whole, *met or (0, 0), withheld)
+                    if not met or not found.is_open:
+                        low, high = knows.range_of(parts)
+                        found = replace(found, low=low, high=high)
+                    yield found
+
+
+SHARES = (("rate",), disclosure.COURT_OUTCOMES, ("first_custody",))
 
 
 def _knowledge(
-    measure: str, sizes: Mapping[Any, int], told: Sequence[Mapping[str, Effect]]
+    shares: Sequence[str], sizes: Mapping[Any, int], told: Sequence[Mapping[str, Effect]]
 ) -> Intruder:
-    """What is known of a measure's events, by those who are in the same groups."""
+    """What is known of the events of some shares, by those who are in the same groups.
+
+    Every reoffender has one first court outcome.
+    """
     knows = Intruder()
-    among = "rate" if ALL[measure].among == "reoffenders" else None
     for atom, many in sizes.items():
         knows.know([f"rate{atom}"], 0, many)
-        if among:
-            knows.know({f"{measure}{atom}": 1, f"rate{atom}": -1}, -many, 0)
+        if shares != ("rate",):
+            least = 0 if len(shares) > 1 else -many
+            some = {f"{one}{atom}": 1 for one in shares}
+            knows.know({**some, f"rate{atom}": -1}, least, 0)
     for place, effects in enumerate(told):
-        for which in {measure, "rate"}:
+        for which in {*shares, "rate"}:
             if effects[which].conclusion != "suppressed":
                 atoms = [f"{which}{atom}" for atom in sizes if atom[place]]
                 knows.know(atoms, round(effects[which].treatment.events or 0))
@@ -202,7 +258,10 @@ def _targets(
             yield f"{one} without {other}", atoms, False
 
 
-FAMILIES = {"analyses of one request": attack_analyses}
+FAMILIES = {
+    "analyses of one request": attack_analyses,
+    "releases one after the other": attack_releases,
+}
 
 
 def main() -> None:
@@ -212,17 +271,19 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=20141106)
     asked = parser.parse_args()
     seeds = random.Random(asked.seed)
-    print("| tables | sets | small counts not told | of these narrowed | other counts withheld |")
-    print("|---|---|---|---|---|")
+    print("| tables | sets | small counts withheld | narrowed | small differences | narrowed |")
+    print("|---|---|---|---|---|---|")
     for name, attack in FAMILIES.items():
         many = asked.sets // len(FAMILIES)
         found = [one for _ in range(many) for one in attack(seeds.randrange(2**32))]
-        small = [one for one in found if one.is_small]
-        narrow = [one for one in small if not one.is_open]
-        others = len(found) - len(small)
-        print(f"| {name} | {many} | {len(small)} | {len(narrow)} | {others} |", flush=True)
-        for one in narrow[:10]:
-            print(" ", one)
+        counts = []
+        for withheld in (True, False):
+            small = [one for one in found if one.is_small and one.withheld is withheld]
+            narrow = [one for one in small if not one.is_open]
+            counts += [f"{len(small)} | {len(narrow)}"]
+            for one in narrow[:10]:
+                print(" ", one, file=sys.stderr)
+        print(f"| {name} | {many} | {' | '.join(counts)} |", flush=True)
 
 
 if __name__ == "__main__":
