@@ -146,6 +146,19 @@ def table(
     return _compared(frame, covariates, treated, weight, _firsts)
 
 
+def analysed(frame: pd.DataFrame, treated: str = "treated", weight: str = "weight") -> pd.DataFrame:
+    """Return the candidates without the treated people whom matching left out.
+
+    What a table says of the treatment group before matching then says nothing of those few.
+
+    Parameters
+    ----------
+    frame, treated, weight
+        As in `table`.
+    """
+    return frame.loc[~frame[treated].astype(bool) | (frame[weight] > 0)]
+
+
 def second_order(
     frame: pd.DataFrame,
     covariates: Sequence[str],
@@ -235,7 +248,7 @@ def judge(
     main: Sequence[str] = (),
     second_order_limit: float = SECOND_ORDER,
 ) -> Verdict:
-    """Judge a match by the balance of its frame: the rule that `first_accepted` is given.
+    """Judge a match by the balance of its people: the rule that `first_accepted` is given.
 
     Parameters
     ----------
@@ -254,8 +267,9 @@ def judge(
     -------
     Verdict
     """
-    seconds = second_order(matched.frame, main) if len(main) else None
-    return gate(table(matched.frame, covariates), limit, seconds, second_order_limit)
+    frame = analysed(matched.frame)
+    seconds = second_order(frame, main) if len(main) else None
+    return gate(table(frame, covariates), limit, seconds, second_order_limit)
 
 
 def distributions(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -650,7 +650,7 @@ def analysis(
             for measure, effect in effects.items()
             if measure in MEASURES
         ],
-        "rmst": None if survival is None else _rmst(survival, effects),
+        "rmst": None if survival is None else _rmst(survival),
         "sensitivity": [_choice(choice) for choice in sensitivity],
     }
 
@@ -673,36 +673,17 @@ def _version(effect: Effect, effects: Mapping[str, Effect]) -> dict[str, Any] | 
     version = EVERYONE.get(effect.measure)
     if version is None or version.name not in effects:
         return None
-    told = _measure(effects[version.name])
-    if version.kind != "days" or not _days_withheld(effects):
-        return told
-    return _in_whole_days(told, ("treatment", "treatment_sd", "comparison", "detectable", *_RANGE))
+    return _measure(effects[version.name])
 
 
-_RANGE = ("difference", "ci_low", "ci_high")
-
-
-def _days_withheld(effects: Mapping[str, Effect]) -> bool:
-    days = effects.get("days_to_first")
-    return days is None or days.conclusion == "suppressed"
-
-
-def _in_whole_days(told: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    whole = {name: told[name] and float(round(told[name])) for name in names}
-    return {**told, **whole}
-
-
-def _rmst(survival: Survival, effects: Mapping[str, Effect]) -> dict[str, Any]:
+def _rmst(survival: Survival) -> dict[str, Any]:
     """Return the mean time without reoffence, and the curves at the days that are told."""
     fields = (
         *("days", "treatment", "comparison", "mean_treatment", "mean_comparison", "difference"),
         *("ci_low", "ci_high", "p_value", "reason"),
     )
     values = {name: getattr(survival, name) for name in fields}
-    told = {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
-    if not _days_withheld(effects):
-        return told
-    return _in_whole_days(told, ("mean_treatment", "mean_comparison", *_RANGE))
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 
 
 def _choice(choice: Choice) -> dict[str, Any]:

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -290,3 +292,23 @@ def test_judge_reads_the_frame_of_a_match():
     assert not balance.judge(Match(), covariates=["x"]).accepted
     Match.frame = two([1, 2, 3], [1, 2, 3])
     assert balance.judge(Match(), covariates=["x"], limit=0.01).accepted
+
+
+def test_people_whom_matching_left_out_leave_no_trace_in_the_table():
+    """From means before and after and the standard deviation they could be worked out."""
+    random = np.random.default_rng(5)
+    frame = pd.DataFrame(
+        {
+            "age": random.normal(35, 9, 400),
+            "prior": random.poisson(3, 400),
+            "treated": np.arange(400) < 80,
+            "weight": np.where(np.arange(400) == 7, 0.0, 1.0),
+        }
+    )
+    odd = frame.assign(age=frame["age"].where(frame.index != 7, 99.0))
+    kept = [balance.analysed(one) for one in (frame, odd)]
+    assert len(kept[0]) == 399
+    pd.testing.assert_frame_equal(*(balance.table(one, ["age", "prior"]) for one in kept))
+    pd.testing.assert_frame_equal(*(balance.second_order(one, ["age", "prior"]) for one in kept))
+    judged = [balance.judge(SimpleNamespace(frame=one), covariates=["age"]) for one in (frame, odd)]
+    assert judged[0] == judged[1]

@@ -547,13 +547,17 @@ def _curve(reoffended, people=100):
     return Survival("headline", DAYS, shares, shares, 240.0, 220.0, 20.0, 5.0, 35.0, 0.01)
 
 
+def _results(people, reoffenders):
+    return disclosure.clear(_effects(people, reoffenders), matched=ALIKE).effects
+
+
 def _rate_of(people, reoffenders):
-    return disclosure.clear(_effects(people, reoffenders), matched=ALIKE).effects["rate"]
+    return _results(people, reoffenders)["rate"]
 
 
 def test_points_of_a_curve_are_merged_until_enough_reoffended_between_them():
     by_day = (0, 4, 9, 10, 12, 19, 21, 25, 29, 31, 32, 33, 35, 40)
-    told = disclosure.clear_survival(_curve(by_day), _rate_of(100, 40))
+    told = disclosure.clear_survival(_curve(by_day), _results(100, 40))
     assert told.days == (0, 90, 180, 365)
     left = [round(100 * share) for share in told.treatment]
     assert left == [100, 90, 79, 60]
@@ -566,7 +570,7 @@ def test_no_step_of_a_told_curve_tells_of_few(steps):
     by_day = [0, *pd.Series(steps).cumsum()]
     people = by_day[-1] + 50
     rate = _rate_of(people, by_day[-1])
-    told = disclosure.clear_survival(_curve(by_day, people), rate)
+    told = disclosure.clear_survival(_curve(by_day, people), _results(people, by_day[-1]))
     if rate.conclusion == "suppressed":
         assert (told.days, told.mean_treatment) == ((), None) and told.reason
     else:
@@ -1099,11 +1103,17 @@ def test_a_request_that_extends_others_does_not_describe_participation(extends):
     assert told["people"].isna().all() == told["rate"].isna().all() == extends
 
 
-@pytest.mark.parametrize(("reoffenders", "mean"), [(29, 240.0), (30, 240.4)])
-def test_mean_days_are_whole_where_the_days_to_the_first_are_withheld(reoffenders, mean):
+@pytest.mark.parametrize("reoffenders", [29, 30])
+def test_no_mean_time_is_told_where_the_days_to_the_first_are_withheld(reoffenders):
+    """The time without a reoffence, less a year of those who did not, is the days to the first."""
     by_day = tuple(round(reoffenders * day / 13) for day in range(14))
-    curve = replace(_curve(by_day), mean_treatment=240.4)
-    assert disclosure.clear_survival(curve, _rate_of(100, reoffenders)).mean_treatment == mean
+    told = disclosure.clear_survival(_curve(by_day), _results(100, reoffenders))
+    means = (told.mean_treatment, told.difference, told.ci_low, told.p_value)
+    assert means == ((240.0, 20.0, 5.0, 0.01) if reoffenders >= 30 else (None,) * 4)
+    assert told.days[-1] == 365
+    effects = _with_versions(100, reoffenders, {"time_without_reoffence": 100 * 240})
+    version = disclosure.clear(effects, matched=ALIKE).effects["time_without_reoffence"]
+    assert (version.conclusion == "suppressed") == (reoffenders < 30)
 
 
 def test_new_people_are_withheld_beside_a_report_whose_figures_are_not_held():

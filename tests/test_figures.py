@@ -54,22 +54,6 @@ def test_each_measure_carries_its_check_and_its_version_for_everyone():
     assert json.loads(json.dumps(told)) == told
 
 
-def test_days_without_reoffence_are_whole_where_the_days_to_first_are_withheld():
-    spread = replace(EFFECTS["time_without_reoffence"], ci_low=2.4, ci_high=20.4, difference=11.4)
-    withheld = {"days_to_first": suppressed("days_to_first"), spread.measure: spread}
-    told = analysis(EFFECTS | withheld, survival=CURVE)
-    rmst = told["rmst"]
-    assert (rmst["mean_treatment"], rmst["mean_comparison"]) == (301, 280)
-    assert (rmst["difference"], rmst["ci_low"], rmst["ci_high"]) == (21, 3, 38)
-    assert (rmst["p_value"], rmst["treatment"]) == (0.02, [1.0, 0.9, 0.8, 0.62])
-    everyone = told["measures"][1]["everyone"]
-    assert [everyone[name] for name in ("difference", "ci_low", "ci_high")] == [11, 2, 20]
-    assert everyone["treatment"] == round(everyone["treatment"])
-    empty = replace(CURVE, mean_treatment=None, ci_low=None, ci_high=None)
-    told = analysis(EFFECTS | withheld, survival=empty)["rmst"]
-    assert (told["mean_treatment"], told["ci_low"], told["mean_comparison"]) == (None, None, 280)
-
-
 def test_an_analysis_without_checks_has_their_places():
     told = analysis()
     assert (told["rmst"], told["sensitivity"]) == (None, [])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from jdl.balance import table
+from jdl.balance import analysed, table
 from jdl.covariates import AGE_BANDS, Pool
 from jdl.disclosure.rules import RULES, TENS, Bounds, Rules, hide_parts, in_tens, part_of
 from jdl.landmark import Gaps
@@ -221,7 +221,8 @@ def clear_categories(
         As from `clear_balance`.
     """
     people = sent(account)
-    compared = table(merge_levels(matched.frame, variables, rules, sent=people), variables)
+    frame = analysed(matched.frame)
+    compared = table(merge_levels(frame, variables, rules, sent=people), variables)
     return clear_balance(
         compared, matched.treatment_n, rules, known=known, sent=people, within=within
     )

@@ -224,11 +224,14 @@ def _dominated(measure: str, people: pd.DataFrame) -> bool:
 def _rule_of_version(effect: Effect, rate: Effect, offenders: int, rules: Rules) -> str | None:
     """Name the rule that withholds a version for everyone: few had the outcome, or few had not.
 
-    Those who had not are counted among the reoffenders, whose number the rate tells.
+    Those who had not are counted among the reoffenders, whose number the rate tells. The time
+    without a reoffence, less the year of those who did not reoffend, is the days to the first.
     """
     if effect.conclusion == "suppressed":
         return "events"
     events, kind = round(effect.treatment.events or 0), ALL[effect.measure].kind
+    if kind == "days" and (rate.treatment.events or 0) < rules.reoffenders:
+        return "reoffenders"
     few = kind == "rate" and min(events, round(rate.treatment.events or 0) - events) < rules.cell
     few |= kind == "frequency" and offenders < rules.cell
     return "cell" if few else None
@@ -329,15 +332,17 @@ def _why(effect: Effect | None) -> str:
     return WITHHELD if effect is None else effect.reason or WITHHELD
 
 
-def clear_survival(survival: Survival, rate: Effect, rules: Rules = RULES) -> Survival:
+def clear_survival(
+    survival: Survival, effects: Mapping[str, Effect], rules: Rules = RULES
+) -> Survival:
     """Merge points of the curves until enough treated people reoffended between those told.
 
     Parameters
     ----------
     survival : Survival
         Of one analysis.
-    rate : Effect
-        The cleared effect on the rate of the same analysis.
+    effects : mapping of str to Effect
+        Cleared, of the same analysis.
     rules : Rules
 
     Returns
@@ -345,13 +350,16 @@ def clear_survival(survival: Survival, rate: Effect, rules: Rules = RULES) -> Su
     Survival
         With fewer days: between two that are told at least the smallest cell of treated people
         reoffended. The last day is always told, since the rate tells it. Nothing is told where
-        the rate is withheld.
+        the rate is withheld; no mean where the days to the first reoffence are, which follow
+        from it and the rate.
     """
+    rate = effects["rate"]
     if rate.conclusion == "suppressed" or survival.reason is not None:
         reason = _why(rate) if rate.conclusion == "suppressed" else survival.reason
         return Survival(survival.analysis, (), (), (), reason=reason)
-    if (rate.treatment.events or 0) < rules.reoffenders:
-        survival = _in_whole_days(survival)
+    if effects["days_to_first"].conclusion == "suppressed":
+        withheld: dict[str, Any] = dict.fromkeys(_MEANS)
+        survival = replace(survival, **withheld)
     left = [round(rate.treatment.n * (share or 0)) for share in survival.treatment]
     kept = [0]
     for place in range(1, len(left)):
@@ -370,14 +378,7 @@ def clear_survival(survival: Survival, rate: Effect, rules: Rules = RULES) -> Su
     )
 
 
-def _in_whole_days(survival: Survival) -> Survival:
-    """Round what would tell, with the rate, the days to the first reoffence that are withheld."""
-    told: dict[str, Any] = {
-        name: None if value is None else float(round(value))
-        for name in ("mean_treatment", "mean_comparison", "difference", "ci_low", "ci_high")
-        for value in [getattr(survival, name)]
-    }
-    return replace(survival, **told)
+_MEANS = ("mean_treatment", "mean_comparison", "difference", "ci_low", "ci_high", "p_value")
 
 
 def clear_unmeasured(unmeasured: EValue | None, effect: Effect) -> EValue | None:

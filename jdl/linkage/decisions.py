@@ -41,7 +41,7 @@ class Links:
 
     table: pd.DataFrame = field(repr=False)
     near: pd.Series[str] = field(repr=False)
-    share_found: float
+    share_found: float = field(repr=False)
     model_hash: str
 
     @property
