@@ -177,7 +177,7 @@ def balance(
         balance_statement=findings.balance_statement(verdict, table),
         attempts_statement=groups.attempts_statement(matched),
         second_order_statement=groups.second_order_statement(second, verdict, labels=LABELS),
-        balance_summary=tables.balance_summary(table),
+        balance_summary=tables.balance_summary(table, shown=shown),
         balance_table=tables.balance_table(shown, labels=LABELS),
         second_order_table=groups.second_order_table(second, labels=LABELS),
         balance_chart=charts.balance_chart(shown, labels=LABELS, source=source),
@@ -237,7 +237,8 @@ def losses(
         ),
         error_statement=people.error_statement(links.expected_false, told.linked),
         linkage_rates=people.linkage_rates(told.rates),
-        linkage_rates_table=people.linkage_rates_table(told.rates),
+        linkage_rates_table=told.rates[["share", "low"]].notna().any(axis=None)
+        and people.linkage_rates_table(told.rates),
         funnel_table=people.funnel_table(told.funnel),
         rules_table=people.rules_table(told.placed),
         lost_statement=people.lost_statement(told.fates),

@@ -280,7 +280,7 @@ def linkage_rates(rates: pd.DataFrame) -> Sentence:
     if not ends:
         return Sentence.of(
             "Whether people of one kind were found less often than others cannot be shown, because "
-            "too few were found or not found."
+            "it would tell about a few of them."
         )
     low, high = max(ends, key=lambda pair: pair[1]["middle"] - pair[0]["middle"])
     meaning = (
@@ -328,7 +328,10 @@ def linkage_rates_table(rates: pd.DataFrame) -> Table:
     if (rates["share"].notna() & rates["people"].lt(RELIABLE)).any():
         notes.append(LOW_RELIABILITY)
     if _all_missing(rates, "share", "low"):
-        notes.append(f"[c] {WITHHELD}: a range would show that few were found, or few were not.")
+        notes.append(
+            f"[c] {WITHHELD}: even a range, alone or beside other tables, would show that few were "
+            "found, or few were not."
+        )
     return Table(
         "linkage-rates-table",
         "How many people of each kind were found in the national records",
@@ -462,9 +465,10 @@ def linkage_sensitivity_table(choices: Sequence[Choice], *, significance: float 
     """
     notes = [
         "The first row is the headline analysis. The others make the same test on other links; "
-        "they are no further findings, and are not counted among the tests made."
+        "they are no further findings, and are not counted among the tests made. How many people "
+        "each of them links and analyses is not told, because two such numbers can differ by few."
     ]
-    if any(choice.linked is None or choice.difference is None for choice in choices):
+    if any(_lacks_numbers(choice) for choice in choices):
         notes.append(
             f"[c] {WITHHELD}, or because it differs from another row by so few people that it "
             "would tell about them. The conclusion is told all the same."
@@ -474,8 +478,6 @@ def linkage_sensitivity_table(choices: Sequence[Choice], *, significance: float 
         "Effect on the one-year proven reoffending rate, by how sure a link had to be",
         (
             "Links used",
-            "People linked",
-            "Treatment group, people",
             "Comparison group, people",
             f"Estimated difference ({confidence(significance)}), percentage points",
             "p\u00a0value",
@@ -488,9 +490,13 @@ def linkage_sensitivity_table(choices: Sequence[Choice], *, significance: float 
 
 
 def _choice_row(choice: Choice) -> tuple[Cell, ...]:
-    name = f"sensitivity.{slug(choice.label)}"
-    label, *rest = choice_cells(name, choice)
-    return (label, counted(f"{name}.linked", choice.linked), *rest)
+    label, _, *rest = choice_cells(f"sensitivity.{slug(choice.label)}", choice)
+    return (label, *rest)
+
+
+def _lacks_numbers(choice: Choice) -> bool:
+    """Whether a choice has a result that may not be told in numbers."""
+    return choice.difference is None and choice.reason in (None, WITHHELD)
 
 
 # --- Who was lost on the way ---------------------------------------------------------------------
@@ -746,15 +752,18 @@ def gains_statement(gains: pd.DataFrame) -> Sentence:
             "What better data would have found cannot be told, because too few people lacked any "
             "one thing, or too few of them were not found."
         )
+    hidden = len(known) < gains["rows_lacking"].gt(0).sum()
     if known["gain"].isna().all():
         return Sentence.of(
-            "Nothing that was lacking is expected to have kept many people from being found."
+            f"Nothing {'of which this can be told' if hidden else 'that was lacking'} is expected "
+            "to have kept many people from being found."
         )
     best = known.iloc[int(known["gain"].fillna(0).argmax())]
     name = f"gains.{slug(best['field'])}"
     rows = counted(f"{name}.rows_lacking", best["rows_lacking"], "rows")
     return Sentence.of(
-        "Better data would have found more people. The most would come from the ",
+        "Better data would have found more people. "
+        f"{'Of what can be told, the' if hidden else 'The'} most would come from the ",
         f"{proper(str(best['field']))}, which ",
         rows,
         f" {plural(rows, 'row', 'rows')} lacked: had it been given, ",

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from jdl import disclosure
-from jdl.disclosure import NOT_BALANCED, NOT_LINKED, RULES, Rules
+from jdl.disclosure import NOT_BALANCED, RULES, Rules
 from jdl.effects import Effect
 from jdl.linkage import Links
 from jdl.matching import Matched, Specification, leaving_out, reweighed
@@ -33,11 +33,9 @@ class Choice:
     ----------
     label : str
         What the choice is called in print.
-    linked : int or None
-        People linked; None where withheld.
     analysed, comparison_people : int or None
         Matched treated people, and the people they were compared with; None where withheld or not
-        matched.
+        matched, and the first for every choice of links.
     difference, ci_low, ci_high, p_value : float or None
         On the reoffending rate; None where withheld or without a result.
     conclusion : {'reduction', 'inconclusive', 'increase', 'suppressed'}
@@ -50,7 +48,6 @@ class Choice:
     """
 
     label: str
-    linked: int | None = None
     analysed: int | None = None
     comparison_people: int | None = None
     difference: float | None = None
@@ -136,7 +133,9 @@ def by_linkage(
     every number told before, or differ from them by at least the smallest cell; otherwise only its
     conclusion is told, and that as if no rule of disclosure withheld it, for that a rule does so
     could tell as much. A rounded difference would not do instead: of fewer than a hundred people,
-    one moves it by more than a point.
+    one moves it by more than a point. How many people a choice links, and how many of them are
+    analysed, is never told: beside the numbers of the headline it would tell how many were nearly
+    linked.
     """
     if headline not in choices:
         raise ValueError(f"the headline {headline!r} is not among the choices {list(choices)}")
@@ -146,10 +145,9 @@ def by_linkage(
         return tuple(Choice(label, reason=rate.reason) for label in order)
     rules = rules.plain
     runs = list(_runs([choices[label] for label in order], stages, rules))
-    linked = _linked_told([choices[label] for label in order], rules)
     return tuple(
-        replace(told, label=label, linked=many)
-        for label, told, many in zip(order, _told(runs, rules), linked, strict=True)
+        replace(told, label=label, analysed=None)
+        for label, told in zip(order, _told(runs, rules), strict=True)
     )
 
 
@@ -507,25 +505,3 @@ def _told(runs: Sequence[_Run], rules: Rules) -> Iterator[Choice]:
         else:
             told = Choice("", conclusion=run.conclusion, accepted=run.told.accepted)
             yield told if told.conclusion != "suppressed" else replace(told, reason=run.told.reason)
-
-
-def _linked_told(choices: Sequence[Links], rules: Rules) -> Iterator[int | None]:
-    """Count the people linked, where no count that is withheld could be told from it."""
-    stages = disclosure.clear_counts(choices[0].counts())
-    stages_told = all(many is not None for name, many in stages.items() if name not in NOT_LINKED)
-    before = [_pairs(choices[0])]
-    for place, links in enumerate(choices):
-        linked = _pairs(links)
-        apart = all(disclosure.are_apart(linked, other, rules) for other in before)
-        many = disclosure.clear_linked(links.counts(), rules)
-        if not apart or many is None or (place and not stages_told):
-            yield None
-        else:
-            before.append(linked)
-            yield many
-
-
-def _pairs(links: Links) -> frozenset[tuple[int, str]]:
-    """Who was linked to whom."""
-    linked = links.table.loc[links.table["decision"] == "linked"]
-    return frozenset(zip(linked["person"], linked["offender_id"], strict=True))

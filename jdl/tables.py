@@ -15,7 +15,8 @@ import pandas as pd
 
 from jdl.balance import AMBER, GREEN
 from jdl.bulletin import CONCLUSIONS, REVISED, count_of
-from jdl.disclosure import RELIABLE, WITHHELD, Decision, is_unreliable
+from jdl.covariates import AGE_BANDS
+from jdl.disclosure import OTHER_LEVELS, RELIABLE, WITHHELD, Decision, is_unreliable
 from jdl.effects import ALL, Effect
 from jdl.figures import Cell, Figure, Link, Part, Sentence, Table, Tag
 from jdl.findings import HEADLINE
@@ -557,7 +558,9 @@ def _choice_conclusion(name: str, choice: Choice) -> Cell:
 # --- Balance and profile -------------------------------------------------------------------------
 
 
-def balance_summary(balance: pd.DataFrame, *, analysis: str = "headline") -> Table:
+def balance_summary(
+    balance: pd.DataFrame, *, shown: pd.DataFrame | None = None, analysis: str = "headline"
+) -> Table:
     """Return how many characteristics fall in each band, before and after matching.
 
     Parameters
@@ -565,6 +568,8 @@ def balance_summary(balance: pd.DataFrame, *, analysis: str = "headline") -> Tab
     balance : DataFrame
         From ``balance.table``, before any row is withheld: how many characteristics are alike
         reveals nobody. The same rows as the verdict counts.
+    shown : DataFrame, optional
+        The table as it is shown; a note tells where it has fewer rows.
     analysis : str
         First part of the figures' names.
     """
@@ -583,7 +588,14 @@ def balance_summary(balance: pd.DataFrame, *, analysis: str = "headline") -> Tab
         "Number of characteristics by quality of matching",
         ("Quality", "Standardised difference", "Before matching", "After matching"),
         rows,
+        (_COUNTED_APART,) if shown is not None and len(shown) < len(balance) else (),
     )
+
+
+_COUNTED_APART = (
+    "Each category counts by itself here. Other tables show some of them together, so they have "
+    "fewer rows."
+)
 
 
 def _in_band(balance: pd.DataFrame, when: str, band: str) -> int:
@@ -644,9 +656,21 @@ def balance_table(
             "difference is treatment minus comparison, in standard deviations of the treatment "
             "group.",
             *((VARIANCE_RATIO,) if spread else ()),
+            *_merged(balance),
             SHORTHAND,
         ),
     )
+
+
+def _merged(balance: pd.DataFrame) -> list[str]:
+    """Return what is to be said of categories that are shown together."""
+    ages = balance.loc[balance["variable"] == "age_band", "level"]
+    notes = []
+    if balance["level"].eq(OTHER_LEVELS).any():
+        notes.append(f"Categories of few people are shown together, as “{OTHER_LEVELS}”.")
+    if not ages.isin([*AGE_BANDS, "not recorded"]).all():
+        notes.append("Neighbouring ages are shown together where few people are of one of them.")
+    return notes
 
 
 VARIANCE_RATIO = (
@@ -729,11 +753,13 @@ def profile_table(
         )
         for name, row in zip(_row_names(balance), balance.to_dict("records"), strict=True)
     )
-    notes = []
+    notes = _merged(balance)
     if _off_a_hundred(balance):
         notes.append("Percentages may not add up, because of rounding.")
     if balance["mean_treatment"].isna().any():
-        notes.append(f"[c] {WITHHELD}: few people are in this category or outside it.")
+        notes.append(
+            f"[c] {WITHHELD}: it would tell about a few people, in this category or outside it."
+        )
     return Table(
         "profile-table",
         f"Profile of the {words.people} in the treatment group",

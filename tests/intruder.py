@@ -92,6 +92,7 @@ class Intruder:
         return self._columns.setdefault(name, len(self._columns))
 
     def _solve(self, cost: np.ndarray) -> float:
+        """Return the least of a sum: without the demand for whole numbers first, if it meets it."""
         entries = [(r, c, w) for r, (row, _, _) in enumerate(self._rows) for c, w in row.items()]
         rows, columns, weights = (list(part) for part in zip(*entries, strict=True))
         shape = (len(self._rows), len(self._columns))
@@ -128,3 +129,39 @@ def is_open(low: int, high: int, whole: int | None = None) -> bool:
     """
     few = WIDE - 1 if whole is None else min(WIDE - 1, whole)
     return high - low >= WIDE or (low == 0 and high >= few)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an intruder finds of one count that is not told.
+
+    Parameters
+    ----------
+    cell : str
+    count : int
+        The true one.
+    whole : int
+        The people it is a count of.
+    low, high : int
+        The range that the intruder is left with.
+    withheld : bool
+        Whether it is a cell of a table, and not only a difference of two.
+    """
+
+    cell: str
+    count: int
+    whole: int
+    low: int
+    high: int
+    withheld: bool
+
+    @property
+    def is_small(self) -> bool:
+        """Whether few people have the event, or few have not."""
+        return min(self.count, self.whole - self.count) < WIDE
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the range is wide, or holds all small numbers of those with or without."""
+        without = self.whole - self.high, self.whole - self.low
+        return is_open(self.low, self.high, self.whole) or is_open(*without, self.whole)

@@ -278,10 +278,8 @@ def how_found() -> list[NotebookNode]:
         columns=["group", "level", "people", "share", "ci_low", "ci_high", "low", "high"],
     )
     choices = (
-        Choice("headline", 887, 872, 51204, -0.08, -0.12, -0.04, 0.0004, "reduction", True),
-        Choice(
-            "certain passes only", 912, 890, 51010, -0.07, -0.11, -0.02, 0.003, "reduction", True
-        ),
+        Choice("headline", 872, 51204, -0.08, -0.12, -0.04, 0.0004, "reduction", True),
+        Choice("certain passes only", 890, 51010, -0.07, -0.11, -0.02, 0.003, "reduction", True),
         Choice("a probability of 0.99", conclusion="reduction", accepted=True),
     )
     gains = pd.DataFrame(
@@ -396,8 +394,8 @@ def checked() -> list[NotebookNode]:
     """Return the cells that check the result, made as the notebook makes them."""
     found, made, words = effects(), _adjusted(), Words.of("male")
     choices = (
-        Choice("as reported", None, 872, 51204, -0.08, -0.12, -0.04, 0.0004, "reduction", True),
-        Choice("caliper of 0.05", None, 850, 42010, -0.07, -0.11, -0.02, 0.003, "reduction", True),
+        Choice("as reported", 872, 51204, -0.08, -0.12, -0.04, 0.0004, "reduction", True),
+        Choice("caliper of 0.05", 850, 42010, -0.07, -0.11, -0.02, 0.003, "reduction", True),
         Choice("without age", conclusion="reduction", accepted=True),
     )
     controls = {"Outcome before the index date": _effect("rate", 0.01, 0.02)}

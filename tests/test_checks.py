@@ -371,11 +371,11 @@ def test_court_delays_alike_in_every_year():
 # --- Other choices --------------------------------------------------------------------------------
 
 CHOICES = (
-    Choice("as reported", None, 726, 7997, -0.08, -0.12, -0.04, 0.00006, "reduction", True),
-    Choice("caliper of 0.1", None, 700, 7000, -0.07, -0.1, -0.01, 0.01, "reduction", True),
+    Choice("as reported", 726, 7997, -0.08, -0.12, -0.04, 0.00006, "reduction", True),
+    Choice("caliper of 0.1", 700, 7000, -0.07, -0.1, -0.01, 0.01, "reduction", True),
     Choice("without age", conclusion="reduction", accepted=True),
-    Choice("without sex", None, 690, 7000, -0.05, -0.1, 0.01, 0.09, "inconclusive", True),
-    Choice("without region", None, 690, 7000, accepted=False, reason=NOT_BALANCED),
+    Choice("without sex", 690, 7000, -0.05, -0.1, 0.01, 0.09, "inconclusive", True),
+    Choice("without region", 690, 7000, accepted=False, reason=NOT_BALANCED),
     Choice("another region", reason=TOO_FEW),
 )
 CONTROL = effect("rate", -0.03, 0.05)

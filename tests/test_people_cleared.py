@@ -61,7 +61,10 @@ def found_of(account):
     return disclosure.Found(counts, rates, gains, rates, funnel, placed)
 
 
-def cleared(account, sizes):
+NO_PROFILE = pd.DataFrame(columns=["variable", "level", "mean_treatment"])
+
+
+def cleared(account, sizes, rules=disclosure.RULES, profile=NO_PROFILE):
     """What is told, with an analysis of each sex beside the headline."""
     inside = account.loc[account["fate"] == "analysed", ["disposal_id", "sex"]]
     frame = inside.assign(treated=1, weight=1.0)
@@ -85,9 +88,8 @@ def cleared(account, sizes):
         for one in analysed
     }
     described = pd.DataFrame(columns=["participation", "people", "share", "rate"])
-    profile = pd.DataFrame(columns=["variable", "level", "mean_treatment"])
     return disclosure.clear_people(
-        account, found_of(account), results, analysed, described, profile
+        account, found_of(account), results, analysed, described, profile, rules
     )
 
 
@@ -171,3 +173,50 @@ def test_small_levels_are_one_row_and_a_variable_with_nothing_else_stays():
     assert set(kept["region"]) == {"north", disclosure.OTHER_LEVELS}
     assert (kept["region"] == disclosure.OTHER_LEVELS).sum() >= 10
     assert set(merged["nationality"]) == {"UK"}
+
+
+def test_what_the_size_of_the_headline_shows_by_itself_is_written_down():
+    door = disclosure.Door()
+    account = account_of(people("male", "analysed", 130), people("male", "lost", 4))
+    cleared(account, [], door)
+    noted = [one for one in door.decided.values() if one.rule == "size"]
+    assert {one.decided for one in noted} == {"told"}
+    assert "people.everybody.analysed" in {one.part for one in noted}
+
+
+def test_ages_are_withheld_where_beside_those_of_the_linkage_they_leave_a_few():
+    """Of forty people aged 25 to 34 nine are not analysed; five more are 21 to 24."""
+    ages = {19.0: (20, 15), 22.0: (4, 1), 27.0: (31, 9), 40.0: (45, 26)}
+    rows = [
+        row
+        for years, (kept, gone) in ages.items()
+        for fate, many in (("analysed", kept), ("lost", gone))
+        for row in people("male", fate, many)
+        if row.update(years=years, age=age_of(years)) is None
+    ]
+    account = pd.DataFrame(rows)
+    frame = frame_of(**{"18 to 20": 20, "21 to 24": 4, "25 to 29": 31, "40 to 49": 45})
+    matched = SimpleNamespace(frame=frame, treatment_n=100)
+    shown = disclosure.clear_categories(matched, ["age_band"], account=account)
+    assert shown["level"].tolist() == ["18 to 20", "21 to 29", "40 to 49"]
+    assert shown["mean_treatment"].isna().all()
+
+
+def age_of(years):
+    return "under 25" if years < 25 else "25 to 34" if years < 35 else "35 to 49"
+
+
+def test_people_under_25_are_told_of_by_the_ages_of_the_profile():
+    """No one is under 18, so that the profile's 18 to 24 are all those under 25."""
+    young, old = [{"years": 20.0, "age": "under 25"}, {"years": 40.0, "age": "35 to 49"}]
+    groups = [
+        [one | kind for one in people("male", fate, many)]
+        for kind, counts in ((young, (60, 3, 11)), (old, (60, 12, 20)))
+        for fate, many in zip(("analysed", "lost", "not_found"), counts, strict=True)
+    ]
+    account = account_of(*groups)
+    profile = pd.DataFrame(
+        {"variable": "age_band", "level": ["18 to 24", "25 and over"], "mean_treatment": 0.5}
+    )
+    told = cleared(account, [], profile=profile).rates.set_index(["group", "level"])
+    assert told.loc[("age", "under 25"), ["share", "low"]].isna().all()

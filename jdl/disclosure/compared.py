@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from jdl.balance import analysed, table
 from jdl.covariates import AGE_BANDS, Pool
+from jdl.disclosure.protect import Offer, Part, Secret, exactly, protect, share
 from jdl.disclosure.rules import RULES, TENS, Bounds, Rules, hide_parts, in_tens, part_of
 from jdl.landmark import Gaps
 from jdl.matching import Matched
@@ -223,9 +226,66 @@ def clear_categories(
     people = sent(account)
     frame = analysed(matched.frame)
     compared = table(merge_levels(frame, variables, rules, sent=people), variables)
-    return clear_balance(
+    cleared = clear_balance(
         compared, matched.treatment_n, rules, known=known, sent=people, within=within
     )
+    ages = cleared["variable"] == "age_band"
+    if ages.any() and not _ages_stand(cleared.loc[ages], account, rules):
+        for level in cleared.loc[ages, "level"]:
+            rules.note(part_of(within, "age_band", level), "beside")
+        numbers = cleared.columns.difference(["variable", "level"])
+        cleared[numbers] = cleared[numbers].where(~ages)
+    return cleared
+
+
+def ages_of(account: pd.DataFrame, levels: Iterable[str]) -> pd.Series[Any]:
+    """Return the level of a table's ages that each person is counted in.
+
+    Parameters
+    ----------
+    account : DataFrame
+        From `follow`.
+    levels : iterable of str
+        Bands, or several that were merged.
+    """
+    ends = [-math.inf, *(end + 1 for end in AGE_BANDS.values())]
+    bands = pd.cut(account["years"], ends, right=False, labels=list(AGE_BANDS)).astype("object")
+    rows = {band: level for level in levels for band in bands_of(level)}
+    return bands.map(rows).astype("object")
+
+
+def _ages_stand(told: pd.DataFrame, account: pd.DataFrame, rules: Rules) -> bool:
+    """Whether the ages told leave open how many were analysed of those by which people are sought.
+
+    They are other bands than those of the tables of linkage, so that one less another may be few.
+    """
+    could = account.loc[account["could"]]
+    rows = ages_of(could, told["level"]).fillna("")
+    inside = could["fate"].eq("analysed")
+    many = Counter(zip(could["age"].astype("str"), rows, inside, strict=True))
+    classes = list(dict.fromkeys((age, row) for age, row, _ in many))
+    counts: dict[Part, int] = {
+        (*one, stays): many[*one, stays] for one in classes for stays in (True, False)
+    }
+    known = [
+        exactly([(*one, True), (*one, False)], counts[*one, True] + counts[*one, False])
+        for one in classes
+    ]
+    everybody = [(*one, True) for one in classes]
+    known.append(exactly(everybody, int(inside.sum())))
+    form = []
+    for level in told.dropna(subset=["mean_treatment"])["level"]:
+        parts = [part for part in everybody if part[1] == level]
+        form.append(share(parts, sum(counts[part] for part in parts), int(inside.sum()), 1))
+    secrets = [_analysed_of(age, classes) for age in dict.fromkeys(age for age, _ in classes)]
+    offer = Offer("ages", [tuple(form)])
+    return protect(counts, known, [offer], secrets, rules).forms["ages"] is not None
+
+
+def _analysed_of(age: str, classes: Iterable[tuple[str, str]]) -> Secret:
+    """Return how many people of an age were analysed, as what nobody may work out."""
+    inside = tuple((*one, True) for one in classes if one[0] == age)
+    return Secret(age, inside, (*inside, *((*one, False) for one in classes if one[0] == age)))
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,13 @@ _ALL = (
         10,
     ),
     Rule(
+        "size",
+        "The size of the headline analysis is told, even where it shows by itself that fewer than "
+        "10 of those sent, or of a kind of them, were not analysed.",
+        "nobody; no other figure may then tell who of them was found, or why one was lost",
+        f"{_SERVICE}: a report says how many people it is about, and whether they are enough",
+    ),
+    Rule(
         "dominance",
         "No frequency to which one person contributes more than 43 per cent of the reoffences, or "
         "two more than 86.",

@@ -14,8 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from jdl.covariates import AGE_BANDS
-from jdl.disclosure.compared import bands_of
+from jdl.disclosure.compared import ages_of
 from jdl.disclosure.measures import Cleared, clear_adjusted, withhold
 from jdl.disclosure.people import (
     NOT_LINKED,
@@ -43,7 +42,6 @@ from jdl.disclosure.protect import (
 )
 from jdl.disclosure.rules import RULES, STEP, WITHHELD, Rules, part_of
 from jdl.effects import Group
-from jdl.linkage import AGES as LOOKED_FOR_AGES
 from jdl.linkage import FATES, KINDS
 from jdl.matching import Matched
 from jdl.sentence import DUPLICATE, NOT_FOUND, REASONS, REVIEW
@@ -148,14 +146,14 @@ def follow(
 class _Model:
     """The parts of the people's tables, and what is known of them whatever is told."""
 
-    def __init__(self, account: pd.DataFrame, found: Found) -> None:
-        self.account = account
+    def __init__(self, account: pd.DataFrame, found: Found, profile: pd.DataFrame) -> None:
+        self.account = account.assign(**{_PROFILED: ages_of(account, _ages_in(profile))})
         self.kinds = [
             *KINDS,
             *(str(name) for name in account if str(name).startswith(("lacks ", "group_"))),
             "participation",
         ]
-        shown = account[[*self.kinds, "could"]].fillna("").astype("str")
+        shown = self.account[[*self.kinds, _PROFILED, "could"]].fillna("").astype("str")
         self._class = shown.groupby([*shown], sort=False).ngroup()
         self.counts: dict[Part, int] = {}
         self.known: list[Told] = []
@@ -192,6 +190,8 @@ class _Model:
         for kind in self.kinds:
             for level in self.account[kind].dropna().astype("str").unique():
                 yield from self.secrets(part_of(kind, level), self.among(kind, level))
+        for level in sorted(self.account[_PROFILED].dropna().unique()):
+            yield self.secrets(part_of("profile", level), self.among(_PROFILED, level))[1]
         able = tuple(self.parts(FATES, self.account["could"]))
         for part in self.counts:
             if isinstance(part, str) and self.counts[part]:
@@ -278,12 +278,12 @@ def clear_people(
     sum of what has no row; a count of links, its number; a share found, a number to the nearest
     `STEP`, or that it lies within the tenth; a gain, that so many were not found; the shares of a
     row of fates, three numbers to the nearest `STEP`; a share of the profile, the numbers that
-    round to it. Rules that placed are shares of people whose number is not told. Where
-    the people of an analysis, matched by themselves, are not quite those of the headline, its size
-    is taken as theirs.
+    round to it in the tables of balance. Rules that placed are shares of people whose number is not
+    told. Where the people of an analysis, matched by themselves, are not quite those of the
+    headline, its size is taken as theirs.
     """
     alone = _alone(found, results, described, rules)
-    model = _Model(account, found)
+    model = _Model(account, found, profile)
     offered = [
         *_sizes(model, alone, analysed, rules),
         *_kinds(model, alone),
@@ -299,6 +299,8 @@ def clear_people(
     known += [exactly(model.parts([ANALYSED]), model.count([ANALYSED]))]
     known += _profiled(model, profile)
     chosen = protect(model.counts, known, offers, model.all_secrets(), rules)
+    for name in chosen.bare:
+        rules.note(f"people.{name}", "size", "told")
     forms = chosen.forms | dict.fromkeys((one.name for one in overridden), 0)
     return _told(alone, found, model, forms, rules)
 
@@ -454,27 +456,25 @@ def _fates(model: _Model, alone: People) -> Iterator[Offer]:
 
 
 def _profiled(model: _Model, profile: pd.DataFrame) -> Iterator[Told]:
-    """What the profile tells of those analysed: by sex, and by the ages that its bands make up."""
-    told = profile.loc[profile["mean_treatment"].notna()]
-    levels = {"sex": {level: {level} for level in model.account["sex"].unique()}}
-    levels["age"] = {name: set(bands) for name, bands in _AGES.items()}
-    for kind, variable in (("sex", "sex"), ("age", "age_band")):
-        rows = [bands_of(level) for level in told.loc[told["variable"] == variable, "level"]]
-        for level, bands in levels[kind].items():
-            if bands and bands == {one for row in rows if row <= bands for one in row}:
-                among = model.among(kind, level) & model.account["could"]
-                parts, count = model.parts([ANALYSED], among), model.count([ANALYSED], among)
-                yield share(parts, count, model.count([ANALYSED]), 0)
+    """What the profile tells of those analysed, by sex and by age.
+
+    The tables of balance tell the same with one decimal.
+    """
+    kinds = {"sex": "sex", "age_band": _PROFILED}
+    told = profile.loc[profile["mean_treatment"].notna() & profile["variable"].isin(list(kinds))]
+    for row in told.to_dict("records"):
+        among = model.among(kinds[row["variable"]], row["level"]) & model.account["could"]
+        if among.any():
+            parts, count = model.parts([ANALYSED], among), model.count([ANALYSED], among)
+            yield share(parts, count, model.count([ANALYSED]), 1)
 
 
-_AGES = {
-    name: [band for band, end in AGE_BANDS.items() if first <= end < last]
-    for (first, name), (last, _) in zip(
-        LOOKED_FOR_AGES, [*LOOKED_FOR_AGES[1:], (math.inf, "")], strict=True
-    )
-}
-"""The ages by which people were looked for, each with the bands of the profile in it."""
-_AGES[LOOKED_FOR_AGES[-1][1]] += [band for band, end in AGE_BANDS.items() if math.isinf(end)]
+_PROFILED = "age in the profile"
+
+
+def _ages_in(profile: pd.DataFrame) -> list[str]:
+    """Return the ages that have a row of the profile."""
+    return list(profile.loc[profile["variable"] == "age_band", "level"])
 
 
 def _told(

@@ -3,7 +3,6 @@
 Of a person's candidates in the register, and of 'not in the register', each has one posterior.
 """
 
-from jdl.linkage.accounts import AGE_BANDS as AGES
 from jdl.linkage.accounts import FATES, KINDS, NO_GROUP, audit, fates, gains, kinds, rates
 from jdl.linkage.blocking import PASSES, Candidates, candidates, deterministic, recognised
 from jdl.linkage.decisions import DECISIONS, STAGES, Links, alternatives, decide
@@ -16,7 +15,6 @@ from jdl.linkage.scores import Scored, corroborate, score
 from jdl.linkage.training import train
 
 __all__ = [
-    "AGES",
     "CHECK_LETTERS",
     "DECISIONS",
     "FATES",

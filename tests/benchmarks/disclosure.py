@@ -12,7 +12,7 @@ import itertools
 import random
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,48 +21,13 @@ import numpy as np
 import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from intruder import WIDE, Intruder, is_open
+from disclosure_people import attack_people
+from intruder import WIDE, Found, Intruder
 
 from jdl import disclosure
 from jdl.effects import ALL, Effect, Group
 
 COURTS = ("indictable", "either way", "summary")
-
-
-@dataclass(frozen=True)
-class Found:
-    """What an intruder finds of one count that is not told.
-
-    Parameters
-    ----------
-    cell : str
-    count : int
-        The true one.
-    whole : int
-        The people it is a count of.
-    low, high : int
-        The range that the intruder is left with.
-    withheld : bool
-        Whether it is a cell of a table, and not only a difference of two.
-    """
-
-    cell: str
-    count: int
-    whole: int
-    low: int
-    high: int
-    withheld: bool
-
-    @property
-    def is_small(self) -> bool:
-        """Whether few people have the event, or few have not."""
-        return min(self.count, self.whole - self.count) < WIDE
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the range is wide, or holds all small numbers of those with or without."""
-        without = self.whole - self.high, self.whole - self.low
-        return is_open(self.low, self.high, self.whole) or is_open(*without, self.whole)
 
 
 # Several analyses of one request, and of requests one after the other
@@ -261,6 +226,7 @@ def _targets(
 FAMILIES = {
     "analyses of one request": attack_analyses,
     "releases one after the other": attack_releases,
+    "people of one upload": attack_people,
 }
 
 
