@@ -301,8 +301,8 @@ def test_profile_adds_a_note_only_where_rounding_does_not_add_up():
     table = tables.profile_table(SHARES, labels={}, words=Words.of("male"))
     assert [row[2] for row in texts(table)] == ["80%", "20%", "31.3", "50%", "[c]"]
     assert table.notes == (
-        "[c] withheld to protect confidentiality or because too few people were counted: few "
-        "people are in this category or outside it.",
+        "[c] withheld to protect confidentiality or because too few people were counted: it "
+        "would tell about a few people, in this category or outside it.",
     )
     assert table.header[2] == "Share or average"
     assert "men" in table.caption
