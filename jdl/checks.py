@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from jdl.companion import FEWEST_PLACES, Adjusted
-from jdl.disclosure import WITHHELD
+from jdl.disclosure import UNTOLD, WITHHELD
 from jdl.effects import ALL, EVERYONE, Effect
 from jdl.figures import Cell, Figure, Part, Sentence, Sentences, Table, Tag
 from jdl.findings import HEADLINE
@@ -345,7 +345,7 @@ def everyone_table(
     ]
     told = [pair for pair in pairs if any(map(is_reported, pair))]
     rows = tuple(_everyone_row(effect, version, labels) for effect, version in told)
-    left_out = "" if len(told) == len(pairs) else " Rows with nothing but [c] are left out."
+    left_out = "" if len(told) == len(pairs) else " Rows that are withheld throughout are left out."
     interval = f"difference ({confidence(significance)})"
     return Table(
         "everyone-table",
@@ -710,8 +710,7 @@ def sensitivity_table(
         )
     if any(choice.difference is None and choice.reason in (None, WITHHELD) for choice in choices):
         notes.append(
-            f"[c] {WITHHELD}, or because it differs from another row by so few people that it "
-            "would tell about them. The conclusion is told all the same."
+            f"{UNTOLD} Of rows with nearly the same people the conclusion is told all the same."
         )
     rows = [
         *(choice_cells(f"checks.{slug(choice.label)}", choice) for choice in choices),

@@ -49,6 +49,20 @@ def read_decisions(places: Places, release: str) -> dict[str, Decided]:
     return {file.stem: json.loads(file.read_text(encoding="utf-8"))["decisions"] for file in files}
 
 
+def sections(decided: Decided) -> dict[str, dict[str, list[Mapping[str, Any]]]]:
+    """Return decisions by what was decided, what tells least first, and by section of the report.
+
+    The section is the first part of a name, such as ``headline`` or ``fates``.
+    """
+    found: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
+    for kind in _ORDER:
+        for one in decided:
+            if one["decided"] == kind:
+                section = str(one["part"]).split(".")[0]
+                found.setdefault(kind, {}).setdefault(section, []).append(one)
+    return found
+
+
 def counted(decided: Decided) -> str:
     """Say in counts what was decided."""
     many = Counter(one["decided"] for one in decided)
@@ -77,7 +91,7 @@ def write_page(places: Places, release: str) -> tuple[Path, tuple[str, ...]]:
         for file in (places.work(release) / name / "result.json",)
         if file.exists()
     )
-    page = render.decisions(release, result, records, TABLE, counted)
+    page = render.decisions(release, result, records, TABLE, sections)
     file = places.restricted / "disclosure" / f"{release}.html"
     write(file, page.encode())
     return file, tuple(f"{name}: {counted(decided)}" for name, decided in records.items())

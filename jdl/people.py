@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from jdl.disclosure import RELIABLE, WITHHELD, Bounds, clear_part, clear_whole
+from jdl.disclosure import RELIABLE, UNTOLD, WITHHELD, Bounds, clear_part, clear_whole
 from jdl.figures import Cell, Figure, Part, Sentence, Sentences, Table
 from jdl.linkage import FATES, NO_GROUP
 from jdl.sensitivity import Choice
@@ -279,8 +279,8 @@ def linkage_rates(rates: pd.DataFrame) -> Sentence:
     ]
     if not ends:
         return Sentence.of(
-            "Whether people of one kind were found less often than others cannot be shown, because "
-            "it would tell about a few of them."
+            "Whether people of one kind were found less often than others cannot be shown: how "
+            f"many were found is {WITHHELD}."
         )
     low, high = max(ends, key=lambda pair: pair[1]["middle"] - pair[0]["middle"])
     meaning = (
@@ -328,10 +328,7 @@ def linkage_rates_table(rates: pd.DataFrame) -> Table:
     if (rates["share"].notna() & rates["people"].lt(RELIABLE)).any():
         notes.append(LOW_RELIABILITY)
     if _all_missing(rates, "share", "low"):
-        notes.append(
-            f"[c] {WITHHELD}: even a range, alone or beside other tables, would show that few were "
-            "found, or few were not."
-        )
+        notes.append(UNTOLD)
     return Table(
         "linkage-rates-table",
         "How many people of each kind were found in the national records",
@@ -470,8 +467,7 @@ def linkage_sensitivity_table(choices: Sequence[Choice], *, significance: float 
     ]
     if any(_lacks_numbers(choice) for choice in choices):
         notes.append(
-            f"[c] {WITHHELD}, or because it differs from another row by so few people that it "
-            "would tell about them. The conclusion is told all the same."
+            f"{UNTOLD} Of rows with nearly the same people the conclusion is told all the same."
         )
     return Table(
         "linkage-sensitivity-table",
@@ -622,8 +618,8 @@ def lost_statement(fates: pd.DataFrame) -> Sentences:
         return Sentences(
             (
                 Sentence.of(
-                    "Whether the people analysed are unlike those who were lost cannot be shown, "
-                    "because too few were lost, or are of any one kind."
+                    "Whether the people analysed are unlike those who were lost cannot be shown: "
+                    f"who was lost is {WITHHELD}."
                 ),
             )
         )
@@ -701,7 +697,7 @@ def lost_table(fates: pd.DataFrame) -> Table:
         "Shares come from people to the nearest five."
     ]
     if fates[list(FATES)].isna().any(axis=None):
-        notes.append(f"[c] {WITHHELD}.")
+        notes.append(UNTOLD)
     return Table(
         "lost-table",
         "People analysed beside those who were found and not analysed, and those not found",
@@ -748,10 +744,7 @@ def gains_statement(gains: pd.DataFrame) -> Sentence:
         )
     known = gains.loc[gains["gain"].notna() | gains["fewer"].notna()]
     if known.empty:
-        return Sentence.of(
-            "What better data would have found cannot be told, because too few people lacked any "
-            "one thing, or too few of them were not found."
-        )
+        return Sentence.of(f"What better data would have found is {WITHHELD}.")
     hidden = len(known) < gains["rows_lacking"].gt(0).sum()
     if known["gain"].isna().all():
         return Sentence.of(
@@ -788,7 +781,7 @@ def linkage_gains_table(gains: pd.DataFrame) -> Table:
     ]
     lacked = gains.loc[gains["rows_lacking"] > 0]
     if _all_missing(lacked, "share_with", "low_with") or _all_missing(lacked, "gain", "fewer"):
-        notes.append(f"[c] {WITHHELD}: few people lacked it, or few were found or not found.")
+        notes.append(UNTOLD)
     return Table(
         "linkage-gains-table",
         "What was lacking, and how many more people it would be expected to find",

@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from jdl.disclosure import RULES, STEP, WITHHELD, Rules, part_of
+from jdl.disclosure import NOT_BALANCED, RULES, STEP, UNTOLD, WITHHELD, Rules, part_of
 from jdl.figures import Cell, Figure, Group, Part, Sentence, Sentences, Table, Tag
 from jdl.log import Release
 from jdl.national import FOLLOW_UP_MONTHS, WAITING_MONTHS, Vintage
@@ -248,8 +248,8 @@ def _withheld(reports: Sequence[Result]) -> tuple[Sentence, ...]:
     return (
         Sentence.of(
             *_capitalised(told),
-            f" {plural(told, 'report gives', 'reports give')} no result on the rate: the groups "
-            "were not alike enough, or too few people could be told of.",
+            f" {plural(told, 'report gives', 'reports give')} no result on the rate. It is "
+            f"{WITHHELD}, or {NOT_BALANCED}.",
         ),
     )
 
@@ -268,7 +268,7 @@ def _accuracy_table(reports: Sequence[Result], registers: Registers) -> Table:
         "characteristic on which they differ most."
     ]
     if any(None in (one.linked, one.analysed) for one in kept):
-        notes.append(f"[c] {WITHHELD}.")
+        notes.append(UNTOLD)
     return Table(
         "quality-accuracy-table",
         "How many people each report analysed, of the rows submitted, and how alike the groups are",
@@ -679,10 +679,7 @@ def _notes(pools: Sequence[_Pool], age: str) -> tuple[str, ...]:
         "group, its number is of those that do, so it cannot be set against the number of another."
     ]
     if any(pool.hidden for pool in pools):
-        notes.append(
-            f"[c] {WITHHELD}: no report tells of the group, or few people are in it, or another "
-            "number of the table would show it; [z] not applicable."
-        )
+        notes.append(f"{UNTOLD} [z] not applicable.")
     return tuple(notes)
 
 

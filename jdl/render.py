@@ -438,7 +438,7 @@ def decisions(
     result: Mapping[str, Any],
     records: Mapping[str, Sequence[Mapping[str, Any]]],
     rules: Mapping[str, Any],
-    counted: Callable[[Any], str],
+    sections: Callable[[Any], Mapping[str, Mapping[str, Sequence[Any]]]],
 ) -> str:
     """Return the restricted page with every decision of disclosure control of a release.
 
@@ -450,11 +450,11 @@ def decisions(
     records : mapping of str to sequence of mapping
         Decisions by request.
     rules : mapping of str to Rule
-    counted : callable
-        Says in counts what was decided.
+    sections : callable
+        Groups decisions by what was decided and by section of the report.
     """
     about = {"doc": {"result": result}, "release": release, "records": records}
-    facts = {**about, **_STANDING, "rules": rules, "counted": counted}
+    facts = {**about, **_STANDING, "rules": rules, "sections": sections}
     exporter = PageExporter("disclosure", facts)
     html, _ = exporter.from_notebook_node(nbformat.v4.new_notebook())
     return f"{html.rstrip()}\n"

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from jdl.analyses import Wanted
-from jdl.disclosure import NOT_BALANCED, WITHHELD, Cleared
+from jdl.disclosure import NOT_BALANCED, UNTOLD, WITHHELD, Cleared
 from jdl.effects import ALL, Effect
 from jdl.figures import Cell, Figure, Part, Sentence, Sentences, Table, Tag
 from jdl.findings import corrected, secondary
@@ -78,14 +78,8 @@ def analyses_list(
         "The analyses, all planned before any outcome was read",
         ("Analysis", "OASys assessment needed", "Compared within", "Matched on", "Result"),
         rows,
-        (_UNTOLD,) if any(row[-1] == "[c]" for row in rows) else (),
+        (UNTOLD,) if any(row[-1] == "[c]" for row in rows) else (),
     )
-
-
-_UNTOLD = (
-    f"[c] {WITHHELD}. An analysis of many people is withheld where its result, beside those of the "
-    "others, would tell about a few of them."
-)
 
 
 def _numbered(one: Wanted, place: int) -> Sentence:
@@ -269,7 +263,7 @@ def _number_of_look(earlier: int, words: Words) -> Sentence:
 def _new_people(new: Effect | None, words: Words) -> Sentence:
     if new is None:
         return Sentence.of(
-            f"The new {words.people} alone are too few for an analysis of their own."
+            f"For the new {words.people} alone, no result can be reported: {WITHHELD}."
         )
     return Sentence.of(f"For the new {words.people} alone, ", *_found(new, words))
 

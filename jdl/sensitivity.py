@@ -15,13 +15,12 @@ from typing import Any
 import pandas as pd
 
 from jdl import disclosure
-from jdl.disclosure import NOT_BALANCED, RULES, Rules
+from jdl.disclosure import NOT_BALANCED, RULES, WITHHELD, Rules
 from jdl.effects import Effect
 from jdl.linkage import Links
 from jdl.matching import Matched, Specification, leaving_out, reweighed
 from jdl.matching.formula import words
 
-TOO_FEW = "not analysed because too few people were found"
 NO_HEADLINE = "not analysed because the headline has no result to compare with"
 
 
@@ -454,7 +453,7 @@ def _runs(choices: Sequence[Links], stages: _Stages, rules: Rules) -> Iterator[_
 def _run(treated: pd.DataFrame, links: Links, stages: _Stages, rules: Rules) -> _Run:
     """Match, and where the groups are alike compare."""
     if len(treated) < rules.group:
-        return _Run(Choice("", reason=TOO_FEW))
+        return _Run(Choice("", reason=WITHHELD))
     matched = stages.match(stages.choose(treated, links.near))
     return _compared(matched, stages.read, stages.compare, rules)
 

@@ -17,8 +17,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
+from jdl.disclosure import WITHHELD
+
 SHORTHAND = {
-    "[c]": "Confidential: withheld so that nobody's outcome can be worked out.",
+    "[c]": f"Confidential: {WITHHELD}.",
     "[x]": "Not available.",
     "[z]": "Not applicable.",
     "[u]": "Low reliability: from too few people to rely on.",

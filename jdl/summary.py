@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from jdl.companion import Adjusted
-from jdl.disclosure import NOT_BALANCED
+from jdl.disclosure import NOT_BALANCED, WITHHELD
 from jdl.effects import Effect
 from jdl.figures import Figure, Part, Sentence, Sentences
 from jdl.findings import (
@@ -148,7 +148,7 @@ def _no_result(withheld: Sequence[Effect], others: bool) -> str:
     lead = f"No result can be shown on {_topics(withheld, 'or')}" if others else _NOTHING
     if withheld[0].reason == NOT_BALANCED:
         return f"{lead}. The two groups could not be made alike enough to compare."
-    return f"{lead}. Too few people were counted, or it might tell about single people."
+    return f"{lead}. It is {WITHHELD}."
 
 
 _NOTHING = "No result can be shown"

@@ -16,7 +16,7 @@ import pandas as pd
 from jdl.balance import AMBER, GREEN
 from jdl.bulletin import CONCLUSIONS, REVISED, count_of
 from jdl.covariates import AGE_BANDS
-from jdl.disclosure import OTHER_LEVELS, RELIABLE, WITHHELD, Decision, is_unreliable
+from jdl.disclosure import OTHER_LEVELS, RELIABLE, UNTOLD, WITHHELD, Decision, is_unreliable
 from jdl.effects import ALL, Effect
 from jdl.figures import Cell, Figure, Link, Part, Sentence, Table, Tag
 from jdl.findings import HEADLINE
@@ -292,13 +292,9 @@ def measurements(effects: Mapping[str, Effect], *, words: Words) -> Table:
 
 
 def _withheld_notes(effects: Iterable[Effect]) -> Iterator[str]:
-    by_reason: dict[str, list[str]] = {}
-    for effect in effects:
-        if not is_reported(effect):
-            label = ALL[effect.measure].label
-            by_reason.setdefault((effect.reason or WITHHELD).rstrip("."), []).append(label)
-    for reason, labels in by_reason.items():
-        yield f"[c] {'; '.join(dict.fromkeys(labels))}: {reason}."
+    reasons = (effect.reason or WITHHELD for effect in effects if not is_reported(effect))
+    for reason in dict.fromkeys(reasons):
+        yield f"[c] {reason.rstrip('.')}."
 
 
 def _measured(effect: Effect, group: str, words: Words) -> Cell:
@@ -523,7 +519,8 @@ def _significant(effect: Effect) -> Cell:
 
 def choice_cells(name: str, choice: Choice) -> tuple[Cell, ...]:
     """Return what a choice is called, its sizes, its result, whether alike, and its conclusion."""
-    sizes: tuple[Cell, ...] = (NOT_APPLICABLE, NOT_APPLICABLE)
+    absent = "[c]" if choice.reason == WITHHELD else NOT_APPLICABLE
+    sizes: tuple[Cell, ...] = (absent, absent)
     if choice.accepted is not None:
         sizes = (
             counted(f"{name}.treatment_n", choice.analysed),
@@ -533,7 +530,7 @@ def choice_cells(name: str, choice: Choice) -> tuple[Cell, ...]:
         Sentence(quoted(f"{name}.label", capital(choice.label))),
         *sizes,
         *_choice_result(name, choice),
-        {True: "Yes", False: "No", None: NOT_APPLICABLE}[choice.accepted],
+        {True: "Yes", False: "No", None: absent}[choice.accepted],
         _choice_conclusion(name, choice),
     )
 
@@ -757,9 +754,7 @@ def profile_table(
     if _off_a_hundred(balance):
         notes.append("Percentages may not add up, because of rounding.")
     if balance["mean_treatment"].isna().any():
-        notes.append(
-            f"[c] {WITHHELD}: it would tell about a few people, in this category or outside it."
-        )
+        notes.append(UNTOLD)
     return Table(
         "profile-table",
         f"Profile of the {words.people} in the treatment group",
@@ -1177,7 +1172,7 @@ def decisions_table(decided: Sequence[Decision]) -> Table | None:
         ("Part", "Decided", "By"),
         tuple((one.part, _DECIDED[one.decided], _decided_by(one)) for one in decided),
         (
-            f"[c] {WITHHELD}. By which rule is not told, since a rule could tell the value; all "
+            f"{UNTOLD} By which rule is not told, since a rule could tell the value; all "
             "decisions with their rules are in a record that only statisticians may read.",
         ),
     )

@@ -9,9 +9,9 @@ from test_tables import stray_digits, texts
 
 from jdl import checks
 from jdl.companion import Adjusted
-from jdl.disclosure import NOT_BALANCED
+from jdl.disclosure import NOT_BALANCED, WITHHELD
 from jdl.outcomes import Delays
-from jdl.sensitivity import TOO_FEW, Choice
+from jdl.sensitivity import Choice
 from jdl.survival import Survival
 from jdl.unmeasured import Bounds, EValue
 from jdl.wording import ALLOWED_DIGITS, Words, has_range
@@ -213,7 +213,7 @@ def test_rows_with_nothing_to_tell_are_left_out_of_the_versions_for_everyone():
     effects += [effect("days_to_first", -20.0, -2.0), suppressed("time_without_reoffence")]
     table = checks.everyone_table(effects, labels={})
     assert [row[0] for row in texts(table)] == ["Average time to first proven reoffence, days"]
-    assert table.notes[-1].endswith("Rows with nothing but [c] are left out.")
+    assert table.notes[-1].endswith("Rows that are withheld throughout are left out.")
 
 
 CURVE = Survival(
@@ -376,7 +376,7 @@ CHOICES = (
     Choice("without age", conclusion="reduction", accepted=True),
     Choice("without sex", 690, 7000, -0.05, -0.1, 0.01, 0.09, "inconclusive", True),
     Choice("without region", 690, 7000, accepted=False, reason=NOT_BALANCED),
-    Choice("another region", reason=TOO_FEW),
+    Choice("another region", reason=WITHHELD),
 )
 CONTROL = effect("rate", -0.03, 0.05)
 
@@ -395,7 +395,7 @@ def test_each_choice_of_the_method_is_a_row_and_the_controls_the_last():
         ["Without age", "[c]", "[c]", "[c]", "[c]", "Yes", "Significant reduction"],
         ["Without sex", "690", "7,000", "-10 to 1", "0.09", "Yes", "Inconclusive"],
         ["Without region", "690", "7,000", "[z]", "[z]", "No", NOT_BALANCED.capitalize()],
-        ["Another region", "[z]", "[z]", "[z]", "[z]", "[z]", TOO_FEW.capitalize()],
+        ["Another region", *["[c]"] * 6],
         [BEFORE, "[z]", "[z]", "-3 to 5", "0.30", "[z]", "No significant difference"],
         [REFERRED, "[z]", "[z]", "-11 to -3", "<0.01", "[z]", "Significant difference"],
     ]

@@ -1,9 +1,12 @@
 """What disclosure control decides is written down without a value, and can be overridden."""
 
+import csv
 import datetime as dt
+import html
 import json
 import re
 import stat
+import zipfile
 from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -226,8 +229,8 @@ def _asked(part="headline.rate", to="withhold", **other):
 def test_the_page_is_private_and_holds_every_decision_with_its_rule(tmp_path):
     page, lines = decided.write_page(_release(tmp_path), "2014-03")
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
-    html = page.read_text()
-    assert all(part in html for part in ("headline.frequency", "dominance", "survival.day-60"))
+    shown = page.read_text()
+    assert all(part in shown for part in ("headline.frequency", "dominance", "survival.day-60"))
     assert lines == ("one: 2 withheld, 1 merged, 1 told",)
 
 
@@ -308,6 +311,102 @@ def test_a_mean_of_few_is_marked_and_the_number_stays_a_number():
 
 def test_a_withheld_number_has_no_mark():
     assert wording.marked(figures.Figure.withheld("a", "people"), True).printed == "[c]"
+
+
+# --- One public wording --------------------------------------------------------------------------
+
+BLOCK = re.compile(
+    r"</?(?:p|li|t[dhr]|div|h\d|figcaption|text|tspan|section|d[dt]|caption|table:table-cell)\b[^>]*>"
+)
+REASON = re.compile(
+    r"\b(few|fewer|small|reveal|mislead|protect|confidential)|\bonly \d|would (show|tell)|could be "
+    r"worked out|withheld,? (because|since|as)\b",
+    re.I,
+)
+GENERAL = {
+    "Small numbers that could tell of a person are withheld",
+    "Lower numbers of people are withheld",
+}
+"""Said of all that is published alike, so that it tells nothing of one number."""
+
+
+def _texts(file):
+    """Every text of a page or a data file that stands apart from the next."""
+    if file.suffix == ".ods":
+        with zipfile.ZipFile(file) as book:
+            return _blocks(book.read("content.xml").decode())
+    content = file.read_text()
+    if file.suffix in (".json", ".ipynb"):
+        strings = _strings(json.loads(content))
+        cells = [cell for text in strings for cell in re.split(r"\s{2,}", text)]
+        return [block for cell in cells for block in _blocks(cell)]
+    if file.suffix == ".csv":
+        return [cell for row in csv.reader(content.splitlines()) for cell in row]
+    return _blocks(re.sub(r"(?s)<(style|script)\b.*?</\1>", "", content))
+
+
+def _strings(data):
+    if isinstance(data, dict):
+        return [text for value in data.values() for text in _strings(value)]
+    if isinstance(data, list):
+        return [text for value in data for text in _strings(value)]
+    return [data] if isinstance(data, str) else []
+
+
+def _blocks(text):
+    alone = [*BLOCK.split(text), *re.findall(r'(?:alt|aria-label)="([^"]*)"', text)]
+    return [html.unescape(re.sub(r"<[^>]+>|\s+", " ", one)) for one in alone]
+
+
+def other_wordings(texts):
+    """Return what is said near something withheld beside the one public wording."""
+    found = []
+    rules = {html.unescape(text) for one in TABLE.values() for text in (one.says, one.protects)}
+    for text in texts:
+        text = re.sub(r"\s+", " ", text).strip()
+        if text in rules or not re.search(r"\[c\]|\bwithheld\b", text):
+            continue
+        rest = text.replace(disclosure.WITHHELD, "\0")
+        found += re.findall(r".{0,60}\0(?![.;,]|$).{0,60}", rest)
+        found += [
+            one
+            for one in re.split(r"(?<=[.;]) ", rest)
+            if re.search(r"\[c\]|\bwithheld\b|\0", one)
+            and REASON.search(one)
+            and one.rstrip(".") not in GENERAL
+        ]
+        if "[c] \0" in rest:
+            others = rest.replace(tables.LOW_RELIABILITY, "")
+            found += [text] if REASON.search(others) else []
+    return found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{disclosure.UNTOLD[:-1]}: few people are in this category.",
+        "[c] Frequency: fewer than 30 people reoffended.",
+        f"{disclosure.UNTOLD} A range would show that few were found.",
+        "How many is withheld, because 3 were found.",
+        f"No result can be reported: {disclosure.WITHHELD} here.",
+    ],
+)
+def test_another_wording_would_be_seen(text):
+    assert other_wordings([text])
+
+
+def test_no_page_or_data_file_says_why_in_another_wording(outputs):
+    kinds = {".html", ".json", ".ipynb", ".csv", ".ods"}
+    files = [
+        file
+        for file in sorted(outputs.glob("[!.]*/**/*"))
+        if file.suffix in kinds and file.name != "manifest.json"
+    ]
+    assert len(files) > 20
+    told = {file: _texts(file) for file in files}
+    assert sum(disclosure.UNTOLD in text for texts in told.values() for text in texts) > 20
+    found = {str(file.relative_to(outputs)): other_wordings(told[file]) for file in files}
+    assert {name: texts for name, texts in found.items() if texts} == {}
 
 
 # --- The tables that are drawn from the rules ----------------------------------------------------

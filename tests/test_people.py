@@ -13,7 +13,7 @@ from jdl import disclosure, people
 from jdl.linkage import DECISIONS, NO_GROUP, STAGES
 from jdl.linkage.decisions import CERTAIN
 from jdl.people import REVIEWED
-from jdl.sensitivity import NO_HEADLINE, TOO_FEW, Choice
+from jdl.sensitivity import NO_HEADLINE, Choice
 from jdl.upload import Note
 from jdl.wording import capital
 
@@ -297,7 +297,7 @@ def test_a_conclusion_that_depends_on_the_links():
 
 def test_choices_without_a_result_are_counted():
     shut = choice("a", "suppressed", reason="not alike")
-    few = Choice("b", reason=TOO_FEW)
+    few = Choice("b", reason=disclosure.WITHHELD)
     assert sensitivity_of(shut, few, choice("c")).endswith(
         "with one other choice of links. For two more, no result can be given."
     )
@@ -317,7 +317,7 @@ CHOICES = (
     Choice("certain passes only", 683, 8008, -0.05, -0.12, 0.02, 0.16, "inconclusive", True),
     Choice("a probability of 0.8", conclusion="reduction", accepted=True),
     Choice("a probability of 0.9", 690, 7000, accepted=False, reason="groups differ"),
-    Choice("a probability of 0.99", reason=TOO_FEW),
+    Choice("a probability of 0.99", reason=disclosure.WITHHELD),
     Choice("None", reason=NO_HEADLINE),
     Choice("Withheld", accepted=True, reason=disclosure.WITHHELD),
     Choice("All alike", 500, 4000, 0.0, None, None, None, "inconclusive", True),
@@ -331,7 +331,7 @@ def test_each_choice_of_links_is_a_row():
         ["Certain passes only", "8,008", "-12 to 2", "0.16", "Yes", "Inconclusive"],
         ["A probability of 0.8", *["[c]"] * 3, "Yes", "Significant reduction"],
         ["A probability of 0.9", "7,000", "[z]", "[z]", "No", "Groups differ"],
-        ["A probability of 0.99", *["[z]"] * 4, capital(TOO_FEW)],
+        ["A probability of 0.99", *["[c]"] * 5],
         ["None", *["[z]"] * 4, capital(NO_HEADLINE)],
         ["Withheld", *["[c]"] * 3, "Yes", "[c]"],
         ["All alike", "4,000", "[z]", "[z]", "Yes", "Inconclusive"],
@@ -442,8 +442,8 @@ def test_those_analysed_and_those_lost_that_are_alike_or_cannot_be_shown():
         "every share that is told."
     )
     nothing = [
-        "Whether the people analysed are unlike those who were lost cannot be shown, because too "
-        "few were lost, or are of any one kind."
+        "Whether the people analysed are unlike those who were lost cannot be shown: who was lost "
+        f"is {disclosure.WITHHELD}."
     ]
     assert lost() == nothing
     assert lost(("sex", "men", math.nan, math.nan, math.nan)) == nothing
@@ -486,7 +486,7 @@ def lacked(*rows):
         ([("surname", 40, None, 10)], "Nothing that was lacking is"),
         ([("surname", 40, None, 10), ("sex", 9, None, None)], "Nothing of which this can be told"),
         ([("surname", 40, 15.0, None), ("sex", 9, None, None)], "Of what can be told, the most"),
-        ([("sex", 9, None, None)], "What better data would have found cannot be told"),
+        ([("sex", 9, None, None)], "What better data would have found is withheld to protect"),
         ([("sex", 0, None, None)], "Every row held all that is used to find people"),
     ],
 )

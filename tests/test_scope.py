@@ -7,7 +7,7 @@ from test_tables import stray_digits, texts
 
 from jdl import scope
 from jdl.analyses import ASSESSED, WITH_NEEDS, Wanted
-from jdl.disclosure import NOT_BALANCED, Cleared
+from jdl.disclosure import NOT_BALANCED, WITHHELD, Cleared
 from jdl.wording import Words
 
 MEN = Words.of("male")
@@ -144,7 +144,7 @@ def test_looks_without_results():
         "This is the third analysis of this programme: it includes the people"
     )
     assert said[0].endswith("of two earlier requests.")
-    assert said[1] == "The new people alone are too few for an analysis of their own."
+    assert said[1] == f"For the new people alone, no result can be reported: {WITHHELD}."
     assert said[2].endswith(
         "nobody counted twice, no result can be reported: withheld because fewer than 30 people "
         "were counted."

@@ -15,7 +15,7 @@ from jdl import disclosure, effects, matching, sensitivity
 from jdl.disclosure import NOT_BALANCED, RULES
 from jdl.linkage import DECISIONS, STAGES
 from jdl.matching import Specification
-from jdl.sensitivity import NO_HEADLINE, TOO_FEW
+from jdl.sensitivity import NO_HEADLINE
 
 OTHERS = 600
 
@@ -164,7 +164,11 @@ def test_too_few_people_are_not_matched():
     few = linked(range(RULES.group - 1))
     told = world.run({"Headline": linked(range(200)), "Few": few})[1]
     assert world.asked.count("match") == 1
-    assert (told.conclusion, told.accepted, told.reason) == ("suppressed", None, TOO_FEW)
+    assert (told.conclusion, told.accepted, told.reason) == (
+        "suppressed",
+        None,
+        disclosure.WITHHELD,
+    )
     assert told.comparison_people is None
 
 

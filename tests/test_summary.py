@@ -179,11 +179,12 @@ def test_one_result_that_is_not_significant_is_not_spoken_of_as_several():
 
 def test_a_page_tells_what_is_withheld_and_no_more():
     assert lines("time withheld", "found")[-1] == (
-        "No result can be shown on how soon they reoffended. Too few people were counted, or it "
-        "might tell about single people."
+        "No result can be shown on how soon they reoffended. It is withheld to protect "
+        "confidentiality or because too few people were counted."
     )
     assert lines("everything withheld", "found") == [
-        "No result can be shown. Too few people were counted, or it might tell about single people."
+        "No result can be shown. It is withheld to protect confidentiality or because too few "
+        "people were counted."
     ]
     assert lines("not balanced", "found") == [
         "No result can be shown. The two groups could not be made alike enough to compare."

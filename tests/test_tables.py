@@ -23,7 +23,7 @@ from test_findings import (
     untested,
 )
 
-from jdl import tables
+from jdl import disclosure, tables
 from jdl.balance import COLUMNS as BALANCE
 from jdl.balance import RATIO_COLUMNS as RATIOS
 from jdl.bulletin import COLUMNS
@@ -89,10 +89,7 @@ def test_measurements_withheld_give_the_reason_once():
     withheld = {name: suppressed(name, "withheld for confidentiality") for name in HEADLINE[:2]}
     table = tables.measurements(withheld, words=PEOPLE)
     assert {cell for row in texts(table) for cell in row[1:]} == {"[c]"}
-    assert table.notes == (
-        "[c] One-year proven reoffending rate; Frequency of proven reoffending: withheld for "
-        "confidentiality.",
-    )
+    assert table.notes == ("[c] withheld for confidentiality.",)
 
 
 def row_of(one, name="table-rate"):
@@ -131,13 +128,13 @@ def test_result_row(one, name, expected):
     assert row_of(one, name)[3:] == expected
 
 
-def test_a_measure_withheld_in_several_analyses_is_named_once():
+def test_why_measures_are_withheld_in_several_analyses_is_told_once():
     effects = [suppressed("first_summary"), suppressed("first_indictable")]
     effects += [replace(one, analysis="women") for one in effects]
     table = tables.result_table("table-first-court-outcome", effects, labels={})
-    assert table.notes[1].startswith(
-        "[c] First proven reoffence summary; First proven reoffence indictable: withheld because"
-    )
+    assert [note for note in table.notes if "[c]" in note] == [
+        f"[c] {effects[0].reason.rstrip('.')}."
+    ]
 
 
 def test_result_table_has_a_row_an_analysis_and_an_outcome():
@@ -300,10 +297,7 @@ def test_balance_table_holds_every_row_and_withholds_the_cleared_ones():
 def test_profile_adds_a_note_only_where_rounding_does_not_add_up():
     table = tables.profile_table(SHARES, labels={}, words=Words.of("male"))
     assert [row[2] for row in texts(table)] == ["80%", "20%", "31.3", "50%", "[c]"]
-    assert table.notes == (
-        "[c] withheld to protect confidentiality or because too few people were counted: it "
-        "would tell about a few people, in this category or outside it.",
-    )
+    assert table.notes == (disclosure.UNTOLD,)
     assert table.header[2] == "Share or average"
     assert "men" in table.caption
     off = SHARES.head(2).assign(mean_treatment=[0.335, 0.335])

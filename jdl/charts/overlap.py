@@ -101,7 +101,7 @@ def _alt(
     bins: pd.DataFrame, bands: Sequence[Sentence], shown: Mapping[str, Sequence[Figure]], base: str
 ) -> Sentence:
     if bins.empty:
-        return Sentence.of("No chart is drawn, because too few people could be told apart.")
+        return Sentence.of("No chart is drawn, because the result is withheld.")
     most = int(bins["treatment"].to_numpy().argmax())
     return Sentence.of(
         "Bars by estimated chance of taking part. The band with most of the treatment group (",

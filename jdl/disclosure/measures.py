@@ -182,6 +182,8 @@ def _rule_of_rate(rate: Effect, rules: Rules) -> str | None:
     """Name the first rule that withholds a rate."""
     if rate.treatment.n < rules.group:
         return "group"
+    if rate.conclusion == "suppressed":
+        return "events"
     return "cell" if _small_cell(rate.treatment, rules) else None
 
 
@@ -190,6 +192,8 @@ def _rule(
 ) -> str | None:
     """Name the first rule that withholds a measure, given that the rate is told."""
     name = effect.measure
+    if name in HEADLINES and effect.conclusion == "suppressed":
+        return "events"
     if name not in HEADLINES:
         of_kind = _rule_of_version if name in VERSIONS else _rule_among_reoffenders
         if rule := of_kind(effect, rate, offenders, rules):

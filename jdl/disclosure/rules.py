@@ -12,6 +12,8 @@ from typing import Any
 import pandas as pd
 
 WITHHELD = "withheld to protect confidentiality or because too few people were counted"
+UNTOLD = f"[c] {WITHHELD}."
+"""What a note says of ``[c]``, whatever the reason."""
 NOT_BALANCED = "not reported because the groups could not be made alike"
 OTHER_REASONS = "other reasons"
 STEP = 5

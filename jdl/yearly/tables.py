@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from jdl.disclosure import UNTOLD
 from jdl.figures import SCHEMA, Cell, Figure, Result, Sentence, Table
 from jdl.log import CODEBOOK as LOG_CODEBOOK
 from jdl.log import Release, counts_at
@@ -228,10 +229,9 @@ def lacking_table(lacked: pd.DataFrame) -> Table:
         ),
         tuple(_lacking_row(row) for row in lacked.to_dict("records")),
         (
-            "Sums and ranges of what each report has told. [c] Withheld in every report: few "
-            "people lacked it, or few were found or not found. A sum below ten is told to the "
-            "nearest five. The number expected counts people whom something in the records already "
-            "suggests, so it is at least that.",
+            f"{UNTOLD} Sums and ranges of what each report has told; a sum below ten is told to "
+            "the nearest five. The number expected counts people whom something in the records "
+            "already suggests, so it is at least that.",
         ),
     )
 
