@@ -38,6 +38,7 @@ from nbformat import NotebookNode
 
 from jdl import yearly
 from jdl.cells import inert
+from jdl.disclosure import TABLE, UNTOLD
 from jdl.execute import RecordBroken, figures_of, result_of
 from jdl.figures import MIME, Figure, Sentence
 from jdl.history import codebook
@@ -462,7 +463,7 @@ def decisions(
 
 def quality(notebook: NotebookNode) -> str:
     """Return the quality statement of a release, from its executed bulletin."""
-    return _page("quality", notebook)
+    return _page("quality", notebook, rules=TABLE.values(), untold=UNTOLD)
 
 
 def bulletin(notebook: NotebookNode) -> str:

@@ -524,7 +524,9 @@ def _marked(page: Page) -> Iterator[str]:
                 yield f"the figure {name} has another value on the page"
 
 
-STATED = frozenset({"doc.result.vintage.name", "licence", "contact"})
+STATED = frozenset(
+    {"doc.result.vintage.name", "licence", "contact", "rule.says", "rule.protects", "rule.source"}
+)
 
 
 def static_findings(templates: Path) -> list[str]:

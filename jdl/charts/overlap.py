@@ -127,7 +127,7 @@ def _drawn(bands: Sequence[Sentence], shown: Mapping[str, Sequence[Figure]]) -> 
     top = 24.0 + 2 * LINE
     canvas = Canvas(top + _ROW * len(bands) + 4)
     high = max(value_of(figure) for figures in shown.values() for figure in figures)
-    scale = Scale(0, high, 0, _LEFT - 44)
+    scale = Scale(0, high or 1, 0, _LEFT - 44)
     legend(canvas, [("D", INK, True, "All candidates, before matching")], 0, 14)
     canvas.text(0, 20 + LINE, "Treatment group", bold=True)
     canvas.text(COLUMN, 20 + LINE, "Comparison group", bold=True, align="right")
