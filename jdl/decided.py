@@ -138,13 +138,10 @@ def override(
     text = disclosure.as_text([*disclosure.read_overrides(folder), new])
     write(folder / disclosure.FILE, text.encode())
     return (
-        f"{new.part} of {name} is to be {_PAST[new.to]}: recorded in {folder / disclosure.FILE}.",
+        f"{new.part} of {name} is to be {new.wanted}: recorded in {folder / disclosure.FILE}.",
         "The role, the day and the reason are published in the report's audit copy.",
         f"It holds from the next run: jdl release {release} (--replace if that is finished).",
     )
-
-
-_PAST = {"tell": "told", "withhold": "withheld"}
 
 
 def _hold_to(new: Override, decided: Decided) -> None:
@@ -159,7 +156,7 @@ def _hold_to(new: Override, decided: Decided) -> None:
         raise Refused(
             f"{new.part} is {one['decided']} together with others and cannot be decided on alone."
         )
-    if one["decided"] in (_PAST[new.to], "rounded" if new.to == "tell" else ""):
+    if one["decided"] in (new.wanted, "rounded" if new.to == "tell" else ""):
         raise Refused(f"{new.part} is {one['decided']} already.")
     rule = one["rule"]
     if new.to == "tell" and rule and not TABLE[rule].may_tell:

@@ -1209,6 +1209,7 @@ def _lines(month: Month, made_from: dict[str, Any], outcomes: list[Outcome]) -> 
         told = entry.decisions.told(entry.basis(made_from["vintage"]["tables"]))
         lines += [f"{entry.request.id}: {told}"] if told else []
         lines += [f"{entry.request.id}: {one.told}" for one in entry.overrides]
+        lines += [f"{entry.request.id}: {one}" for one in _not_followed(month, entry)]
     ids = [entry.request.id for entry in month.entries]
     lines += filter(None, (_changed_plan(month, one) for one in outcomes))
     log = request.read_log(month.places.requests)
@@ -1216,6 +1217,23 @@ def _lines(month: Month, made_from: dict[str, Any], outcomes: list[Outcome]) -> 
     if not month.release.stated:
         lines.append(f"There is no releases/{month.name}.toml: plain defaults were used.")
     return (*lines, *filter(None, [render.pdf_obstacle()]))
+
+
+def _not_followed(month: Month, entry: Entry) -> Iterator[str]:
+    """Say which overrides changed nothing: of parts that there are not, or that do not give way."""
+    file = month.places.decisions(month.name, entry.request.id)
+    if not entry.overrides or not file.exists():
+        return
+    record = json.loads(file.read_text(encoding="utf-8"))["decisions"]
+    decided = {one["part"]: one["decided"] for one in record}
+    for one in entry.overrides:
+        if one.part not in decided:
+            yield (
+                f"{one.part} is no part that was decided on, so its override changed nothing. See "
+                f"all parts: jdl disclosure {month.name}"
+            )
+        elif decided[one.part] != one.wanted:
+            yield f"{one.part} is {decided[one.part]} all the same: the rules do not give way."
 
 
 def _changed_plan(month: Month, outcome: Outcome) -> str | None:

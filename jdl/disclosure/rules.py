@@ -207,11 +207,15 @@ class Override:
     on: dt.date
 
     @property
+    def wanted(self) -> str:
+        """What is then decided, as in a `Decision`."""
+        return {"tell": "told", "withhold": "withheld"}[self.to]
+
+    @property
     def told(self) -> str:
         """The override in one line, for the lines of a run."""
-        done = {"tell": "told", "withhold": "withheld"}[self.to]
         who = f"{self.role}, {self.on.isoformat()}"
-        return f"{self.part} to be {done} by override: {who}: {self.reason}"
+        return f"{self.part} to be {self.wanted} by override: {who}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -237,8 +241,7 @@ class Decision:
     @property
     def by(self) -> str:
         """Whether a rule or an override decided."""
-        wanted = {"tell": "told", "withhold": "withheld"}
-        followed = self.override is not None and wanted[self.override.to] == self.decided
+        followed = self.override is not None and self.override.wanted == self.decided
         return "override" if followed else "rule"
 
 
