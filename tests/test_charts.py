@@ -843,6 +843,7 @@ def test_overlap_chart_says_how_much_the_groups_share():
     [
         (OVERLAP.assign(after=OVERLAP["before"]), "still differ"),
         (overlap(), "no result to show"),
+        (overlap((0.0, 0.1, 0, 0, 0), (0.1, 0.2, 0, 0, 0)), "similar chances"),
         (overlap((math.nan, 0.0001, 0, 1, 0), (0.0001, math.nan, 1, 0, 1)), "similar chances"),
         (
             overlap(*((0.0001, 0.0002, 0.05, 1.0, 0.05) for _ in range(18))),

@@ -12,7 +12,7 @@ import pytest
 from months import MONTHS, folders, jdl
 from test_spreadsheet import findings as checklist
 
-from jdl import sentence
+from jdl import disclosure, sentence
 
 REPORT_FILES = {
     "report.html", "report.pdf", "annex.ods", "audit.html", "data_quality.html", "facts.html",
@@ -291,6 +291,73 @@ def test_too_few_people_found_is_a_notice_without_a_number(synthetic_out, change
     assert result["status"] == "not processed"
     assert result["reason"].startswith("Too few people were found")
     assert "Too few people were found" in page
+
+
+OVERRIDE = """[[override]]
+part = "{part}"
+to = "{to}"
+reason = "agreed with the prison"
+role = "statistician 1"
+on = 2014-02-03
+"""
+WISHES = (
+    ("headline.frequency", "withhold"),
+    ("linkage.review", "tell"),
+    ("headline.nothing", "tell"),
+)
+
+
+def test_what_a_statistician_decides_holds_in_every_file(synthetic_out, changed, tmp_path):
+    file = changed / "womens-link" / disclosure.FILE
+    text = "\n".join(OVERRIDE.format(part=part, to=to) for part, to in WISHES)
+    places = ["--data", synthetic_out, "--requests", changed, "--outputs", tmp_path]
+    file.write_text(text.replace('reason = "agreed with the prison"\n', "", 1))
+    refused = jdl("run", "womens-link", *places)
+    assert refused.returncode == 2
+    assert "override 1" in refused.stderr and "reason" in refused.stderr
+    assert not list(tmp_path.glob(".work/*/womens-link"))
+
+    file.write_text(text)
+    done = jdl("run", "womens-link", *places)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "headline.nothing is no part that was decided on" in done.stdout
+    assert "headline.frequency to be withheld by override: statistician 1" in done.stdout
+    (folder,) = tmp_path.glob(".work/*/womens-link")
+    result = json.loads((folder / "result.json").read_text())
+    told = {measure["measure"]: measure for measure in result["analyses"][0]["measures"]}
+    assert told["frequency"]["reason"] == disclosure.WITHHELD
+    assert told["rate"]["conclusion"] != "suppressed"
+    register = json.loads((folder / "figures.json").read_text())
+    assert {0 < one["value"] < 10 for one in register if one["id"] == "linkage.review"} == {True}
+    assert not [
+        one["id"]
+        for one in register
+        if one["id"].startswith("headline.frequency.") and not one["suppressed"]
+    ]
+
+    page = (folder / "audit.html").read_text()
+    decisions = page.partition('<table id="decisions">')[2].partition("</table>")[0]
+    by = re.findall(
+        r"<th[^>]*>([a-z_.0-9-]+)</th>\s*<td[^>]*>([^<]*)</td>\s*<td[^>]*>([^<]*)</td>",
+        decisions,
+    )
+    assert ("headline.frequency", "[c]", "statistician 1, 2014-02-03: agreed with the prison") in by
+    assert {who for _, _, who in by} == {
+        "the rules",
+        "statistician 1, 2014-02-03: agreed with the prison",
+    }
+    rules = set(disclosure.TABLE) - {"group", "balance"}
+    for name in ("result.json", "figures.json", "notebook.ipynb"):
+        assert not _strings(json.loads((folder / name).read_text())) & rules, name
+
+
+def _strings(data):
+    """Every text in a record that stands alone."""
+    if isinstance(data, dict):
+        return {text for value in data.values() for text in _strings(value)}
+    if isinstance(data, list):
+        return {text for value in data for text in _strings(value)}
+    return {data} if isinstance(data, str) else set()
 
 
 def test_the_same_inputs_give_the_same_bytes(outputs, synthetic_out, tmp_path):
