@@ -715,6 +715,7 @@ def _assemble_year(year: Year, made_from: dict[str, Any], workers: Crew, tell: T
         files=render.yearly_files,
         folder=scratch / "made",
         logs=year.places.logs(year.name, YEARLY.stem),
+        records={"disclosure": year.places.decisions(year.name, YEARLY.stem)},
         key="",
     )
     [told] = workers.run([job], tell)

@@ -20,7 +20,7 @@ from xml.sax.saxutils import escape, quoteattr
 from jdl.disclosure import WITHHELD
 
 SHORTHAND = {
-    "[c]": f"Confidential: {WITHHELD}.",
+    "[c]": f"{WITHHELD.capitalize()}.",
     "[x]": "Not available.",
     "[z]": "Not applicable.",
     "[u]": "Low reliability: from too few people to rely on.",

@@ -323,10 +323,10 @@ REASON = re.compile(
     r"worked out|withheld,? (because|since|as)\b",
     re.I,
 )
-GENERAL = {
+GENERAL = (
     "Small numbers that could tell of a person are withheld",
-    "Lower numbers of people are withheld",
-}
+    "So all that is told of these people is cleared together, and beside the sizes of the analyses",
+)
 """Said of all that is published alike, so that it tells nothing of one number."""
 
 
@@ -373,7 +373,7 @@ def other_wordings(texts):
             for one in re.split(r"(?<=[.;]) ", rest)
             if re.search(r"\[c\]|\bwithheld\b|\0", one)
             and REASON.search(one)
-            and one.rstrip(".") not in GENERAL
+            and not one.startswith(GENERAL)
         ]
         if "[c] \0" in rest:
             others = rest.replace(tables.LOW_RELIABILITY, "")

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 import pandas as pd
 import pytest
 
-from jdl import charts, cli, log, manifest, release, workers, yearly
+from jdl import charts, cli, disclosure, log, manifest, release, workers, yearly
 from jdl.faults import Unusable
 from jdl.release import Places, Refused, run_yearly
 from jdl.workers import Done, News
@@ -204,6 +204,19 @@ def test_reasons_join_the_others_until_these_are_enough():
     assert rows[["reason", "removed"]].to_numpy().tolist()[1:] == [
         ["not found", 30], ["other reasons", 14],
     ]  # fmt: skip
+
+
+def test_what_the_review_merges_or_rounds_is_noted():
+    door = disclosure.Door()
+    reasons = [("not found", 30), ("listed twice", 12), ("no index date", 4)]
+    yearly.losses([_held("a", *reasons)], door)
+    yearly.losses([_held("b", ("other reasons", 3))], door)
+    assert {part: (one.decided, one.rule) for part, one in door.decided.items()} == {
+        "losses.not-found": ("told", ""),
+        "losses.listed-twice": ("merged", "merged"),
+        "losses.no-index-date": ("merged", "merged"),
+        "losses.other-reasons": ("rounded", "to five"),
+    }
 
 
 def test_few_people_lost_in_all_are_told_to_the_nearest_five():

@@ -144,7 +144,8 @@ _ALL = (
     ),
     Rule(
         "to five",
-        "People found, by level of a group, are rounded to the nearest 5 before a share is made.",
+        "People found, by level of a group, are rounded to the nearest 5 before a share is "
+        "made; sums of a yearly review are, where they are under ten.",
         "people in two tables that differ by few",
         f"{_OURS}: one person counts in several tables",
         STEP,

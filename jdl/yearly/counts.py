@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 from scipy.special import ndtri
 
+from jdl.disclosure import OTHER_REASONS, RULES, STEP, Rules, part_of
 from jdl.log import Release, status_at
 from jdl.pooled import included
 from jdl.power import reach
@@ -29,11 +30,9 @@ OUTCOMES = {
 """What became of a request, and its name in print."""
 BANDS = (100, 200, 500, 1_000)
 """Sizes of the treatment group at which a new band begins."""
-SMALL = 10
-"""Sums of people below this are put together, or told to the nearest five."""
 ENOUGH = 10
 """Fewer analyses say nothing of size and conclusions."""
-OTHER = "other reasons"
+OTHER = OTHER_REASONS
 _LACKED = {"pnc-id-or-prison-number": "PNC ID or prison number"}
 _DONE = ("published", "ready")
 
@@ -141,7 +140,7 @@ class Losses:
     left_out: tuple[tuple[str, str], ...]
 
 
-def losses(held: Sequence[Held]) -> Losses:
+def losses(held: Sequence[Held], rules: Rules = RULES) -> Losses:
     """Sum the reasons for which people left the analyses.
 
     A request is left out where its published steps do not lead from the rows submitted to the
@@ -152,6 +151,8 @@ def losses(held: Sequence[Held]) -> Losses:
     ----------
     held : sequence of Held
         From `read_reports`.
+    rules : Rules
+        Of disclosure control.
     """
     counted_in, left_out = _once(held)
     removed: dict[str, int] = {}
@@ -161,7 +162,7 @@ def losses(held: Sequence[Held]) -> Losses:
         for row in one.result["funnel"][1:]:
             removed[row["reason"]] = removed.get(row["reason"], 0) + row["removed"]
     rows = [(0, "submitted", 0, submitted)]
-    for step, (reason, many) in enumerate(_put_together(removed), start=1):
+    for step, (reason, many) in enumerate(_put_together(removed, rules), start=1):
         rows.append((step, reason, many, rows[-1][-1] - many))
     frame = pd.DataFrame(
         rows if counted_in else [], columns=["step", "reason", "removed", "remaining"]
@@ -213,30 +214,39 @@ def _adds_up(held: Held) -> bool:
     return bool(start == funnel[-1]["remaining"] == headline["treatment_n"] and lowest >= 0)
 
 
-def _put_together(removed: Mapping[str, int]) -> list[tuple[str, int]]:
+def _put_together(removed: Mapping[str, int], rules: Rules) -> list[tuple[str, int]]:
     """Return reasons, most people first; those of few are among the other reasons, told last."""
     named = sorted(
         ((reason, many) for reason, many in removed.items() if reason != OTHER and many),
         key=lambda item: (-item[1], item[0]),
     )
     other = removed.get(OTHER, 0)
-    while named and (named[-1][1] < SMALL or 0 < other < SMALL):
-        other += named.pop()[1]
-    return [*named, (OTHER, nearest(other))] if other else named
+    while named and (named[-1][1] < rules.cell or 0 < other < rules.cell):
+        reason, many = named.pop()
+        rules.note(part_of("losses", reason), "merged", "merged")
+        other += many
+    for reason, _ in named:
+        rules.note(part_of("losses", reason), "", "told")
+    return [*named, (OTHER, nearest(other, rules, part_of("losses", OTHER)))] if other else named
 
 
-def nearest(many: int) -> int:
+def nearest(many: int, rules: Rules = RULES, part: str = "") -> int:
     """Return a sum of people as it is told: to the nearest five where it is small."""
-    return many if many >= SMALL else int(5 * ((many + 2) // 5))
+    small = many < rules.cell
+    if part:
+        rules.note(part, *(("to five", "rounded") if small else ("", "told")))
+    return int(STEP * ((many + STEP // 2) // STEP)) if small else many
 
 
-def lacking(held: Sequence[Held]) -> pd.DataFrame:
+def lacking(held: Sequence[Held], rules: Rules = RULES) -> pd.DataFrame:
     """Sum what uploads lacked, and what was found with and without it.
 
     Parameters
     ----------
     held : sequence of Held
         From `read_reports`; each person counts once, as in `losses`.
+    rules : Rules
+        Of disclosure control.
 
     Returns
     -------
@@ -254,7 +264,7 @@ def lacking(held: Sequence[Held]) -> pd.DataFrame:
         for name in one.figures
         if re.fullmatch(r"gains\.[a-z0-9-]+\.rows_lacking", name)
     )
-    rows = [row for field in fields if (row := _lacked(field, chosen))["rows_lacking"]]
+    rows = [row for field in fields if (row := _lacked(field, chosen, rules))["rows_lacking"]]
     rows.sort(key=lambda row: (-row["rows_lacking"], row["field"]))
     return pd.DataFrame(rows, columns=_LACKING)
 
@@ -263,7 +273,7 @@ _ENDS = ("with_low", "with_high", "without_low", "without_high")
 _LACKING = ["field", "reports", "rows_lacking", "rows", *_ENDS, "told", "gain", "fewer", "withheld"]
 
 
-def _lacked(field: str, held: Sequence[Held]) -> dict[str, Any]:
+def _lacked(field: str, held: Sequence[Held], rules: Rules) -> dict[str, Any]:
     """Sum one thing that uploads lacked."""
     base = f"gains.{field}"
     row: dict[str, Any] = dict.fromkeys(_LACKING, 0)
@@ -282,7 +292,9 @@ def _lacked(field: str, held: Sequence[Held]) -> dict[str, Any]:
             row["withheld"] += 1
         else:
             row["fewer" if gain[1].startswith("fewer") else "gain"] += gain[0]
-    row |= {"told": len(ranges), "rows_lacking": nearest(row["rows_lacking"])}
+    if many := row["rows_lacking"]:
+        row["rows_lacking"] = nearest(many, rules, part_of("lacking", field))
+    row["told"] = len(ranges)
     return row | _widest(ranges)
 
 
