@@ -525,7 +525,15 @@ def _marked(page: Page) -> Iterator[str]:
 
 
 STATED = frozenset(
-    {"doc.result.vintage.name", "licence", "contact", "rule.says", "rule.protects", "rule.source"}
+    {
+        "doc.result.vintage.name",
+        "licence",
+        "contact",
+        "embargo",
+        "rule.says",
+        "rule.protects",
+        "rule.source",
+    }
 )
 
 
