@@ -331,10 +331,16 @@ def _add_scan(commands: _Commands[argparse.ArgumentParser]) -> None:
         "Look for everybody, the people of all uploads and of the whole register, in every file\n"
         "of a folder: names, dates of birth and identifiers, however written. What is found is\n"
         "told by file, kind and count; the values go to a file that only its owner can read. A\n"
-        "release is scanned before it appears.",
-        "example:\n  jdl scan outputs/2014-03",
+        "release is scanned before it appears. A statistician can accept what was taken for a\n"
+        "person and is none, by its mark in that file, but never what is of a person of an upload.",
+        "examples:\n"
+        "  jdl scan outputs/2014-03\n"
+        '  jdl scan --accept 3f0c9a1b22de --reason "the month" --role "statistician 1"',
     )
-    parser.add_argument("path", type=Path, help="a folder or file")
+    parser.add_argument("path", type=Path, nargs="?", help="a folder or file")
+    parser.add_argument("--accept", metavar="MARK", help="what to accept from now on")
+    parser.add_argument("--reason", metavar="TEXT", default="", help="why; kept restricted")
+    parser.add_argument("--role", metavar="POST", default="", help="your post, never your name")
     _add_folders(parser)
     parser.set_defaults(do=_scan)
 
@@ -736,21 +742,27 @@ def _named(given: argparse.Namespace) -> Path:
 
 
 def _scan(given: argparse.Namespace) -> int:
-    from jdl import national, scan
+    from jdl import accepted, national, scan
     from jdl.execute import write_restricted
 
-    if not given.path.exists():
-        rule = "there must be a file or folder of that name"
-        raise Unusable([Fault(str(given.path), rule, "Name what is to be scanned")])
     places = _places(given)
+    if given.accept:
+        decision = (given.accept, given.reason, given.role, dt.date.today())
+        _say(accepted.accept(places.restricted, *decision))
+        return DONE
+    if given.path is None or not given.path.exists():
+        rule = "there must be a file or folder of that name"
+        raise Unusable([Fault(str(given.path or "path"), rule, "Name what is to be scanned")])
     vintage = national.open_vintage(places.data, scan.made_from(given.path))
-    found = scan.scan(given.path, vintage, places.requests)
+    whole = scan.scan(given.path, vintage, places.requests)
+    found = accepted.decided(whole, places.restricted)
     for note in found.notes:
         _say(note)
     if not found.finds:
         _say(f"Done. Nothing in {given.path} tells who somebody is.")
         return DONE
-    log = write_restricted(places.restricted / "logs" / "scan", "found", found.story)
+    story = accepted.told(found, places.restricted)
+    log = write_restricted(places.restricted / "logs" / "scan", "found", story)
     _warn(f"{given.path} must not be published, because it tells who people are.")
     for line in found.told:
         _warn(f"- {line}")

@@ -30,6 +30,7 @@ import nbformat
 import pandas as pd
 
 from jdl import (
+    accepted,
     cohorts,
     disclosure,
     ledger,
@@ -614,9 +615,9 @@ def run_release(
             lines = _lines(month, made_from, outcomes)
             if not _failures(outcomes):
                 _hold_to_log(month)
-                outcomes.append(
-                    _assemble(month, made_from, outcomes, started, workers, limits, tell)
-                )
+                made = _assemble(month, made_from, outcomes, started, workers, limits, tell)
+                outcomes.append(made[0])
+                lines += made[1]
         return Summary(month.folder / "index.html", lines, _failures(outcomes))
 
 
@@ -689,15 +690,17 @@ def run_yearly(year: str, places: Places, *, again: bool = False, tell: Tell) ->
         if asked.folder.exists() and not again:
             return _year_already_there(asked, made_from, page)
         with crew(1) as workers:
-            outcome = _assemble_year(asked, made_from, workers, tell)
+            outcome, notes = _assemble_year(asked, made_from, workers, tell)
     months = f"{asked.finished[0]} to {asked.finished[-1]}"
     if len(asked.finished) == 1:
         months = asked.finished[0]
-    lines = (f"{asked.name}: made from the log and the releases {months}",)
+    lines = (f"{asked.name}: made from the log and the releases {months}", *notes)
     return Summary(page, () if _failures([outcome]) else lines, _failures([outcome]))
 
 
-def _assemble_year(year: Year, made_from: dict[str, Any], workers: Crew, tell: Tell) -> Outcome:
+def _assemble_year(
+    year: Year, made_from: dict[str, Any], workers: Crew, tell: Tell
+) -> tuple[Outcome, tuple[str, ...]]:
     """Run the review's notebook and put its folder into place."""
     scratch = fresh(year.work / _ASSEMBLY)
     made = scratch / "new"
@@ -719,15 +722,16 @@ def _assemble_year(year: Year, made_from: dict[str, Any], workers: Crew, tell: T
         key="",
     )
     [told] = workers.run([job], tell)
+    notes: tuple[str, ...] = ()
     if isinstance(told, Done):
         _copy(job.folder, made)
         content = {"schema": SCHEMA, "year": year.year, "covers": year.finished, **made_from}
         content["files"] = manifest.file_hashes(made)
         (made / MANIFEST).write_bytes(manifest.dump(content))
-        _hold_to_scan(year, made)
+        notes = _hold_to_scan(year, made)
         swap(made, year.folder, year.work / _REPLACED)
     shutil.rmtree(year.work, ignore_errors=True)
-    return told
+    return told, notes
 
 
 def _year_already_there(year: Year, made_from: dict[str, Any], page: Path) -> Summary:
@@ -1104,38 +1108,55 @@ def _assemble(
     workers: Crew,
     limits: Limits,
     tell: Tell,
-) -> Outcome:
-    """Gather the requests, make the bulletin and put the whole folder into place."""
+) -> tuple[Outcome, tuple[str, ...]]:
+    """Gather the requests, make the bulletin and put the whole folder into place.
+
+    What the scan could not look for is returned too.
+    """
     scratch = fresh(month.work / _ASSEMBLY)
     made = scratch / "new"
     for outcome in outcomes:
         _copy(month.work / outcome.name, made / "reports" / outcome.name)
     [told] = workers.run([_bulletin_job(month, made, scratch / "bulletin", limits)], tell)
+    notes: tuple[str, ...] = ()
     if isinstance(told, Done):
         _copy(scratch / "bulletin", made / "bulletin")
         _finish(month, made, made_from)
         run = _run_record(month, [*outcomes, told], started)
         (made / RUN).write_bytes(manifest.dump(run))
-        _hold_to_scan(month, made)
+        notes = _hold_to_scan(month, made)
         names = [outcome.name for outcome in outcomes]
         cohorts.keep(month.work, month.places.restricted, month.name, names)
         swap(made, month.folder, month.work / _REPLACED)
         shutil.rmtree(month.work / _REPLACED, ignore_errors=True)
     shutil.rmtree(scratch)
-    return told
+    return told, notes
 
 
-def _hold_to_scan(asked: Month | Year, made: Path) -> None:
-    """Refuse to put into place what tells who somebody is, or what nobody can read."""
-    found = scan.scan(made, asked.vintage, asked.places.requests)
+def _hold_to_scan(asked: Month | Year, made: Path) -> tuple[str, ...]:
+    """Refuse to put into place what tells who somebody is, or what nobody can read.
+
+    Then what was put together is cleared away, and a request that is to blame runs again next time.
+    Otherwise what could not be looked for is returned, in words.
+    """
+    restricted = asked.places.restricted
+    found = accepted.decided(scan.scan(made, asked.vintage, asked.places.requests), restricted)
     if found.finds:
-        log = write_restricted(asked.places.logs(asked.name, "scan"), "found", found.story)
+        story = accepted.told(found, restricted)
+        log = write_restricted(asked.places.logs(asked.name, "scan"), "found", story)
+        for find in found.finds:
+            place, _, rest = find.file.partition("/")
+            if place == "reports":
+                (asked.work / rest.partition("/")[0] / RUN).unlink(missing_ok=True)
+        shutil.rmtree(asked.work / _ASSEMBLY, ignore_errors=True)
         raise Refused(
             f"{asked.name} is not published, because it would tell who people are.\n"
             + "\n".join(f"- {line}" for line in found.told)
             + f"\nWhat was found is in the restricted file {log}. Look there, mend the notebook, "
-            "template or request that shows it, then run the same command again."
+            "template or request that shows it, then run the same command again. What tells of "
+            "nobody can be accepted by its mark: jdl scan --accept MARK --reason TEXT --role POST"
         )
+    return found.notes
 
 
 def _copy(source: Path, target: Path) -> None:

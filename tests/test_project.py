@@ -91,6 +91,7 @@ ORDER = (
     "render",
     "manifest",
     "scan",
+    "accepted",
     "ledger",
     "workers",
     "release",

@@ -15,7 +15,7 @@ import pikepdf
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from months import MONTHS, YEAR
+from months import MONTHS
 
 from jdl import cli, national, render, scan
 from jdl.scan import UNREADABLE
@@ -249,26 +249,26 @@ def words(text):
     return "".join(one if one.isalpha() else " " for one in text if one not in "'`\u00b4").split()
 
 
-@pytest.mark.parametrize("name", [*MONTHS, f"yearly-{YEAR}"])
-def test_a_clean_release_passes(outputs, synthetic_out, name):
+def test_a_clean_release_passes(outputs, synthetic_out):
     vintage = national.open_vintage(synthetic_out)
-    assert scan.scan(outputs / name, vintage, synthetic_out / "requests").told == ()
+    found = scan.scan(outputs / MONTHS[0], vintage, synthetic_out / "requests")
+    assert found.told == ()
 
 
 def test_words_of_a_clean_release_are_nearly_all_known(outputs, synthetic_out):
     """However large a register is, only words beyond the known can be taken for a name."""
-    from jdl.scan import _contents
+    from jdl.scan import contents, read_all
     from jdl.scan.vocabulary import known
 
     vintage = national.open_vintage(synthetic_out)
     requests = synthetic_out / "requests"
     allowed = known(vintage, requests, cohort(requests).people)
-    seen, _ = _contents(outputs / MONTHS[-1])
+    seen, _ = contents(outputs / MONTHS[0])
     beyond = {
         word
-        for file, held in seen.items()
+        for file, parts in seen.items()
         if not file.endswith(".pdf")
-        for word in held.words - allowed.words
+        for word in read_all(parts).words - allowed.words
     }
     assert beyond == set()
 

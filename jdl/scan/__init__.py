@@ -9,8 +9,9 @@ the owner alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from jdl.manifest import MANIFEST
@@ -39,12 +40,15 @@ class Find:
         How many different ones.
     values : tuple of str
         Which; never to be shown.
+    firm : frozenset of str
+        Those of them that are a full identity or an identifier of a person of an upload.
     """
 
     file: str
     kind: str
     count: int
     values: tuple[str, ...] = field(default=(), repr=False)
+    firm: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -66,14 +70,6 @@ class Scan:
     def told(self) -> tuple[str, ...]:
         """Each find in words that name nobody."""
         return tuple(f"{one.file}: {one.kind} ({one.count})" for one in self.finds)
-
-    @property
-    def story(self) -> str:
-        """Each find with its values, for a file that only the owner can read."""
-        return "\n".join(
-            f"{one.file}: {one.kind}\n" + "".join(f"    {value}\n" for value in one.values)
-            for one in self.finds
-        )
 
 
 def made_from(path: Path) -> str | None:
@@ -102,35 +98,49 @@ def scan(path: Path, vintage: Vintage, requests: Path) -> Scan:
     Scan
     """
     everybody = cohort(requests)
-    seen, unreadable = _contents(path)
-    allowed = known(vintage, requests, everybody.people)
-    whole = Holds()
-    for held in seen.values():
-        whole.add(held)
-    found = hits(whole, allowed, vintage, everybody.people)
-    finds = [
-        Find(file, kind, len(values), tuple(sorted(map(str, values))))
-        for file, held in seen.items()
-        for kind in KINDS
-        if (values := found.found[kind] & _sought(held, kind))
-    ]
-    finds += [Find(file, UNREADABLE, 1) for file in unreadable]
+    seen, unreadable = contents(path)
+    whole = read_all([part for parts in seen.values() for part in parts])
+    found = hits(whole, known(vintage, requests, everybody.people), vintage, everybody.people)
+    finds = [Find(file, UNREADABLE, 1) for file in unreadable]
+    for file, parts in seen.items() if any(found.found.values()) else ():
+        held = read_all(parts)
+        finds += [
+            Find(
+                file,
+                kind,
+                len(values),
+                tuple(sorted(map(str, values))),
+                frozenset(map(str, values & found.firm[kind])),
+            )
+            for kind in KINDS
+            if (values := found.found[kind] & _sought(held, kind))
+        ]
     return Scan(tuple(sorted(finds, key=lambda one: one.file)), tuple(_notes(everybody, found)))
 
 
-def _contents(path: Path) -> tuple[dict[str, Holds], list[str]]:
-    """Return what each file holds, its name included, and the files that cannot be read."""
-    seen: dict[str, Holds] = {}
+def contents(path: Path) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the texts of each file in parts, its name the first, and the files without any.
+
+    Those are files that cannot be read, in whole or in part.
+    """
+    seen: dict[str, list[str]] = {}
     unreadable = []
     for name, content in files_of(path):
-        parts = {name: None}
+        seen[name] = [name]
         try:
             for text in texts_of(name, content):
-                parts |= dict.fromkeys(text.split(STOP))
+                seen[name] += text.split(STOP)
         except Unreadable:
             unreadable.append(name)
-        seen[name] = read(f" {STOP} ".join(parts))
     return seen, unreadable
+
+
+def read_all(parts: Sequence[str]) -> Holds:
+    """Read parts of texts, each once only beside the same part before it."""
+    once: list[str] = []
+    for before, part in dict.fromkeys(pairwise(["", *parts])):
+        once += [part] if once[-1:] == [before] else [before, part]
+    return read(f" {STOP} ".join(once))
 
 
 def _sought(held: Holds, kind: str) -> set[object]:

@@ -178,10 +178,12 @@ def _document(content: bytes, depth: int) -> Iterator[str]:
     try:
         with pikepdf.open(io.BytesIO(content)) as pdf:
             fonts: dict[Any, dict[bytes, str]] = {}
-            yield "\n".join(" ".join(_strings(thing)) for thing in pdf.objects)
+            yield "\n".join(dict.fromkeys(" ".join(_strings(thing)) for thing in pdf.objects))
+            shown = [page.obj.get("/Contents") for page in pdf.pages]
+            drawn = {one.objgen for one in shown if isinstance(one, pikepdf.Stream)}
             for thing in pdf.objects:
                 if isinstance(thing, pikepdf.Stream):
-                    yield from _stream(thing, depth)
+                    yield from _stream(thing, depth, drawn=thing.objgen in drawn)
             for page in pdf.pages:
                 yield _shown(page, page.obj.get("/Resources"), fonts)
             for thing in pdf.objects:
@@ -209,19 +211,23 @@ def _strings(thing: Any, within: bool = False) -> Iterator[str]:
             yield from _strings(value, True)
 
 
-def _stream(stream: Any, depth: int) -> Iterator[str]:
-    """Yield what a stream holds that is no page: metadata, attachments, fonts."""
+def _stream(stream: Any, depth: int, *, drawn: bool) -> Iterator[str]:
+    """Yield what a stream holds that no page shows: metadata, attachments, fonts, remarks."""
     if stream.get("/Subtype") == "/Image":
         raise Unreadable
-    if stream.get("/Subtype") == "/Form":
+    if stream.get("/Type") in _OF_OBJECTS:
         return
     raw = stream.read_bytes()
+    if drawn or stream.get("/Subtype") == "/Form":
+        raw = b"\n".join(_REMARK.findall(raw))
     if stream.get("/Type") in ("/EmbeddedFile", "/Metadata"):
         yield from texts_of("", raw, depth + 1)
     else:
         yield from printable(raw)
 
 
+_OF_OBJECTS = ("/ObjStm", "/XRef")
+_REMARK = re.compile(rb"%[^\r\n]*")
 _TEXT = ("Tj", "'", '"', "TJ")
 _PLACED = ("BT", "Td", "TD", "Tm", "T*", "'", '"')
 
@@ -243,7 +249,7 @@ def _shown(page: Any, resources: Any, fonts: dict[Any, dict[bytes, str]]) -> str
             shown += [_lettered(bytes(r), letters) for r in runs if isinstance(r, pikepdf.String)]
         elif name in ("BDC", "DP"):
             shown.append(f" {' '.join(_strings(operands[1]))} ")
-    return "".join(shown)
+    return " ".join("".join(shown).split())
 
 
 def _letters(font: Any, fonts: dict[Any, dict[bytes, str]]) -> dict[bytes, str]:

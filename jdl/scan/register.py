@@ -74,11 +74,15 @@ class Hits:
     ----------
     found : dict of str to set
         By kind, see `KINDS`: words, pairs, days or codes.
+    firm : dict of str to set
+        Those that are a full identity, a surname with its date of birth, or an identifier of a
+        person of an upload, whom the register can know by an identifier under another name.
     unsought : int
         Identifiers too short to tell from any number, which were not looked for.
     """
 
     found: dict[str, set[object]] = field(repr=False)
+    firm: dict[str, set[object]] = field(repr=False)
     unsought: int
 
 
@@ -180,11 +184,14 @@ def hits(seen: Holds, allowed: Holds, vintage: Vintage, people: pd.DataFrame) ->
         found[BORN] = _of(con, _NEAR)
         found[DAY] = _of(con, "SELECT DISTINCT day FROM born WHERE upload") - allowed.days
         found[NAME] = _of(con, "SELECT DISTINCT word FROM named") & (seen.words - allowed.words)
+        unsought = 0
         for kind, table, column in _IDENTIFIERS:
-            found.setdefault(kind, set()).update(_identifiers(con, table, column))
+            sure, passed = _identifiers(con, table, column)
+            found.setdefault(kind, set()).update(sure)
+            unsought += passed
         found[PNC] |= _of(con, _PNC_KEYS)
-        unsought = sum(_unsought(con, table, column) for _, table, column in _IDENTIFIERS)
-    return Hits(found, unsought)
+        firm = _firm(con) if any(found.values()) else {kind: set() for kind in KINDS}
+    return Hits(found, firm, unsought)
 
 
 def halves(words: set[str]) -> set[tuple[str, str]]:
@@ -223,34 +230,59 @@ WHERE pnc(pnc_id) IN (SELECT pnc FROM pncs UNION ALL SELECT code FROM codes)
 """
 
 
-def _identities(con: duckdb.DuckDBPyConnection) -> set[object]:
+_COHORT = """
+CREATE TEMP TABLE uploader AS
+SELECT person AS id FROM uploaded
+UNION ALL SELECT offender_id FROM offenders
+WHERE nullif(pnc(pnc_id), '') IN (SELECT pnc(pnc_id) FROM uploaded)
+OR nullif(code(prison_number), '') IN (SELECT code(prison_number) FROM uploaded)
+"""
+
+
+def _firm(con: duckdb.DuckDBPyConnection) -> dict[str, set[object]]:
+    """Return by kind what is of a person of an upload beyond doubt."""
+    con.execute(_COHORT)
+    of_them = "id IN (SELECT id FROM uploader)"
+    firm: dict[str, set[object]] = {kind: set() for kind in KINDS}
+    firm[IDENTITY] = _identities(con, of_them)
+    firm[BORN] = _of(con, f"{_NEAR} AND {of_them}")
+    for kind, table, column in _IDENTIFIERS:
+        if table == "uploaded":
+            firm[kind] |= _identifiers(con, table, column)[0]
+    firm["identifier of the register"] = _of(con, "SELECT DISTINCT code(id) FROM uploader")
+    firm[PNC] |= _of(con, "SELECT DISTINCT pnc(pnc_id) FROM uploaded")
+    return firm
+
+
+def _identities(con: duckdb.DuckDBPyConnection, of: str = "true") -> set[object]:
     """Return the pairs of words that are a forename and a surname of one person, in their order."""
     return _of(
         con,
-        """
+        f"""
         WITH whole AS (
             SELECT DISTINCT one.word AS given, other.word AS family
             FROM named one JOIN named other USING (id)
-            WHERE one.part = 'given' AND other.part = 'family' AND one.word <> other.word)
+            WHERE one.part = 'given' AND other.part = 'family' AND one.word <> other.word
+            AND {of})
         SELECT a, b FROM pairs JOIN whole ON a = given AND b = family
         UNION SELECT a, b FROM pairs JOIN whole ON b = given AND a = family""",
     )
 
 
-def _identifiers(con: duckdb.DuckDBPyConnection, table: str, column: str) -> set[object]:
-    digits = "" if table == "uploaded" else "AND NOT regexp_full_match(code, '[0-9]{1,9}')"
-    return _of(
-        con,
-        f"""SELECT DISTINCT code FROM (SELECT code({column}) AS code FROM {table})
-        WHERE code IN (SELECT code FROM codes) {digits}""",
-    )
+def _identifiers(
+    con: duckdb.DuckDBPyConnection, table: str, column: str
+) -> tuple[set[object], int]:
+    """Return the codes seen that identify somebody, and how many identifiers no code could be.
 
-
-def _unsought(con: duckdb.DuckDBPyConnection, table: str, column: str) -> int:
-    """Count the identifiers that no text could be told to hold: too short, or only digits."""
+    Those are too short to tell from any number or word; a provider's own may be shorter by one.
+    """
     fewest = 9 if table == "uploaded" else 10
-    told = f"length(code) < 5 OR (length(code) < {fewest} AND regexp_full_match(code, '[0-9]+'))"
-    [(count,)] = con.execute(
-        f"SELECT count(*) FROM (SELECT code({column}) AS code FROM {table}) WHERE {told}"
+    short = f"""CASE WHEN length(code) >= {fewest} THEN false
+        ELSE length(code) < 5 OR regexp_full_match(code, '[0-9]+') END"""
+    [(found, passed)] = con.execute(
+        f"""WITH id AS (SELECT code({column}) AS code FROM {table}),
+        told AS (SELECT code, {short} AS short, code IN (SELECT code FROM codes) AS seen FROM id)
+        SELECT list(DISTINCT code) FILTER (seen AND NOT short), count(*) FILTER (short)
+        FROM told WHERE seen OR short"""
     ).fetchall()
-    return int(count)
+    return set(found or ()), int(passed)

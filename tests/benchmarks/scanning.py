@@ -12,10 +12,9 @@ from pathlib import Path
 
 from jdl import national
 from jdl.execute import peak_memory
-from jdl.scan import _contents
+from jdl.scan import contents, read_all
 from jdl.scan.register import cohort, hits
 from jdl.scan.vocabulary import known
-from jdl.scan.words import Holds
 
 
 def main() -> None:
@@ -36,10 +35,8 @@ def main() -> None:
     at = (time.monotonic(), time.process_time())
     people = cohort(requests).people
     at = step("uploads", at)
-    seen, _ = _contents(given.release)
-    whole = Holds()
-    for held in seen.values():
-        whole.add(held)
+    seen, _ = contents(given.release)
+    whole = read_all([part for parts in seen.values() for part in parts])
     at = step("publication", at)
     allowed = known(vintage, requests, people)
     at = step("known words", at)
