@@ -19,6 +19,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
+import duckdb
 import nbformat
 import pandas as pd
 import pytest
@@ -32,6 +33,7 @@ from jdl.safekeeping import fresh, swap
 from jdl.workers import STAGES, Done, News
 
 NOTEBOOKS = Path(__file__).parent / "notebooks"
+HOLD, OPEN = release._hold_to_scan, national.open_vintage
 MASTER = manifest.ROOT / "notebooks" / "tailored_report.ipynb"
 HEADER = "id,organisation,programme,sector,intervention_type,received,status,status_date,release\n"
 ROW = "{},Harbour Trust,Harbour mentoring,voluntary,mentoring,2013-11-04,ready,2014-03-13,2014-03\n"
@@ -220,6 +222,28 @@ def test_outputs_are_for_their_owner_only(crewed):
     crewed.release()
     for path in [crewed.folder, *crewed.folder.rglob("*")]:
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_a_leak_stops_a_release_before_its_folder_appears(month, small_out, monkeypatch):
+    vintage = OPEN(small_out)
+    [register] = small_out.glob("*/offenders.parquet")
+    sql = f"SELECT forename, surname FROM '{register}' WHERE length(surname) > 6 LIMIT 1"
+    [person] = duckdb.sql(sql).fetchall()
+    monkeypatch.setattr(national, "open_vintage", lambda data, name=None: vintage)
+    monkeypatch.setattr(release, "_hold_to_scan", HOLD)
+    leak = {"note.html": f"<p>{' '.join(person)}</p>".encode()}
+    monkeypatch.setattr(render, "report_files", lambda notebook: {**pages(notebook), **leak})
+    with pytest.raises(Refused, match="tell who people are") as refused:
+        month.release()
+    assert "reports/harbour/note.html: full identity (1)" in str(refused.value)
+    assert not any(name in str(refused.value) for name in person)
+    assert not month.folder.exists()
+    assert {path.name for path in month.work.iterdir()} == {"harbour"}
+    monkeypatch.setattr(render, "report_files", pages)
+    month.news.clear()
+    assert month.release().failures == ()
+    assert month.ran() == ["harbour", "counts_results"]
+    assert month.folder.exists()
 
 
 def test_nothing_is_left_in_scratch(month):
