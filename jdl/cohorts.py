@@ -1,8 +1,9 @@
 """Cohorts: who was in every analysis told, kept so that a later report can be held against it.
 
-A record holds people as keyed hashes, and of an analysis who was in it and how many had each event
-that it tells; no outcome of a person. The notebook hands its record to whoever runs it, and reads
-those of the reports that come before: of earlier releases, and of the same month with a smaller id.
+A record holds people as keyed hashes, those sent and those found, and of an analysis who was in it
+and how many had each event that it tells; no outcome of a person. The notebook hands its record to
+whoever runs it, and reads those of the reports that come before: of earlier releases, and of the
+same month with a smaller id.
 """
 
 from __future__ import annotations
@@ -13,20 +14,22 @@ import hmac
 import json
 import os
 import secrets
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from jdl.disclosure import Cleared, Published, what_is_told
+from jdl.disclosure import RULES, Cleared, Published, Rules, are_apart, what_is_told
 from jdl.national import Workplace
 
 NAME = "cohorts"
 FILE = f"{NAME}.json"
 """The record in a finished request's folder; it never goes into a release."""
-SCHEMA = "jdl-cohorts-1"
+SCHEMA = "jdl-cohorts-2"
 _KEY = ".key"
 _DIGITS = 32
 
@@ -40,8 +43,10 @@ class Record:
     release, request : str
     people : frozenset of str
         Keyed hashes of its treatment group.
+    sent : mapping of str to tuple of str
+        From `marks`: everybody in its upload.
     told : tuple of Published
-        Its analyses, of these people.
+        Its analyses, of these people; none where nothing was published.
     digest : str
         Of the record's content.
     """
@@ -49,6 +54,7 @@ class Record:
     release: str
     request: str
     people: frozenset[str]
+    sent: Mapping[str, tuple[str, ...]]
     told: tuple[Published, ...]
     digest: str
 
@@ -69,6 +75,11 @@ class Before:
         By person of the request; empty where no key is at hand.
     key : str
         Which key the hashes are made with.
+    sent : mapping of str to tuple of str
+        Everybody in the upload, from `marks`.
+    near : bool
+        Whether those sent, or those found, are those of a report told before but for fewer than the
+        smallest cell: beside it, any number of either would tell of these few.
     """
 
     told: tuple[Published, ...] = ()
@@ -76,6 +87,8 @@ class Before:
     saw: str = ""
     hashes: Mapping[str, str] = field(default_factory=dict)
     key: str = ""
+    sent: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    near: bool = False
 
     def __repr__(self) -> str:
         return f"{len(self.told)} analyses told before of some of these people"
@@ -84,7 +97,41 @@ class Before:
 # In the notebook
 
 
-def told_before(place: Workplace, release: str, people: Mapping[str, str]) -> Before:
+def marks(place: Workplace, cleaned: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    """Hash the people of an upload, by their names and by their dates of birth.
+
+    Parameters
+    ----------
+    place : Workplace
+    cleaned : DataFrame
+        From ``linkage.clean``.
+
+    Returns
+    -------
+    dict of str to tuple of str
+        Sorted, one a person; empty where no key is at hand.
+    """
+    key = _key(place.restricted)
+    if key is None:
+        return {}
+    people = cleaned.drop_duplicates("person")
+    return {
+        name: tuple(
+            sorted(_hashed(key, repr(row)) for row in people[fields].astype("str").values.tolist())
+        )
+        for name, fields in _KNOWN_BY.items()
+    }
+
+
+_KNOWN_BY = {"name": ["forename", "surname"], "date of birth": ["date_of_birth"]}
+
+
+def told_before(
+    place: Workplace,
+    release: str,
+    people: Mapping[str, str],
+    sent: Mapping[str, tuple[str, ...]] | None = None,
+) -> Before:
     """Return what reports before this one told of its people.
 
     Parameters
@@ -94,7 +141,9 @@ def told_before(place: Workplace, release: str, people: Mapping[str, str]) -> Be
         The release in hand; of the same month come the requests that `place` names.
     people : mapping of str to str
         The treatment group: by what each person is called here the identifier of the register,
-        which a person keeps from one vintage to the next.
+        which a person keeps from one vintage to the next; see ``pseudonyms.identifiers``.
+    sent : mapping of str to tuple of str, optional
+        From `marks`.
 
     Returns
     -------
@@ -116,7 +165,30 @@ def told_before(place: Workplace, release: str, people: Mapping[str, str]) -> Be
         for one in record.told
     )
     requests = frozenset(record.request for record in records)
-    return Before(told, requests, _sight(linked), hashes, _name_of(key))
+    sent = sent or {}
+    near = any(_is_near(names.keys(), sent, one) for one in linked if one.told)
+    return Before(told, requests, _sight(linked), hashes, _name_of(key), sent, near)
+
+
+def _is_near(
+    found: Collection[str],
+    sent: Mapping[str, tuple[str, ...]],
+    record: Record,
+    rules: Rules = RULES,
+) -> bool:
+    """Whether people are those of a record but for a few.
+
+    Those sent are the same where names and dates of birth are; they differ by few where either
+    does, for a name may be spelt, and a date written, in another way.
+    """
+    differ = [_differing(sent[name], record.sent[name]) for name in sent if name in record.sent]
+    few = bool(differ) and max(differ) > 0 and min(differ) < rules.cell
+    return few or not are_apart(found, record.people, rules)
+
+
+def _differing(one: Iterable[str], other: Iterable[str]) -> int:
+    ours, theirs = Counter(one), Counter(other)
+    return ((ours - theirs) + (theirs - ours)).total()
 
 
 def record(
@@ -151,7 +223,13 @@ def record(
         }
         for name, one in what_is_told(analysed, results).items()
     }
-    facts = {"schema": SCHEMA, "key": before.key, "release": release, "request": request}
+    facts: dict[str, Any] = {
+        "schema": SCHEMA,
+        "key": before.key,
+        "release": release,
+        "request": request,
+    }
+    facts |= {"sent": before.sent}
     place.hand(NAME, {**facts, "saw": before.saw, "people": people, "told": told})
 
 
@@ -186,9 +264,10 @@ def read(file: Path) -> Record:
         )
         for _, one in sorted(record["told"].items())
     )
-    known = {name: record[name] for name in ("release", "request", "told", "people")}
+    known = {name: record[name] for name in ("release", "request", "told", "people", "sent")}
     digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
-    return Record(record["release"], record["request"], frozenset(people), told, digest)
+    sent = {name: tuple(hashes) for name, hashes in record["sent"].items()}
+    return Record(record["release"], record["request"], frozenset(people), sent, told, digest)
 
 
 def earlier(restricted: Path, release: str) -> list[Record]:
@@ -313,4 +392,4 @@ def _is_of(held: Path, result: Path, key: bytes | None) -> bool:
     except (OSError, ValueError):
         return False
     same_key = key is not None and record.get("key") == _name_of(key)
-    return same_key and record.get("result") == _digest(result)
+    return same_key and record.get("schema") == SCHEMA and record.get("result") == _digest(result)

@@ -82,14 +82,22 @@ def identifiers(con: duckdb.DuckDBPyConnection, people: pd.Series[str]) -> dict[
     Returns
     -------
     dict of str to str
-        The identifier of each.
+        The PNC id of each, which outlives an extract that numbers its people anew; the identifier
+        of the register for whom it holds none, or one that several share. Such people, and those
+        who receive a PNC id later, are known again only while an extract keeps its numbers.
 
     Raises
     ------
     KeyError
         If a pseudonym is not of this request.
     """
-    known = con.execute("SELECT pseudonym, id FROM known_people").fetchall()
+    known = con.execute("""
+        WITH own AS (
+            SELECT offender_id AS id, min(pnc_key) AS pnc FROM names
+            WHERE is_alias = 0 GROUP BY offender_id),
+        alone AS (SELECT min(id) AS id, pnc FROM own GROUP BY pnc HAVING count(*) = 1)
+        SELECT pseudonym, coalesce('pnc ' || pnc, 'register ' || k.id)
+        FROM known_people k LEFT JOIN alone a ON a.id = k.id""").fetchall()
     by_pseudonym = dict(known)
     return {one: by_pseudonym[one] for one in people}
 

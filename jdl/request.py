@@ -770,7 +770,7 @@ def _enough(people: pd.DataFrame, minimum: int) -> Criterion:
     )
 
 
-def analysable(people: int, minimum: int) -> list[Criterion]:
+def analysable(people: int, minimum: int, *, near: bool = False) -> list[Criterion]:
     """Hold the number of people whose sentence was found against the minimum.
 
     Parameters
@@ -779,19 +779,22 @@ def analysable(people: int, minimum: int) -> list[Criterion]:
         People in the treatment group before matching.
     minimum : int
         The fewest that can be analysed.
+    near : bool
+        Whether a report would, beside one published before, tell of the few who differ.
 
     Returns
     -------
     list of Criterion
-        One; it does not say how many there were.
+        One; it says neither how many there were nor which of the two is the reason.
     """
-    met = people >= minimum
+    met = people >= minimum and not near
     found = "enough" if met else "too few"
+    others = "" if met else ", or too few other than those of a report published before"
     return [
         Criterion(
             "treatment_group",
             f"{found.capitalize()} people were found in the national records with a sentence at "
-            "the time of the intervention.",
+            f"the time of the intervention{others}.",
             f"at least {minimum:,} people",
             found,
             met,

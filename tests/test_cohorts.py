@@ -5,6 +5,7 @@ import re
 import stat
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 from test_disclosure import _analysed
 
@@ -176,3 +177,74 @@ def test_a_release_made_again_keeps_only_its_own_records(place):
     assert sorted(path.name for path in (place.restricted / "cohorts" / "2014-01").iterdir()) == [
         "second.json"
     ]
+
+
+def _sent(people, **changed):
+    """An upload of these people after cleaning; some written otherwise."""
+    rows = pd.DataFrame({"person": range(len(people))})
+    names = [f"name {one}" for one in people]
+    days = pd.to_datetime("1970-01-01") + pd.to_timedelta([*people], unit="D")
+    return rows.assign(forename="a", surname=names, date_of_birth=days).assign(**changed)
+
+
+def _near(place, people, found, **changed):
+    """Whether a request of February comes near one of 300 people sent and 250 found in January."""
+    before = cohorts.told_before(place, "2014-01", _people(range(250)), _sent_marks(place, 300))
+    asked = [_analysed("headline", range(250))]
+    results = disclosure.clear_analyses(asked)
+    cohorts.record(place, before, "2014-01", "first", asked, results)
+    work = place.outputs / ".work" / "2014-01" / "first"
+    work.mkdir(parents=True)
+    (place.handed / cohorts.FILE).replace(work / cohorts.FILE)
+    (work / "result.json").write_text("{}")
+    cohorts.keep(work.parent, place.restricted, "2014-01", ["first"])
+    sent = cohorts.marks(place, _sent(people, **changed))
+    return cohorts.told_before(place, "2014-02", _people(found), sent).near
+
+
+def _sent_marks(place, many):
+    return cohorts.marks(place, _sent(range(many)))
+
+
+@pytest.mark.parametrize(
+    ("sent", "found", "near"),
+    [
+        (range(303), range(250), True),
+        (range(303), range(251), True),
+        (range(303), range(100, 350), True),
+        (range(300), range(250), False),
+        (range(300), range(253), True),
+        (range(330), range(253), True),
+        (range(309), range(270), True),
+        (range(310), range(260), False),
+        (range(400, 700), range(400, 650), False),
+        (range(5, 305), range(5, 255), False),
+    ],
+)
+def test_those_sent_or_found_who_differ_by_few_come_near(place, sent, found, near):
+    """Even where all who were added were lost: that they were would be told."""
+    assert _near(place, sent, found) is near
+
+
+def test_people_written_otherwise_are_no_others(place):
+    """A spelling of forty names, and three people more."""
+    names = [f"name {one}{'e' * (one < 40)}" for one in range(303)]
+    assert _near(place, range(303), range(250), surname=names)
+
+
+def test_a_report_that_told_nothing_is_none_to_come_near(place):
+    before = cohorts.told_before(place, "2014-01", _people(range(250)), _sent_marks(place, 300))
+    cohorts.record(place, before, "2014-01", "first", [], {})
+    folder = place.results / "first"
+    folder.mkdir(parents=True)
+    (place.handed / cohorts.FILE).replace(folder / cohorts.FILE)
+    beside = replace(place, beside=("first",))
+    sent = _sent_marks(place, 303)
+    assert not cohorts.told_before(beside, "2014-01", _people(range(253)), sent).near
+
+
+def test_a_record_of_an_older_form_cannot_be_compared_with(place):
+    _publish(place, "2014-01", "first", range(300))
+    file = place.restricted / "cohorts" / "2014-01" / "first.json"
+    file.write_text(file.read_text().replace("jdl-cohorts-2", "jdl-cohorts-1"))
+    assert cohorts.missing(place.outputs, place.restricted, "2014-02") == ["2014-01/first"]

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -258,3 +259,15 @@ def test_no_frame_alive_after_the_linkage_holds_an_identity(alive, step):
 @pytest.mark.parametrize("step", ["located", "pool", "record"])
 def test_nothing_a_cell_could_print_holds_an_identifier(alive, step):
     assert alive[step]["printed"] == []
+
+
+def test_a_person_is_known_again_in_an_extract_with_other_numbers():
+    """By the PNC id; by the number where there is none or several share one."""
+    con = duckdb.connect()
+    con.execute("""
+        CREATE TABLE names AS SELECT * FROM (VALUES ('a', 'P1', 0), ('a', 'P1', 1), ('b', NULL, 0),
+            ('c', 'P2', 0), ('d', 'P2', 0)) AS t (offender_id, pnc_key, is_alias)""")
+    pseudonyms.begin(con)
+    people = pseudonyms.of_people(con, pd.Series(["a", "b", "c"]))
+    known = pseudonyms.identifiers(con, people)
+    assert [known[one] for one in people] == ["pnc P1", "register b", "register c"]

@@ -104,7 +104,9 @@ _ALL = (
     Rule(
         "earlier",
         "The same, with the same 10, beside every report published before, of this provider or "
-        "another.",
+        "another; people are known again by their PNC id, or by their number in the register. No "
+        "report at all where the people sent, or those found, differ by fewer than 10 from those "
+        "of one published before.",
         "the few people who were added, left out or shared",
         f"{_OURS}: a second report less the first tells of those between",
         10,
