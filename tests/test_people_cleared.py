@@ -220,3 +220,20 @@ def test_people_under_25_are_told_of_by_the_ages_of_the_profile():
     )
     told = cleared(account, [], profile=profile).rates.set_index(["group", "level"])
     assert told.loc[("age", "under 25"), ["share", "low"]].isna().all()
+
+
+@pytest.mark.parametrize("unknown", [0, 2])
+def test_ages_stand_where_enough_are_left_though_some_ages_were_not_sent(unknown):
+    rows = [
+        one | {"years": years, "age": age_of(years)}
+        for years in (22.0, 27.0, 40.0)
+        for fate, many in (("analysed", 40), ("lost", 15))
+        for one in people("male", fate, many)
+    ]
+    rows += [one | {"years": math.nan, "age": "not known"} for one in people("male", "lost", 2)][
+        :unknown
+    ]
+    frame = frame_of(**{"21 to 24": 40, "25 to 29": 40, "40 to 49": 40})
+    matched = SimpleNamespace(frame=frame, treatment_n=120)
+    shown = disclosure.clear_categories(matched, ["age_band"], account=pd.DataFrame(rows))
+    assert shown["mean_treatment"].notna().all()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -258,6 +258,7 @@ def _ages_stand(told: pd.DataFrame, account: pd.DataFrame, rules: Rules) -> bool
     """Whether the ages told leave open how many were analysed of those by which people are sought.
 
     They are other bands than those of the tables of linkage, so that one less another may be few.
+    Those whose age was not sent may be in any of them.
     """
     could = account.loc[account["could"]]
     rows = ages_of(could, told["level"]).fillna("")
@@ -276,7 +277,8 @@ def _ages_stand(told: pd.DataFrame, account: pd.DataFrame, rules: Rules) -> bool
     form = []
     for level in told.dropna(subset=["mean_treatment"])["level"]:
         parts = [part for part in everybody if part[1] == level]
-        form.append(share(parts, sum(counts[part] for part in parts), int(inside.sum()), 1))
+        shown = share(parts, sum(counts[part] for part in parts), int(inside.sum()), 1)
+        form.append(replace(shown, low=shown.low - int(rows.eq("").sum())))
     secrets = [_analysed_of(age, classes) for age in dict.fromkeys(age for age, _ in classes)]
     offer = Offer("ages", [tuple(form)])
     return protect(counts, known, [offer], secrets, rules).forms["ages"] is not None

@@ -458,7 +458,8 @@ def _fates(model: _Model, alone: People) -> Iterator[Offer]:
 def _profiled(model: _Model, profile: pd.DataFrame) -> Iterator[Told]:
     """What the profile tells of those analysed, by sex and by age.
 
-    The tables of balance tell the same with one decimal.
+    The tables of balance tell the same with one decimal. Those whose age was not sent may be in
+    any row of ages.
     """
     kinds = {"sex": "sex", "age_band": _PROFILED}
     told = profile.loc[profile["mean_treatment"].notna() & profile["variable"].isin(list(kinds))]
@@ -466,7 +467,9 @@ def _profiled(model: _Model, profile: pd.DataFrame) -> Iterator[Told]:
         among = model.among(kinds[row["variable"]], row["level"]) & model.account["could"]
         if among.any():
             parts, count = model.parts([ANALYSED], among), model.count([ANALYSED], among)
-            yield share(parts, count, model.count([ANALYSED]), 1)
+            shown = share(parts, count, model.count([ANALYSED]), 1)
+            unknown = 0 if row["variable"] == "sex" else int(model.account[_PROFILED].isna().sum())
+            yield replace(shown, low=shown.low - unknown)
 
 
 _PROFILED = "age in the profile"
