@@ -106,7 +106,7 @@ def month(tmp_path, monkeypatch):
     code = {"version": "0", "sha256": "c" * 64, "commit": None, "changed_since": None}
     monkeypatch.setattr(manifest, "code", lambda: code)
     monkeypatch.setattr(release, "crew", lambda size: nullcontext(Here()))
-    monkeypatch.setattr(release, "_hold_to_scan", lambda asked, made: None)  # there is no register
+    monkeypatch.setattr(release, "_hold_to_scan", lambda asked, made: ())  # there is no register
     made = Month(tmp_path)
     made.places.data.mkdir()
     made.places.requests.mkdir()
