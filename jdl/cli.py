@@ -74,8 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _tell_faults(unusable.faults)
         except PermissionError as error:
             return _tell_faults([_closed(error)])
-        except KeyboardInterrupt:
-            _warn("Stopped. Nothing has been published; requests that had finished are kept.")
+        except KeyboardInterrupt as stopped:
+            usual = "Stopped. Nothing has been published; requests that had finished are kept."
+            _warn(str(stopped) or usual)
             return INTERRUPTED
         except Exception as error:
             return _tell_error(error, getattr(given, "outputs", None))
@@ -520,13 +521,22 @@ def _yearly(given: argparse.Namespace) -> int:
 
 
 def _verify(given: argparse.Namespace) -> int:
+    from jdl.log import in_zone
     from jdl.release import Refused
     from jdl.verify import verify
 
     folder, places = _finished(given)
+    limits = _limits(given)
     with _display() as display:
         try:
-            verdict = verify(folder, places, jobs=given.jobs, tell=display.tell, on=dt.date.today())
+            verdict = verify(
+                folder,
+                places,
+                jobs=given.jobs,
+                limits=limits,
+                tell=display.tell,
+                on=in_zone().date(),
+            )
         except Refused as refused:
             _warn(str(refused))
             return FAILED

@@ -39,7 +39,7 @@ from papermill.execute import execute_notebook
 
 from jdl.faults import Fault, Unusable
 from jdl.figures import MIME
-from jdl.safekeeping import obstacle, write
+from jdl.safekeeping import obstacle, private, write
 
 INJECTED = "injected-parameters"
 STARTING = "(starting the kernel)"
@@ -554,8 +554,7 @@ def write_restricted(folder: Path, name: str, text: str) -> Path | None:
     """
     log = folder / f"{name}.log"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
+        private(folder)
         content = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S} UTC\n{text}\n"
         write(log, content.encode(errors="backslashreplace"))
     except OSError:

@@ -17,6 +17,8 @@ from jdl.faults import PILED, UNSEEN, Fault, Unusable, shown
 
 MONTH = re.compile(r"(19|20)[0-9]{2}-(0[1-9]|1[0-2])")
 ID = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+ROLE = re.compile(r"[^\W\d_][\w ,'&/-]{2,59}")
+"""A post, never a name."""
 _LARGEST = 100_000
 _LONGEST_WORD = 80
 _UNPRINTED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
 
@@ -19,6 +20,7 @@ from jdl.forms import (
     ID_KEY,
     MONTH,
     MONTH_KEY,
+    ROLE,
     VINTAGE_KEY,
     Form,
     Key,
@@ -30,6 +32,8 @@ from jdl.national import code_list
 
 STATUSES = ("received", "ready", "published", "not processed", "withdrawn")
 RESULTS = ("reduction", "inconclusive", "increase")
+ZONE = "Europe/London"
+"""The time zone of every day and moment of publication, wherever the machine is."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Release:
     period_to : date
         Requests received up to this day are counted.
     published_at : datetime
-        Local time of publication.
+        The moment of publication, by the clock of `ZONE`.
     next_release : date
         When the next one is due.
     vintage : str, optional
@@ -112,6 +116,31 @@ class Release:
     stated: bool = True
     unstated: tuple[str, ...] = ()
 
+    @property
+    def due(self) -> dt.datetime:
+        """The moment of publication, with its zone."""
+        return self.published_at.replace(tzinfo=_zone())
+
+
+def in_zone(moment: dt.datetime | None = None) -> dt.datetime:
+    """Return a moment that has a zone, or now without one, by the clock of `ZONE`.
+
+    Raises
+    ------
+    Unusable
+        If this machine does not know the zone.
+    """
+    return (moment or dt.datetime.now(dt.UTC)).astimezone(_zone())
+
+
+def _zone() -> ZoneInfo:
+    try:
+        return ZoneInfo(ZONE)
+    except ZoneInfoNotFoundError:
+        rule = f"it must know the time zone {ZONE}, by which releases are published"
+        fault = Fault("this machine", rule, "Install the package tzdata")
+        raise Unusable([fault]) from None
+
 
 _FINGERPRINT = (
     re.compile(r"[0-9a-f]{16}"),
@@ -129,7 +158,7 @@ _RELEASE: Form = {
         "service_update": Key("long text"),
     },
     "sign_off": {
-        "role": Key("text", True),
+        "role": Key("text", True, shape=(ROLE, "a post, such as: head of the lab")),
         "on": Key("date", True),
         "manifest": Key("text", shape=_FINGERPRINT),
     },

@@ -90,6 +90,8 @@ def broken(folder: Path) -> str | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return f"{MANIFEST} cannot be read"
     for name, expected in sorted(listed):
+        if not (folder / name).resolve().is_relative_to(folder.resolve()):
+            return f"{name} does not lie in it"
         try:
             found = digest((folder / name).read_bytes())
         except OSError:

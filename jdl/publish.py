@@ -1,28 +1,30 @@
 """Publication: a finished release goes to the public folder, whole or not at all.
 
-It goes only when its moment has come, a post has signed this very release off, and it came out the
-same when it was made again; otherwise every reason is told at once, and nothing is published. What
-is public is a copy: the release itself stays where it is, private, since later months, corrections
-and verification read it. What only the provider sees stays behind, and the public copy has a
-manifest of its own that lists what is there.
+It goes only when its moment has come, a post has signed this very release off, it came out the same
+when it was made again, and nothing that goes into it has changed since; otherwise every reason is
+told at once, and nothing is published. What is public is a copy: the release itself stays where it
+is, private, since later months, corrections and verification read it. What only the provider sees
+stays behind, and the public copy has a manifest of its own that lists what is there.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import html
 import json
+import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jdl import manifest, verify
-from jdl.faults import Fault
-from jdl.log import Release, read_release, release_hash
+from jdl.faults import Fault, Unusable
+from jdl.log import ZONE, Release, in_zone, read_release
 from jdl.manifest import MANIFEST
-from jdl.release import Places, Refused, Summary, alone
+from jdl.release import Places, Refused, Summary, alone, inputs_now
 from jdl.render import SYNTHETIC
 from jdl.safekeeping import fresh, swap
 from jdl.workers import RUN
@@ -31,11 +33,13 @@ FILE = "publications.json"
 HELD_BACK = ("facts.html",)
 """Files of a report that only its provider sees."""
 _SUPERSEDED = "superseded"
-_OFFICIAL = "Official Statistic"
+_LOG = "bulletin/log.csv"
+_TAG = re.compile(r"<[^>]*>")
+_DENIED = re.compile(r"\b(?:not|no label of|office for)\s+(?:official|national)\s+statistics", re.I)
+_CLAIM = re.compile(
+    r"(?:official|national|accredited)\s*statistic|accredited\s*by\s*the\s*office", re.I
+)
 _PRIVATE, _FOLDER_MODE, _FILE_MODE = 0o700, 0o755, 0o644
-
-Questions = Callable[[Path, str], Sequence[Fault]]
-"""From the restricted folder and a release to what stands open on its disclosure control."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,6 @@ def publish(
     *,
     again: bool = False,
     now: dt.datetime | None = None,
-    questions: Questions | None = None,
 ) -> Summary:
     """Put a finished release into the public folder, whole or not at all.
 
@@ -101,8 +104,6 @@ def publish(
         Whether a corrected release replaces the one that is public, which is kept, restricted.
     now : datetime, optional
         With its zone; without it, what the machine's clock says.
-    questions : callable, optional
-        Tells what stands open on the disclosure control of the release.
 
     Returns
     -------
@@ -115,9 +116,10 @@ def publish(
     Refused
         With every reason why it is not published, each with its remedy.
     """
-    moment = now or dt.datetime.now().astimezone()
+    moment = in_zone(now)
     facts = read_release(places.requests, name)
     target = public / name
+    _hold_there(places, name)
     with alone(places):
         done = _publications(places.restricted)
         _clear(public, name)
@@ -125,17 +127,44 @@ def publish(
         if _is_public(finished, target, done):
             since = _of(done, name)[-1]["at"]
             return Summary(target / "index.html", (f"{name} is already public, since {since}.",))
-        reasons = _reasons(finished, public, done, moment, questions, again=again)
-        if reasons:
-            raise Refused("\n- ".join([f"{name} is not published:", *map(str, reasons)]))
+        if reasons := _reasons(finished, public, done, moment, again=again):
+            raise _refused(name, reasons)
         kept = None
-        if not _same_bytes(finished, target):
-            kept = _keep_superseded(target, places.restricted, done)
-            _put(finished, public)
-        verify.keep(places.restricted / FILE, [*done, _entry(finished, moment, kept)])
+        with _truly_told(finished, target):
+            if not _same_bytes(finished, target):
+                kept = _keep_superseded(target, places.restricted, done)
+                _put(finished, public)
+            verify.keep(places.restricted / FILE, [*done, _entry(finished, moment, kept)])
     lines = [f"{name}: {len(finished.files)} files are public in {target}."]
     lines += [f"The version that was public is kept in {kept}."] if kept else []
     return Summary(target / "index.html", tuple(lines))
+
+
+def _refused(name: str, reasons: Sequence[Fault]) -> Refused:
+    return Refused("\n- ".join([f"{name} is not published:", *map(str, reasons)]))
+
+
+def _hold_there(places: Places, name: str) -> None:
+    """Refuse before anything is written where there are no releases."""
+    if not places.outputs.is_dir():
+        rule = "the folder of releases must be there"
+        raise _refused(name, [Fault(str(places.outputs), rule, "Name it with --outputs")])
+
+
+@contextmanager
+def _truly_told(finished: Finished, target: Path) -> Iterator[None]:
+    """Say that a release is public where the command is stopped after its move."""
+    try:
+        yield
+    except (KeyboardInterrupt, OSError) as stopped:
+        if not _same_bytes(finished, target):
+            raise
+        told = (
+            f"Stopped, but {finished.name} is public already, in {target}; that is not recorded "
+            "yet. Run the same command again to record it."
+        )
+        kind = KeyboardInterrupt if isinstance(stopped, KeyboardInterrupt) else Refused
+        raise kind(told) from None
 
 
 def awaited(name: str, places: Places) -> tuple[str, ...]:
@@ -157,7 +186,7 @@ def awaited(name: str, places: Places) -> tuple[str, ...]:
     if not finished.made:
         return ()
     missing = [*_unstated(finished), *_unsigned(finished), *_unverified(finished)]
-    out = f"{facts.published_at:%Y-%m-%d at %H:%M}"
+    out = _clocked(facts.due)
     return (
         f"Its fingerprint is {manifest.fingerprint(finished.folder)}; embargoed until {out}.",
         *(f"Before `jdl publish {name}`: {one}" for one in missing),
@@ -167,7 +196,7 @@ def awaited(name: str, places: Places) -> tuple[str, ...]:
 def _manifest_of(places: Places, name: str) -> dict[str, Any]:
     try:
         made: dict[str, Any] = json.loads((places.outputs / name / MANIFEST).read_text("utf-8"))
-        made["files"].items(), made["inputs"]["earlier"].items(), made["vintage"]["synthetic"]
+        made["files"].items(), made["vintage"]["synthetic"], verify.told(made)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
     return made
@@ -196,7 +225,6 @@ def _reasons(
     public: Path,
     done: Sequence[Mapping[str, Any]],
     now: dt.datetime,
-    questions: Questions | None,
     *,
     again: bool,
 ) -> list[Fault]:
@@ -205,12 +233,12 @@ def _reasons(
     reasons += [*_embargoed(finished, now), *_clock(done, now)]
     torn = _torn(finished)
     if finished.made:
-        reasons += [*torn, *_restated(finished), *_unsigned(finished, now), *_unverified(finished)]
+        reasons += [*torn, *_changed(finished), *_unsigned(finished, now), *_unverified(finished)]
         reasons += [*_ahead(finished, public), *_mislabelled(finished)]
         reasons += _replaced(finished, public / finished.name, done, again=again)
     else:
         reasons += torn
-    return reasons + list(questions(finished.places.restricted, finished.name) if questions else ())
+    return reasons
 
 
 def _misplaced(public: Path, places: Places) -> list[Fault]:
@@ -270,15 +298,18 @@ def _unstated(finished: Finished) -> list[Fault]:
     return []
 
 
+def _clocked(moment: dt.datetime) -> str:
+    return f"{in_zone(moment):%Y-%m-%d at %H:%M} ({ZONE})"
+
+
 def _embargoed(finished: Finished, now: dt.datetime) -> list[Fault]:
-    due = finished.facts.published_at.astimezone()
+    due = finished.facts.due
     if not finished.facts.stated or now >= due:
         return []
     return [
         Fault(
             _file_of(finished),
-            f"the release is embargoed until {due:%Y-%m-%d at %H:%M}, and it is now "
-            f"{now:%Y-%m-%d at %H:%M}",
+            f"the release is embargoed until {_clocked(due)}, and it is now {_clocked(now)}",
             "Wait until then",
             "published_at",
         )
@@ -292,24 +323,35 @@ def _clock(done: Sequence[Mapping[str, Any]], now: dt.datetime) -> list[Fault]:
     return [
         Fault(
             "the clock of this machine",
-            f"it must not be earlier than the last publication, {last:%Y-%m-%d at %H:%M}",
+            f"it must not be earlier than the last publication, {_clocked(last)}",
             "Set it right",
         )
     ]
 
 
-def _restated(finished: Finished) -> list[Fault]:
-    """Hold the release file against the one that the pages were made from."""
-    if finished.made["inputs"].get("release") == release_hash(
-        finished.places.requests, finished.name
-    ):
-        return []
+def _changed(finished: Finished) -> list[Fault]:
+    """Hold everything that goes in against what the pages were made from.
+
+    The log may have gone on since, as long as it tells the same of then; code and environment do
+    not count, since the verification has held what comes out of them.
+    """
+    try:
+        now = inputs_now(finished.name, finished.places)
+    except Unusable as unusable:
+        return list(unusable.faults)
+    changed = [
+        name for name in verify.changed(finished.made, now) if name not in verify.WITHOUT_EFFECT
+    ]
+    if now["log_then"] != finished.made["files"].get(_LOG):
+        changed.append("log.csv, as it stood then")
     return [
         Fault(
-            _file_of(finished),
-            "it must say what it said when the release was made, but for the sign-off",
+            name,
+            "it must be as it was when the release was made"
+            + (", but for the sign-off" if name == _file_of(finished) else ""),
             f"Restore it, or make the release again: jdl release {finished.name} --replace",
         )
+        for name in changed
     ]
 
 
@@ -328,23 +370,36 @@ def _unsigned(finished: Finished, now: dt.datetime | None = None) -> list[Fault]
             )
         ]
     else:
-        made = _made_on(finished.folder)
-        late = now is not None and signed.on > now.date()
-        wrong = late or (made is not None and signed.on < made)
-        rules = [
-            ("the day of the sign-off must lie between the making of the release and today", "")
-        ] * wrong
+        rules = _misdated(finished, signed.on, now)
     return [
         Fault(_file_of(finished), rule, remedy or "Correct it", "[sign_off]")
         for rule, remedy in rules
     ]
 
 
+def _misdated(
+    finished: Finished, signed: dt.date, now: dt.datetime | None
+) -> list[tuple[str, str]]:
+    """Hold the day of the sign-off against what it can have been given on, and against today."""
+    made = _made_on(finished.folder)
+    if made is None:
+        rule = f"the day of the sign-off must be one on which the release was made, but {RUN} of "
+        remedy = f"Make the release again: jdl release {finished.name} --replace"
+        return [(f"{rule}the release does not tell when that was", remedy)]
+    verified = verify.verified_on(finished.places.restricted, finished.identity) or made
+    if now is not None and signed > now.date():
+        return [("the day of the sign-off must not lie in the future", "")]
+    if signed < max(made, verified):
+        rule = "the day of the sign-off must not lie before the release was made and verified"
+        return [(rule, "Look at the release as it was verified, then sign it with that day")]
+    return []
+
+
 def _made_on(folder: Path) -> dt.date | None:
     """Return the day on which the making of a release began, where its run record has it."""
     try:
         started = json.loads((folder / RUN).read_text(encoding="utf-8"))["started"]
-        return dt.datetime.fromisoformat(started).astimezone().date()
+        return in_zone(dt.datetime.fromisoformat(started)).date()
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -399,30 +454,36 @@ def _mislabelled(finished: Finished) -> list[Fault]:
 def _labelled(page: Path, *, synthetic: bool) -> bool:
     if not page.is_file():
         return True
-    text = page.read_text(encoding="utf-8")
+    written = html.unescape(page.read_text(encoding="utf-8"))
+    text = " ".join(_TAG.sub("", written).split())
     if not synthetic:
         return SYNTHETIC not in text
-    claims = (f'<p class="status">{_OFFICIAL}', f"is an {_OFFICIAL}")
-    return SYNTHETIC in text and not any(claim in text for claim in claims)
+    return SYNTHETIC in text and not any(
+        _CLAIM.search(_DENIED.sub("", one)) for one in (written, text)
+    )
 
 
 def _replaced(
     finished: Finished, target: Path, done: Sequence[Mapping[str, Any]], *, again: bool
 ) -> list[Fault]:
-    """Let only a correction that says so stand in place of what is public."""
-    if not target.exists() or _same_bytes(finished, target):
+    """Let only a correction that says so stand in place of what is public, or has been."""
+    before = _of(done, finished.name)
+    other = bool(before) and before[-1]["manifest"] != finished.identity
+    if _same_bytes(finished, target) or not (target.exists() or other):
         return []
     if not again:
+        since = f" since {before[-1]['at']}" if before else ""
         return [
             Fault(
                 str(target),
-                "another version of this release is public and stays as it is",
+                f"another version of this release is public{since} and stays as it is",
                 f"To replace it: jdl publish {finished.name} --replace",
             )
         ]
     said = finished.facts.correction
-    last = [dt.datetime.fromisoformat(one["at"]) for one in _of(done, finished.name)]
-    if said and all(at.date() <= said.on for at in last):
+    last = [in_zone(dt.datetime.fromisoformat(one["at"])).date() for one in before]
+    same_again = bool(before) and not other
+    if same_again or (said and all(day <= said.on for day in last)):
         return []
     return [
         Fault(
@@ -469,9 +530,10 @@ def _scratch(public: Path, name: str) -> Iterator[Path]:
     """Make private scratch in the public folder, so that one move publishes; clear it."""
     folder = public / f".{name}.scratch"
     try:
-        if not public.exists():
-            public.mkdir(parents=True)
-            public.chmod(_FOLDER_MODE)
+        missing = [one for one in (public, *public.parents) if not one.exists()]
+        for one in reversed(missing):
+            one.mkdir()
+            one.chmod(_FOLDER_MODE)
         yield fresh(folder)
     except OSError as error:
         raise Refused(
@@ -537,7 +599,7 @@ def _publications(restricted: Path) -> list[dict[str, Any]]:
             json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
         )
         for one in done:
-            _ = one["release"], one["manifest"], dt.datetime.fromisoformat(one["at"]).utcoffset()
+            _ = one["release"], one["manifest"], in_zone(dt.datetime.fromisoformat(one["at"]))
     except (OSError, ValueError, KeyError, TypeError):
         raise Refused(
             f"{file} cannot be read as the record of publications, so nothing is published. "

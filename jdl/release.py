@@ -351,7 +351,7 @@ def _hold_to_log(month: Month) -> None:
     ]
     if wrong:
         raise Refused(
-            f"{month.name} is not published, because the log and the requests disagree. "
+            f"{month.name} cannot be put together, because the log and the requests disagree. "
             + "; ".join(wrong)
             + ". Correct the status in log.csv, then run the same command again."
         )
@@ -548,6 +548,37 @@ def _earlier_results(month: Month) -> dict[str, str]:
         for path in sorted(found)
         if path.parts[-3] < month.name
     }
+
+
+def inputs_now(name: str, places: Places) -> dict[str, Any]:
+    """Return what the manifest of a release would say of its inputs if it were made now.
+
+    Parameters
+    ----------
+    name : str
+        The release, ``YYYY-MM``.
+    places : Places
+
+    Returns
+    -------
+    dict
+        As a manifest has it, and ``log_then``, the hash of the log as it stood at the release.
+
+    Raises
+    ------
+    Unusable
+        As `open_month`, and if the national data are not prepared.
+    """
+    month = open_month(name, places)
+    with _reading(month.vintage):
+        if not prepare.is_current(month.vintage):
+            rule = "the national data must be prepared, as they were for the release"
+            raise _unusable(month.vintage.name, rule, "Run: jdl prepare")
+        made_from = inputs_of(month)
+    then = log_file(log_at(request.read_log(places.requests), month.release))
+    now = {"release": name, "log_then": manifest.digest(then), **made_from}
+    told: dict[str, Any] = json.loads(manifest.dump(now))
+    return told
 
 
 def _same_inputs(month: Month) -> bool:
@@ -1150,7 +1181,7 @@ def _hold_to_scan(asked: Month | Year, made: Path) -> tuple[str, ...]:
                 (asked.work / rest.partition("/")[0] / RUN).unlink(missing_ok=True)
         shutil.rmtree(asked.work / _ASSEMBLY, ignore_errors=True)
         raise Refused(
-            f"{asked.name} is not published, because it would tell who people are.\n"
+            f"{asked.name} cannot be put together, because it would tell who people are.\n"
             + "\n".join(f"- {line}" for line in found.told)
             + f"\nWhat was found is in the restricted file {log}. Look there, mend the notebook, "
             "template or request that shows it, then run the same command again. What tells of "

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +24,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from jdl.faults import Fault, Unusable
+from jdl.forms import ROLE
 from jdl.linkage import Register
 
 SCHEMA = 1
@@ -38,7 +38,6 @@ FEWEST_AGAIN = 20
 SEEN = (
     "forename", "surname", "date_of_birth", "gender", "pnc_id", "prison_number",
 )  # fmt: skip
-ROLE = re.compile(r"[^\W\d_][\w ,'&/-]{2,59}")
 
 
 # -------------------------------------------------------------------------------- what is decided

@@ -51,6 +51,14 @@ def write(file: Path, content: bytes) -> None:
     _flush(file.parent)
 
 
+def private(folder: Path) -> None:
+    """Make a folder that only its owner may look into, with those that are missing above it."""
+    for part in (*reversed(folder.parents), folder):
+        if not part.exists():
+            part.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(0o700)
+
+
 def put(files: Mapping[str, bytes], folder: Path) -> None:
     """Make a folder with these files appear in one step, in place of one that is there.
 

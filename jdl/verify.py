@@ -28,7 +28,7 @@ from jdl.workers import USUAL, Limits, Tell
 FILE = "verified.json"
 CLEAN, DIFFERS = "clean", "differs"
 _SCRATCH = "verify"
-_WITHOUT_EFFECT = ("log.csv", "the code", "the environment")
+WITHOUT_EFFECT = ("log.csv", "the code", "the environment")
 """Inputs that go on changing; where every file comes out the same, they are only told."""
 _SHOWN = 3
 
@@ -63,7 +63,7 @@ class Verdict:
     @property
     def clean(self) -> bool:
         """Whether every file comes out the same again, from the inputs that are recorded."""
-        telling = set(self.changed) - set(_WITHOUT_EFFECT)
+        telling = set(self.changed) - set(WITHOUT_EFFECT)
         return not (self.differing or telling or self.stopped)
 
     @property
@@ -73,8 +73,8 @@ class Verdict:
         if self.clean:
             same = f"{self.release}: clean, each of its {self.files} files comes out the same again"
             return f"{same} ({since})." if since else f"{same}."
-        told = [*self.stopped, _listed(self.differing, self.files), since]
-        return f"{self.release}: {DIFFERS}. " + "; ".join(filter(None, told)) + "."
+        found = [*self.stopped, _listed(self.differing, self.files), since]
+        return f"{self.release}: {DIFFERS}. " + "; ".join(filter(None, found)) + "."
 
 
 def _listed(differing: Sequence[str], files: int) -> str:
@@ -117,21 +117,23 @@ def verify(
         If an input can no longer be used.
     Refused
         If the folder is no finished release, if another command is at work in the outputs folder,
-        or if the log and the requests disagree.
+        if the log and the requests disagree, or if what comes out would tell who people are. An
+        earlier verdict no longer stands then, nor after any other end before this one's.
     """
     made = _read(folder)
     with alone(places):
+        _revoke(places.restricted, manifest.digest_manifest(folder))
         verdict = _torn(folder, made) or _made_again(folder, made, places, jobs, limits, tell)
         _record(places.restricted, verdict, on)
     return verdict
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    """Return the manifest of a release, of the shape that `_told` reads."""
+    """Return the manifest of a release, of the shape that `told` reads."""
     try:
         made: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         months = (made["release"], *made["inputs"]["earlier"])
-        if made["files"].keys() and _told(made) and all(map(MONTH.fullmatch, months)):
+        if made["files"].keys() and told(made) and all(map(MONTH.fullmatch, months)):
             return made
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass
@@ -166,23 +168,26 @@ def _made_again(
     release, files = made["release"], made["files"]
     identity = manifest.digest_manifest(folder)
     with _scratch(places, release, made["inputs"]["earlier"]) as scratch:
-        summary = run_release(release, scratch, jobs=jobs, limits=limits, tell=tell)
+        try:
+            summary = run_release(release, scratch, jobs=jobs, limits=limits, tell=tell)
+        except Refused as refused:
+            raise Refused(_where(str(refused), scratch, places)) from None
         if summary.failures:
             stopped = tuple(
-                f"{one.name} stopped: {_where(one.message, scratch, places)}"
+                f"{one.name} stopped: {_where(one.message, scratch, places).rstrip('.')}"
                 for one in summary.failures
             )
             return Verdict(release, identity, len(files), stopped=stopped)
         again = scratch.outputs / release
         differing = _differing(files, manifest.file_hashes(again))
-        changed = _changed(_told(made), _told(_read(again)))
-    return Verdict(release, identity, len(files), differing, changed)
+        differences = changed(made, _read(again))
+    return Verdict(release, identity, len(files), differing, differences)
 
 
 def _where(message: str, scratch: Places, places: Places) -> str:
     """Name a log where it is kept."""
     kept = places.restricted / "logs" / _SCRATCH
-    return message.rstrip(".").replace(str(scratch.restricted / "logs"), str(kept))
+    return message.replace(str(scratch.restricted / "logs"), str(kept))
 
 
 @contextmanager
@@ -213,8 +218,14 @@ def _left_out(at: Path, names: Sequence[str], restricted: Path) -> set[str]:
     return {"logs", "scratch", "superseded"} & set(names) if at == restricted else set()
 
 
-def _told(made: Mapping[str, Any]) -> dict[str, str | None]:
-    """Return the hash of everything that a release was made from, by what it is called."""
+def told(made: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return the hash of everything that a release was made from, by what it is called.
+
+    Parameters
+    ----------
+    made : dict
+        Its manifest.
+    """
     inputs, vintage = made["inputs"], dict(made["vintage"])
     tables = vintage.pop("tables")
     return {
@@ -234,8 +245,20 @@ def _told(made: Mapping[str, Any]) -> dict[str, str | None]:
     }
 
 
-def _changed(before: Mapping[str, str | None], now: Mapping[str, str | None]) -> tuple[str, ...]:
-    absent = object()
+def changed(made: Mapping[str, Any], again: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name the inputs that two manifests do not tell the same of.
+
+    Parameters
+    ----------
+    made, again : dict
+        Manifests of one release.
+
+    Returns
+    -------
+    tuple of str
+        As `told` calls them.
+    """
+    before, now, absent = told(made), told(again), object()
     return tuple(
         name
         for name in dict.fromkeys((*before, *now))
@@ -265,6 +288,19 @@ def verdict_on(restricted: Path, identity: str) -> str | None:
     return None if entry is None else str(entry["verdict"])
 
 
+def verified_on(restricted: Path, identity: str) -> dt.date | None:
+    """Return the day of the last verdict on a manifest, as `verdict_on` returns the verdict."""
+    entry = _kept(restricted).get(identity)
+    return None if entry is None else dt.date.fromisoformat(entry["on"])
+
+
+def _revoke(restricted: Path, identity: str) -> None:
+    """Take back an earlier verdict: until a verification has ended, there is none."""
+    kept = _kept(restricted)
+    if kept.pop(identity, None):
+        keep(restricted / FILE, kept)
+
+
 def _record(restricted: Path, verdict: Verdict, on: dt.date) -> None:
     """Record a verdict; it stands in place of an earlier one on the same manifest."""
     kept = _kept(restricted)
@@ -282,6 +318,8 @@ def _kept(restricted: Path) -> dict[str, dict[str, str]]:
         kept: dict[str, dict[str, str]] = (
             json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         )
+        for entry in kept.values():
+            dt.date.fromisoformat(entry["on"])
         if all(entry["verdict"] in (CLEAN, DIFFERS) for entry in kept.values()):
             return kept
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

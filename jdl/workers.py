@@ -39,7 +39,7 @@ from jdl.execute import (
     told_of,
     write_restricted,
 )
-from jdl.faults import Unusable
+from jdl.faults import Fault, Unusable
 from jdl.manifest import digest
 from jdl.safekeeping import end_with_parent, obstacle, put, write
 
@@ -47,6 +47,8 @@ RUN = "run.json"
 _PATIENCE = 20
 _LOOK = 5
 _GRACE = 60
+_LONGEST = 7 * 24 * 3600
+_GB, _MOST = 10**9, 1_000_000
 _SPAWN = multiprocessing.get_context("spawn")
 _BEFORE_RENDERING = 0.6
 STARTING = "starting"
@@ -99,10 +101,26 @@ class Limits:
         Seconds for one cell, or for making the pages.
     memory : int, optional
         Bytes that the kernel may ask for; what the machine has without it.
+
+    Raises
+    ------
+    Unusable
+        If one is less than a notebook can start with, or more than the system can count.
     """
 
     timeout: int = TIMEOUT
     memory: int | None = None
+
+    def __post_init__(self) -> None:
+        faults = []
+        if not 1 <= self.timeout <= _LONGEST:
+            rule = "a cell may take from 1 second to a week"
+            faults.append(Fault("--timeout", rule, f"Give at most {_LONGEST}"))
+        if self.memory is not None and not _GB <= self.memory <= _MOST * _GB:
+            rule = f"a notebook may ask for 1 to {_MOST} GB"
+            faults.append(Fault("--memory", rule, "Give a number in between, or leave it out"))
+        if faults:
+            raise Unusable(faults)
 
 
 USUAL = Limits()

@@ -6,14 +6,17 @@ import json
 import os
 import shutil
 import stat
+import time
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import test_release
+from request_files import people, text
 
-from jdl import cli, manifest, publish, verify
-from jdl.faults import Fault, Unusable
-from jdl.log import release_hash
+from jdl import cli, log, manifest, publish, verify
+from jdl.faults import Unusable
+from jdl.log import Release, release_hash
 from jdl.publish import awaited
 from jdl.release import Places, Refused
 from jdl.render import SYNTHETIC
@@ -21,7 +24,8 @@ from jdl.render import SYNTHETIC
 month = test_release.month
 NAME, NEXT = "2014-03", "2014-04"
 PAGE = f'<p class="status synthetic">{SYNTHETIC}</p>\n'
-AFTER = dt.datetime(2014, 3, 13, 9, 30).astimezone()
+LONDON = ZoneInfo("Europe/London")
+AFTER = dt.datetime(2014, 3, 13, 9, 30, tzinfo=LONDON)
 MADE = dt.datetime(2014, 3, 10, 12, 0, tzinfo=dt.UTC)
 FACTS = """period_to = 2014-02-28
 published_at = 2014-03-13T09:30:00
@@ -53,10 +57,20 @@ class Lab:
         run = {"started": MADE.isoformat(), "host": {"name": "secret-host"}}
         (folder / "run.json").write_text(json.dumps(run))
         told = {one: self.results(one) for one in earlier}
-        made = {"release": name, "vintage": {"synthetic": synthetic}}
-        made["inputs"] = {"release": release_hash(self.places.requests, name), "earlier": told}
+        made = {"release": name, "vintage": {"synthetic": synthetic, "tables": {}}}
+        made["inputs"] = {**self.inputs(name), "requests": {}, "log.csv": None, "earlier": told}
+        made |= {"code": {"sha256": None}, "environment": {}, "parameters": {}, "seed": 0}
         made["files"] = manifest.file_hashes(folder)
         (folder / "manifest.json").write_bytes(manifest.dump(made))
+
+    def inputs(self, name):
+        return {"release": release_hash(self.places.requests, name)}
+
+    def now(self, name, places):
+        """Return the inputs as they were when the release was made, but for the release file."""
+        made = json.loads((self.folder(name) / "manifest.json").read_text())
+        made["inputs"] |= self.inputs(name)
+        return {**made, "log_then": made["files"].get("bulletin/log.csv")}
 
     def results(self, name):
         return manifest.digest((self.folder(name) / "bulletin" / "results.csv").read_bytes())
@@ -87,6 +101,11 @@ class Lab:
         assert tree(self.public) == before
         return str(refused.value)
 
+    def command(self):
+        named = ("data", "requests", "outputs")
+        folders = [f"--{name}={getattr(self.places, name)}" for name in named]
+        return ["publish", NAME, *folders, f"--public={self.public}"]
+
     def record(self):
         return json.loads((self.places.restricted / publish.FILE).read_text())
 
@@ -112,7 +131,9 @@ def lab(tmp_path):
     made.finish()
     made.sign()
     made.verified()
-    return made
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publish, "inputs_now", made.now)
+        yield made
 
 
 @pytest.fixture
@@ -123,7 +144,6 @@ def corrected(lab):
     lab.facts(facts)
     lab.finish(page=PAGE + "<p>Corrected.</p>\n")
     lab.sign(facts=facts, on="2014-03-14")
-    lab.folder().joinpath("run.json").write_text("{}")
     lab.verified()
     return lab
 
@@ -152,6 +172,32 @@ def test_everyone_reads_the_public_copy_and_only_the_owner_the_release(lab):
     assert stat.S_IMODE((lab.places.restricted / publish.FILE).stat().st_mode) == 0o600
     assert manifest.broken(lab.folder()) is None
     assert (lab.folder() / "reports" / "harbour" / "facts.html").exists()
+
+
+def test_folders_made_above_the_public_one_are_open_too(lab):
+    lab.public = lab.public / "www" / "releases"
+    lab.publish()
+    assert modes(lab.public.parent.parent) == ({0o644}, {0o755})
+
+
+def test_without_an_outputs_folder_none_is_made(lab):
+    shutil.rmtree(lab.places.outputs)
+    assert "the folder of releases must be there" in lab.refusal()
+    assert not lab.places.outputs.exists()
+
+
+@pytest.mark.parametrize("name", ["../secret.txt", "/secret.txt", "bulletin/link"])
+def test_a_manifest_leads_nowhere_outside_its_folder(lab, name):
+    secret = lab.places.outputs / "secret.txt"
+    secret.write_text("x")
+    (lab.folder() / "bulletin" / "link").symlink_to(secret)
+    listed = name.replace("/secret.txt", f"{secret}") if name[0] == "/" else name
+    made = json.loads((lab.folder() / "manifest.json").read_text())
+    made["files"][listed] = manifest.digest(b"x")
+    (lab.folder() / "manifest.json").write_bytes(manifest.dump(made))
+    lab.sign()
+    lab.verified()
+    assert f"{listed} does not lie in it" in lab.refusal()
 
 
 def test_each_publication_is_recorded_with_the_post_that_signed(lab):
@@ -186,6 +232,30 @@ def test_nothing_is_published_before_its_moment(lab):
     assert "it is now 2014-03-13 at 09:29" in told
 
 
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/Los_Angeles"])
+def test_the_embargo_ends_at_one_moment_whatever_the_zone_of_the_machine(lab, monkeypatch, zone):
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        told = lab.refusal(now=AFTER.astimezone() - dt.timedelta(seconds=1))
+        assert "it is now 2014-03-13 at 09:29 (Europe/London)" in told
+        lab.publish(now=AFTER.astimezone())
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_the_embargo_ends_by_the_clock_of_summer_in_summer():
+    due = Release("2014-07", dt.date(2014, 6, 30), dt.datetime(2014, 7, 10, 9, 30), None).due
+    assert due == dt.datetime(2014, 7, 10, 8, 30, tzinfo=dt.UTC)
+
+
+def test_a_machine_that_does_not_know_the_zone_says_what_to_install(lab, monkeypatch):
+    monkeypatch.setattr(log, "ZONE", "Europe/Nowhere")
+    with pytest.raises(Unusable, match="Install the package tzdata"):
+        lab.publish()
+
+
 def test_a_clock_that_went_back_publishes_nothing(lab):
     lab.facts(FACTS.replace("-03", "-04").replace("2014-02-28", "2014-03-31"), NEXT)
     lab.publish(now=dt.datetime(2015, 1, 1).astimezone())
@@ -198,13 +268,19 @@ def test_a_clock_that_went_back_publishes_nothing(lab):
     [
         ({"manifest": None}, "names no release"),
         ({"manifest": f'"{"0" * 16}"'}, "names another release"),
-        ({"on": "2014-03-14"}, "between the making of the release and today"),
-        ({"on": "2014-03-09"}, "between the making of the release and today"),
+        ({"on": "2014-03-14"}, "must not lie in the future"),
+        ({"on": "2014-03-09"}, "before the release was made and verified"),
+        ({"on": "2014-03-10"}, "before the release was made and verified"),
     ],
 )
 def test_a_sign_off_is_of_this_release_and_of_its_time(lab, changed, why):
     lab.sign(**changed)
     assert why in lab.refusal()
+
+
+def test_a_sign_off_needs_the_day_on_which_the_release_was_made(lab):
+    (lab.folder() / "run.json").unlink()
+    assert "but run.json of the release does not tell when that was" in lab.refusal()
 
 
 def test_a_release_without_sign_off_says_what_to_write(lab):
@@ -231,7 +307,7 @@ def test_a_release_that_came_out_otherwise_stays(lab):
 
 def test_a_date_moved_after_the_release_was_made_is_seen(lab):
     lab.sign(facts=FACTS.replace("2014-03-13T09:30", "2014-03-12T09:30"))
-    assert "what it said when the release was made" in lab.refusal()
+    assert "as it was when the release was made, but for the sign-off" in lab.refusal()
 
 
 @pytest.mark.parametrize(
@@ -287,7 +363,7 @@ def test_every_reason_is_told_at_once(lab):
 
 def test_earlier_results_are_public_before_they_are_told_again(lab):
     facts = "period_to = 2014-03-31\npublished_at = 2014-04-10\npre_release = []\n"
-    now = dt.datetime(2014, 4, 10, 9, 30).astimezone()
+    now = dt.datetime(2014, 4, 10, 9, 30, tzinfo=LONDON)
     lab.facts(facts, NEXT)
     lab.finish(NEXT, earlier=[NAME])
     lab.sign(NEXT, facts)
@@ -303,6 +379,10 @@ def test_earlier_results_are_public_before_they_are_told_again(lab):
     [
         ("<p>Unmarked.</p>", True, "must say so"),
         (PAGE + '<p class="status">Official Statistics</p>', True, "must say so"),
+        (PAGE + "<p>These are <b>national</b> statistics.</p>", True, "must say so"),
+        (PAGE + "<p>An Offi<b>cial</b><br>Statistic</p>", True, "must say so"),
+        (PAGE + "<p>Accredited by the Office for Statistics Regulation</p>", True, "must say so"),
+        (PAGE + '<img alt="National Statistics">', True, "must say so"),
         (PAGE, False, "must not be marked as synthetic"),
     ],
 )
@@ -313,16 +393,12 @@ def test_made_up_data_are_marked_and_nothing_else_is(lab, page, synthetic, why):
     assert why in lab.refusal()
 
 
-def test_an_open_question_on_disclosure_stops_it(lab):
-    asked = []
-
-    def questions(restricted, name):
-        asked.append((restricted, name))
-        return [Fault("harbour", "an override must have a reason", "Write it")]
-
-    assert "harbour: an override must have a reason. Write it." in lab.refusal(questions=questions)
-    assert asked == [(lab.places.restricted, NAME)]
-    lab.publish(questions=lambda restricted, name: [])
+def test_a_denial_is_no_claim_and_an_accredited_programme_no_statistic(lab):
+    told = "Not Official Statistics: no label of official statistics; an accredited programme."
+    lab.finish(page=PAGE + f"<p>{told} Office for National Statistics.</p>")
+    lab.sign()
+    lab.verified()
+    lab.publish()
 
 
 @pytest.mark.parametrize("inside", ["outputs", "outputs/x", ".", "requests/x", "data"])
@@ -353,6 +429,30 @@ def test_a_replacement_says_what_was_put_right_since(lab, on):
     lab.sign(facts=facts)
     lab.verified()
     assert "must say what was put right since" in lab.refusal(now=LATER, again=True)
+
+
+@pytest.mark.parametrize("where", ["elsewhere", "deleted"])
+def test_the_rules_for_corrections_hold_wherever_the_version_before_was_public(lab, where):
+    lab.publish()
+    lab.finish(page=PAGE + "<p>Other.</p>\n")
+    lab.sign()
+    lab.verified()
+    if where == "elsewhere":
+        lab.public = lab.public.with_name("public2")
+    else:
+        shutil.rmtree(lab.public / NAME)
+    assert "public since 2014-03-13T09:30:00+00:00 and stays as it is" in lab.refusal(now=LATER)
+    assert "must say what was put right since" in lab.refusal(now=LATER, again=True)
+
+
+def test_the_same_version_can_be_public_again_after_it_was_deleted_or_defaced(lab):
+    lab.publish()
+    shutil.rmtree(lab.public / NAME)
+    lab.publish(now=LATER)
+    (lab.public / NAME / "index.html").write_text("defaced")
+    lab.publish(now=LATER, again=True)
+    assert manifest.broken(lab.public / NAME) is None
+    assert len(lab.record()) == 3
 
 
 def test_a_public_copy_that_was_changed_is_seen(lab):
@@ -405,6 +505,32 @@ def test_a_publication_that_was_killed_is_finished_by_the_next(corrected, monkey
     assert len(corrected.record()) == 2
 
 
+@pytest.mark.parametrize("stopped", ["before the move", "after the move"])
+def test_stopped_on_the_way_it_tells_what_is_public(lab, monkeypatch, capsys, stopped):
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    place = (publish, "swap") if stopped == "before the move" else (verify, "keep")
+    monkeypatch.setattr(*place, stop)
+    assert cli.main(lab.command()) == cli.INTERRUPTED
+    told, there = capsys.readouterr().err, (lab.public / NAME).exists()
+    assert there == (stopped == "after the move")
+    assert ("Nothing has been published" in told) != there
+    assert (f"{NAME} is public already" in told) == there
+    monkeypatch.undo()
+    lab.publish()
+    assert len(lab.record()) == 1
+
+
+def test_a_record_that_cannot_be_written_does_not_hide_that_it_is_public(lab, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(verify, "keep", full)
+    with pytest.raises(Refused, match=r"is public already.*Run the same command again"):
+        lab.publish()
+
+
 def test_a_damaged_record_stops_everything(lab):
     verify.keep(lab.places.restricted / publish.FILE, [{"release": NAME}])
     assert "Restore it from a backup" in lab.refusal()
@@ -414,8 +540,7 @@ def test_a_damaged_record_stops_everything(lab):
 
 
 def test_the_command_tells_why_not_and_gives_one(lab, capsys):
-    folders = [f"--{name}={getattr(lab.places, name)}" for name in ("data", "requests", "outputs")]
-    command = ["publish", NAME, *folders, f"--public={lab.public}"]
+    command = lab.command()
     lab.verified(verdict=verify.DIFFERS)
     assert cli.main(command) == 1
     assert f"Run: jdl verify {NAME}" in capsys.readouterr().err
@@ -440,8 +565,69 @@ def test_only_the_owner_reads_a_release_whatever_the_umask_and_the_folder_it_is_
 def test_what_is_still_missing_is_told_with_the_fingerprint(lab):
     fingerprint = manifest.fingerprint(lab.folder())
     told = awaited(NAME, lab.places)
-    assert told == (f"Its fingerprint is {fingerprint}; embargoed until 2014-03-13 at 09:30.",)
+    due = "2014-03-13 at 09:30 (Europe/London)"
+    assert told == (f"Its fingerprint is {fingerprint}; embargoed until {due}.",)
     lab.facts()
     lab.verified(verdict=verify.DIFFERS)
     assert len(awaited(NAME, lab.places)) == 3
     assert awaited("2014-05", lab.places) == ()
+
+
+class Ready:
+    """A month of tiny notebooks that was released, of which the inputs are looked at."""
+
+    def __init__(self, month):
+        self.month, self.public = month, month.places.outputs.parent / "public"
+
+    def told(self):
+        """Return what refuses publication because of an input."""
+        with pytest.raises(Refused) as refused:
+            publish.publish(NAME, self.month.places, self.public, now=AFTER)
+        lines = str(refused.value).split("\n- ")[1:]
+        about = ("when the release was made", "log.csv", "upload", "disclosure")
+        return [line for line in lines if any(word in line for word in about)]
+
+
+def test_an_input_that_changed_since_the_release_stops_it(month):
+    month.release()
+    ready, folder = Ready(month), month.places.requests / "harbour"
+    log = month.places.requests / "log.csv"
+    assert ready.told() == []
+
+    later = "later,New Trust,Later,voluntary,mentoring,2014-03-20,received,2014-03-20,\n"
+    before = log.read_text()
+    log.write_text(before + later)
+    assert ready.told() == []
+    log.write_text(before.replace("Harbour Trust", "Harbour Society"))
+    assert [line.partition(":")[0] for line in ready.told()] == ["log.csv, as it stood then"]
+    log.write_text(before)
+
+    override = "part = 'headline.rate'\nto = 'withhold'\nreason = 'Asked for.'\n"
+    override += "role = 'statistician 1'\non = 2014-03-12\n"
+    (folder / "disclosure.toml").write_text(f"[[override]]\n{override}")
+    [line] = ready.told()
+    assert line.startswith("disclosure.toml of harbour: it must be as it was")
+    assert f"jdl release {NAME} --replace" in line
+    (folder / "disclosure.toml").unlink()
+
+    rows = people(3)
+    month.add("harbour", upload=text([*rows[:2], {**rows[2], "location": "Leeds"}]))
+    assert [line.partition(":")[0] for line in ready.told()] == ["upload of harbour"]
+    month.add("harbour", upload="forename,surname\nA,B\n")
+    assert any("upload.csv" in line for line in ready.told())
+
+
+@pytest.mark.parametrize("part", ["request.toml", "review", "the vintage"])
+def test_a_request_its_reviews_and_the_national_data_are_held_too(month, monkeypatch, part):
+    month.release()
+    made = month.manifest()
+    if part == "the vintage":
+        made["vintage"]["prepared"] = "q" * 64
+        now, name = made, part
+    else:
+        made["inputs"]["requests"]["harbour"][part] = "0" * 64
+        now, name = made, f"{part} of harbour"
+    whole = publish.inputs_now(NAME, month.places)
+    told = {**now, "log_then": whole["log_then"]}
+    monkeypatch.setattr(publish, "inputs_now", lambda name, places: told)
+    assert [line.partition(":")[0] for line in Ready(month).told()] == [name]

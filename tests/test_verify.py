@@ -13,13 +13,15 @@ import test_release
 from months import folders, jdl
 from request_files import people, text
 
-from jdl import manifest, verify
+from jdl import cli, manifest, release, scan, verify
 from jdl.faults import Unusable
 from jdl.release import Refused
 from jdl.verify import CLEAN, DIFFERS, verdict_on
+from jdl.workers import Limits
 
 month = test_release.month
 TODAY = dt.date(2014, 3, 12)
+HOLD_TO_SCAN = release._hold_to_scan
 
 
 def check(month):
@@ -157,6 +159,67 @@ def test_scratch_is_private_and_cleared_whatever_happens(released, monkeypatch):
     [outputs] = seen
     assert not outputs.parent.exists()
     assert recorded(released) is None
+
+
+@pytest.mark.parametrize("ends", ["unusable", "refused", "stopped"])
+def test_a_verification_begun_takes_the_earlier_verdict_back(released, monkeypatch, ends):
+    check(released)
+    assert recorded(released) == CLEAN
+    how = {"unusable": Unusable([]), "refused": Refused("who"), "stopped": KeyboardInterrupt()}
+
+    def stops(*arguments, **options):
+        raise how[ends]
+
+    monkeypatch.setattr(verify, "run_release", stops)
+    with pytest.raises(type(how[ends])):
+        check(released)
+    assert recorded(released) is None
+
+
+def test_an_upload_that_cannot_be_used_any_more_leaves_no_clean_verdict(released):
+    check(released)
+    released.add("harbour", upload="forename,surname\nA,B\n")
+    with pytest.raises(Unusable):
+        check(released)
+    assert recorded(released) is None
+
+
+def test_people_found_when_it_is_made_again_are_told_of_with_a_log_that_stays(
+    released, monkeypatch
+):
+    check(released)
+    monkeypatch.setattr(release, "_hold_to_scan", HOLD_TO_SCAN)
+    found = scan.Scan((scan.Find("x.html", "a name", 1, ("zyk",)),), ())
+    monkeypatch.setattr(scan, "scan", lambda *arguments: found)
+    with pytest.raises(Refused, match="cannot be put together, because it would tell") as refused:
+        check(released)
+    log = Path(str(refused.value).partition("restricted file ")[2].partition(". Look")[0])
+    assert "zyk" in log.read_text()
+    assert log.is_relative_to(released.places.restricted / "logs")
+    assert recorded(released) is None
+
+
+def test_a_release_that_tells_of_an_earlier_one_sees_it_again(month):
+    earlier = month.places.outputs / "2014-02"
+    (earlier / "bulletin").mkdir(parents=True)
+    (earlier / "bulletin" / "results.csv").write_text("id\nshore\n")
+    month.release()
+    assert set(month.manifest()["inputs"]["earlier"]) == {"2014-02"}
+    assert check(month).line.startswith("2014-03: clean")
+    (earlier / "bulletin" / "results.csv").write_text("id\nother\n")
+    assert check(month).changed == ("the results of 2014-02",)
+
+
+def test_the_command_keeps_to_its_limits(released, monkeypatch):
+    def limited(name, scratch, *, limits, **options):
+        assert limits == Limits(timeout=7, memory=3_000_000_000)
+        raise Refused("held to its limits")
+
+    monkeypatch.setattr(verify, "run_release", limited)
+    places = {name: getattr(released.places, name) for name in ("data", "requests", "outputs")}
+    named = [f"--{name}={folder}" for name, folder in places.items()]
+    command = ["verify", "2014-03", "--timeout", "7", "--memory", "3", *named]
+    assert cli.main(command) == cli.FAILED
 
 
 @pytest.mark.parametrize("told", ["", "{}", '{"release": "../x", "files": {"a": "b"}}'])

@@ -16,9 +16,8 @@ from jdl.cells import Findings
 from jdl.disclosure.measures import Cleared
 from jdl.disclosure.rules import Decision, Door, Override
 from jdl.faults import Fault, Unusable
-from jdl.forms import Key, hold_form, load
+from jdl.forms import ROLE, Key, hold_form, load
 from jdl.national import Workplace
-from jdl.review import ROLE
 
 FILE = "disclosure.toml"
 
