@@ -2,8 +2,9 @@
 
 A record holds people as keyed hashes, those sent and those found, and of an analysis who was in it
 and how many had each event that it tells; no outcome of a person. The notebook hands its record to
-whoever runs it, and reads those of the reports that come before: of earlier releases, and of the
-same month with a smaller id.
+whoever runs it, and reads those of all that is told already: of every release that was ever
+finished, whatever its month, with those versions of it that were replaced since; and of the same
+month with a smaller id.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import base64
 import hashlib
 import hmac
 import json
-import os
+import math
+import re
 import secrets
+import shutil
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,14 +26,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from jdl import safekeeping
 from jdl.disclosure import RULES, Cleared, Published, Rules, are_apart, what_is_told
+from jdl.faults import Fault, Unusable
 from jdl.national import Workplace
 
 NAME = "cohorts"
 FILE = f"{NAME}.json"
 """The record in a finished request's folder; it never goes into a release."""
-SCHEMA = "jdl-cohorts-2"
-_KEY = ".key"
+TOLD = "told before"
+"""The manifest's list of what a release was held against: the hashes of the results."""
+SCHEMA = "jdl-cohorts-3"
+_KEY, _GATE, _READY, _RELEASE = ".key", ".gate", ".ready", ".release"
+_KEY_SHAPE = re.compile(r"[0-9a-f]{64}\n?")
+_MANIFEST = "manifest.json"
 _DIGITS = 32
 
 
@@ -49,6 +58,8 @@ class Record:
         Its analyses, of these people; none where nothing was published.
     digest : str
         Of the record's content.
+    result : str
+        The hash of the report's ``result.json``; empty before its release has appeared.
     """
 
     release: str
@@ -57,6 +68,7 @@ class Record:
     sent: Mapping[str, tuple[str, ...]]
     told: tuple[Published, ...]
     digest: str
+    result: str = ""
 
 
 @dataclass(frozen=True, repr=False)
@@ -128,7 +140,6 @@ _KNOWN_BY = {"name": ["forename", "surname"], "date of birth": ["date_of_birth"]
 
 def told_before(
     place: Workplace,
-    release: str,
     people: Mapping[str, str],
     sent: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Before:
@@ -137,8 +148,8 @@ def told_before(
     Parameters
     ----------
     place : Workplace
-    release : str
-        The release in hand; of the same month come the requests that `place` names.
+        Names the requests of the same month that come before, and the manifest of a release that
+        is repeated.
     people : mapping of str to str
         The treatment group: by what each person is called here the identifier of the register,
         which a person keeps from one vintage to the next; see ``pseudonyms.identifiers``.
@@ -156,7 +167,7 @@ def told_before(
         return Before()
     hashes = {one: _hashed(key, identifier) for one, identifier in people.items()}
     names = {mark: one for one, mark in hashes.items()}
-    records = earlier(place.restricted, release)
+    records = kept(place.restricted, place.repeats)
     records += [read(place.results / name / FILE) for name in place.beside]
     linked = sharing(names, records)
     told = tuple(
@@ -244,17 +255,22 @@ def _packed(members: Collection[str], people: Sequence[str]) -> str:
 
 
 def _unpacked(packed: str, people: Sequence[str]) -> frozenset[str]:
-    bits = np.unpackbits(np.frombuffer(base64.b64decode(packed), dtype=np.uint8))
-    return frozenset(one for one, bit in zip(people, bits, strict=False) if bit)
+    held = np.frombuffer(base64.b64decode(packed, validate=True), dtype=np.uint8)
+    bits = np.unpackbits(held, count=len(people))
+    if len(held) != -(-len(people) // 8):
+        raise ValueError("one bit a person")
+    return frozenset(one for one, bit in zip(people, bits, strict=True) if bit)
 
 
 # Records
 
 
 def read(file: Path) -> Record:
-    """Read a record."""
-    content = file.read_bytes()
-    record = json.loads(content)
+    """Read a record as a notebook handed it over."""
+    return _record_of(json.loads(file.read_bytes()))
+
+
+def _record_of(record: Mapping[str, Any]) -> Record:
     people = record["people"]
     told = tuple(
         Published(
@@ -265,15 +281,72 @@ def read(file: Path) -> Record:
         for _, one in sorted(record["told"].items())
     )
     known = {name: record[name] for name in ("release", "request", "told", "people", "sent")}
-    digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
+    found = _digest(json.dumps(known, sort_keys=True).encode())
+    result = record.get("result", "")
     sent = {name: tuple(hashes) for name, hashes in record["sent"].items()}
-    return Record(record["release"], record["request"], frozenset(people), sent, told, digest)
+    names = record["release"], record["request"]
+    return Record(*names, frozenset(people), sent, told, found, result)
 
 
-def earlier(restricted: Path, release: str) -> list[Record]:
-    """Read the records of all releases before one, the oldest first."""
-    files = sorted((restricted / NAME).glob("????-??/*.json"))
-    return [read(file) for file in files if file.parent.name < release]
+def kept(restricted: Path, repeats: Path | None = None) -> list[Record]:
+    """Read what every release told that was ever finished.
+
+    Parameters
+    ----------
+    restricted : Path
+    repeats : Path, optional
+        The manifest of a release that is made again from the same inputs: only what that was held
+        against is read, and nothing told since.
+
+    Returns
+    -------
+    list of Record
+        By month and request, the oldest version first. A record that is not as it was kept is left
+        out: `missing` names it.
+    """
+    key = _key(restricted)
+    records = [one for file in _files(restricted) if (one := _kept(file, key))]
+    listed = None if repeats is None else named(json.loads(repeats.read_bytes()))
+    return [one for one in records if listed is None or one.result in listed]
+
+
+def named(made: Mapping[str, Any]) -> list[str]:
+    """Return the list in a manifest of what its release was held against."""
+    return list(made["inputs"].get(TOLD, []))
+
+
+def results(records: Iterable[Record]) -> list[str]:
+    """Return the hashes of the results that records tell of, for a manifest."""
+    return sorted({one.result for one in records})
+
+
+def _files(restricted: Path) -> list[Path]:
+    """List the records kept, by month and request, the oldest version first."""
+    found = (restricted / NAME).glob("????-??/*.json")
+    return sorted((file for file in found if not file.name.startswith(".")), key=_age)
+
+
+def _age(file: Path) -> tuple[str, str, float]:
+    """Put a version that was replaced before the one in place of it."""
+    request, _, version = file.stem.partition(".")
+    return file.parent.name, request, int(version) if version.isdecimal() else math.inf
+
+
+def _kept(file: Path, key: bytes | None) -> Record | None:
+    """Read a kept record; None where it is not as it was kept, or was kept with another key."""
+    try:
+        content = json.loads(file.read_bytes())
+        seal = content.pop("seal")
+        sealed = key is not None and hmac.compare_digest(seal, _seal(key, content))
+        if sealed and content["schema"] == SCHEMA:
+            return _record_of(content)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass
+    return None
+
+
+def _seal(key: bytes, content: Any) -> str:
+    return hmac.new(key, json.dumps(content, sort_keys=True).encode(), hashlib.sha256).hexdigest()
 
 
 def sharing(people: Collection[str], records: Sequence[Record]) -> list[Record]:
@@ -285,111 +358,178 @@ def sharing(people: Collection[str], records: Sequence[Record]) -> list[Record]:
     return [one for one in records if one not in left]
 
 
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
 def _sight(records: Sequence[Record]) -> str:
     told = [one.digest for one in records]
-    return hashlib.sha256("".join(told).encode()).hexdigest() if told else ""
+    return _digest("".join(told).encode()) if told else ""
 
 
 # Around the notebooks
 
 
 def make_key(restricted: Path) -> None:
-    """Draw the key of the hashes, once for a folder of releases; only its owner can read it."""
+    """Draw the key of the hashes, once for a folder of releases; only its owner can read it.
+
+    Raises
+    ------
+    Unusable
+        If there is one that is not whole.
+    """
     folder = restricted / NAME
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        handle = os.open(folder / _KEY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(32) + "\n")
+    with safekeeping.alone(folder / _GATE):
+        if not (folder / _KEY).exists():
+            safekeeping.write(folder / _KEY, f"{secrets.token_hex(32)}\n".encode())
+    _key(restricted)
 
 
 def _key(restricted: Path) -> bytes | None:
     file = restricted / NAME / _KEY
-    return bytes.fromhex(file.read_text(encoding="ascii")) if file.exists() else None
+    if not file.exists():
+        return None
+    written = file.read_text(encoding="ascii", errors="replace")
+    if _KEY_SHAPE.fullmatch(written):
+        return bytes.fromhex(written)
+    raise Unusable(
+        [
+            Fault(
+                f"{NAME}/{_KEY}",
+                "the key that cohorts are kept with must be 64 hexadecimal digits",
+                "Restore the folder from a backup, or delete the folder and make all releases "
+                "again, the oldest first",
+            )
+        ]
+    )
 
 
 def _name_of(key: bytes) -> str:
     return _hashed(key, "the key itself")
 
 
-def is_current(folder: Path, before: Sequence[Record]) -> bool:
+def is_current(folder: Path, restricted: Path, before: Sequence[Record]) -> bool:
     """Whether a finished request was cleared beside what is told before it now.
 
     Parameters
     ----------
     folder : Path
         Of the finished request; one that analysed nobody has no record.
+    restricted : Path
     before : sequence of Record
-        Of earlier releases, then of the same month in order of id.
+        From `kept`, then of the same month in order of id. Where the request's own is among them,
+        it has been told just so, and telling it again tells nothing more.
     """
-    file = folder / FILE
+    file, key = folder / FILE, _key(restricted)
     if not file.exists():
         return True
-    saw = json.loads(file.read_bytes())["saw"]
-    return bool(saw == _sight(sharing(read(file).people, before)))
+    own, content = read(file), json.loads(file.read_bytes())
+    if key is None or content["key"] != _name_of(key):
+        return False
+    told = any(one.digest == own.digest for one in before)
+    return told or bool(content["saw"] == _sight(sharing(own.people, before)))
 
 
-def keep(work: Path, restricted: Path, release: str, requests: Iterable[str]) -> None:
-    """Keep the records of a release that is about to appear, in place of those of one before it.
+def lay_ready(work: Path, restricted: Path, made: Path, requests: Iterable[str]) -> None:
+    """Write the records of a release that is about to appear; `settle` keeps them once it has.
 
     Parameters
     ----------
     work : Path
         Holds a folder a finished request.
     restricted : Path
-    release : str
+    made : Path
+        The release, with its manifest.
     requests : iterable of str
         The requests it publishes.
     """
-    kept = restricted / NAME / release
-    kept.mkdir(mode=0o700, parents=True, exist_ok=True)
-    made = {f"{name}.json": work / name for name in requests if (work / name / FILE).exists()}
-    for name, folder in made.items():
-        content = json.loads((folder / FILE).read_bytes())
-        content["result"] = _digest(folder / "result.json")
-        new = kept / f".{name}"
-        new.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        new.chmod(0o600)
-        new.replace(kept / name)
-    for file in kept.glob("*.json"):
-        if file.name not in made:
-            file.unlink()
+    release = str(json.loads((made / _MANIFEST).read_bytes())["release"])
+    ready, key = safekeeping.fresh(restricted / NAME / _READY / release), _key(restricted)
+    for name in requests:
+        if key is not None and (work / name / FILE).exists():
+            content = json.loads((work / name / FILE).read_bytes())
+            content["result"] = _digest((work / name / "result.json").read_bytes())
+            content["seal"] = _seal(key, content)
+            text = json.dumps(content, indent=1, sort_keys=True)
+            safekeeping.write(ready / f"{name}.json", f"{text}\n".encode())
+    safekeeping.write(ready / _RELEASE, _digest((made / _MANIFEST).read_bytes()).encode())
 
 
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def is_settled(restricted: Path) -> bool:
+    """Whether no run was stopped while its release appeared."""
+    return not any((restricted / NAME / _READY).glob("*"))
+
+
+def settle(outputs: Path, restricted: Path) -> None:
+    """Keep the records of releases that have appeared, drop those of releases that have not.
+
+    What a release before it told stays kept as a numbered version, ``<id>.1.json`` the oldest,
+    since somebody may have seen it.
+    """
+    for ready in (restricted / NAME / _READY).glob("*"):
+        if _has_appeared(outputs / ready.name, ready):
+            _settle(ready, restricted / NAME / ready.name, _key(restricted))
+        (ready / _RELEASE).unlink(missing_ok=True)
+        shutil.rmtree(ready)
+
+
+def _has_appeared(folder: Path, ready: Path) -> bool:
+    try:
+        found = _digest((folder / _MANIFEST).read_bytes())
+        return found == (ready / _RELEASE).read_text(encoding="ascii")
+    except OSError:
+        return False
+
+
+def _settle(ready: Path, folder: Path, key: bytes | None) -> None:
+    new = {file.name: file.read_bytes() for file in ready.glob("*.json")}
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for file in folder.glob("*.json"):
+        current = "." not in file.stem
+        if current and new.get(file.name) != file.read_bytes() and _kept(file, key):
+            versions = len(list(folder.glob(f"{file.stem}.*.json")))
+            file.replace(folder / f"{file.stem}.{versions + 1}.json")
+    for name, content in new.items():
+        safekeeping.write(folder / name, content)
 
 
 def missing(outputs: Path, restricted: Path, release: str) -> list[str]:
-    """Name the reports of finished releases before one whose cohorts cannot be compared with.
+    """Name what was told and cannot be compared with, because its cohort is not kept.
 
     Parameters
     ----------
     outputs, restricted : Path
     release : str
+        The release to be made. Its own reports may lack their records, and then those of later
+        months too: all are made again, the oldest first.
 
     Returns
     -------
     list of str
-        ``<release>/<id>``: no record, one made with another key, or one of another result.
+        ``<release>/<id>`` of reports of finished releases without a record, with one made with
+        another key, or with one of another result; and records of versions that are there no more
+        and not as they were kept, by the names of their files.
     """
     key = _key(restricted)
-    found = []
-    for file in sorted(outputs.glob("????-??/reports/*/result.json")):
-        made, name = file.parts[-4], file.parent.name
-        reported = json.loads(file.read_text(encoding="utf-8"))["status"] == "reported"
-        held = restricted / NAME / made / f"{name}.json"
-        if made < release and reported and not _is_of(held, file, key):
-            found.append(f"{made}/{name}")
-    return found
+    whole = {file: _kept(file, key) for file in _files(restricted)}
+    reports = {
+        restricted / NAME / file.parts[-4] / f"{file.parent.name}.json": file
+        for file in sorted(outputs.glob("????-??/reports/*/result.json"))
+    }
+    lacking = [held for held, file in reports.items() if not _is_of(whole.get(held), file)]
+    torn = [held for held, record in whole.items() if record is None and held not in reports]
+    own = any(held.parent.name == release for held in lacking)
+    months = [held for held in lacking if held.parent.name != release]
+    wanted = [held for held in months if held.parent.name < release or not own]
+    return [f"{held.parent.name}/{held.stem}" for held in sorted({*wanted, *torn})]
 
 
-def _is_of(held: Path, result: Path, key: bytes | None) -> bool:
+def _is_of(record: Record | None, result: Path) -> bool:
+    """Whether a record is of this result, which may be one of nobody."""
+    content = result.read_bytes()
     try:
-        record = json.loads(held.read_bytes())
-    except (OSError, ValueError):
-        return False
-    same_key = key is not None and record.get("key") == _name_of(key)
-    return same_key and record.get("schema") == SCHEMA and record.get("result") == _digest(result)
+        nobody = json.loads(content)["status"] != "reported"
+    except (ValueError, KeyError, TypeError):
+        nobody = False
+    return nobody or (record is not None and record.result == _digest(content))

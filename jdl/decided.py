@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -85,16 +85,22 @@ def write_page(places: Places, release: str) -> tuple[Path, tuple[str, ...]]:
         The page, and one line in counts for each request.
     """
     records = read_decisions(places, release)
-    result = next(
-        json.loads(file.read_text(encoding="utf-8"))
-        for name in records
-        for file in (places.work(release) / name / "result.json",)
-        if file.exists()
-    )
+    result = _result_of(places, release, records)
     page = render.decisions(release, result, records, TABLE, sections)
     file = places.restricted / "disclosure" / f"{release}.html"
     write(file, page.encode())
     return file, tuple(f"{name}: {counted(decided)}" for name, decided in records.items())
+
+
+def _result_of(places: Places, release: str, names: Iterable[str]) -> Any:
+    """Return the result of one of these requests, of the release or of a run towards it."""
+    reports = (places.outputs / release / "reports", places.work(release))
+    files = [folder / name / "result.json" for folder in reports for name in names]
+    for file in filter(Path.exists, files):
+        return json.loads(file.read_text(encoding="utf-8"))
+    raise Refused(
+        f"No report of {release} is there any more. Make the release again: jdl release {release}"
+    )
 
 
 def override(

@@ -16,7 +16,8 @@ from jdl.cells import Findings
 from jdl.faults import PILED, UNSEEN, Fault, Unusable, shown
 
 MONTH = re.compile(r"(19|20)[0-9]{2}-(0[1-9]|1[0-2])")
-ID = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+ID = re.compile(r"(?!(?:bulletin|aux|con|nul|prn|com[0-9]|lpt[0-9])$)[a-z0-9][a-z0-9-]{0,39}")
+"""A request's: a plain folder name, not the bulletin's and none that Windows keeps for itself."""
 ROLE = re.compile(r"[^\W\d_][\w ,'&/-]{2,59}")
 """A post, never a name."""
 _LARGEST = 100_000
@@ -57,7 +58,7 @@ ID_KEY = Key(
     shape=(
         ID,
         "a plain folder name of at most 40 lower-case letters, digits and hyphens, beginning with "
-        "a letter or digit",
+        "a letter or digit, and not bulletin or a device of Windows such as con or nul",
     ),
 )
 MONTH_KEY = Key("text", True, shape=(MONTH, "a month written YYYY-MM"))

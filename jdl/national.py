@@ -405,6 +405,8 @@ class Workplace:
         where it is run by hand.
     beside : tuple of str
         The requests of the same month that come before the one in hand and are finished.
+    repeats : Path or None
+        The manifest of the release that is made again from the same inputs.
     """
 
     data: Path
@@ -414,6 +416,7 @@ class Workplace:
     restricted: Path
     handed: Path | None = None
     beside: tuple[str, ...] = ()
+    repeats: Path | None = None
 
     def hand(self, name: str, content: Any) -> None:
         """Hand something to whoever runs the notebook, for a restricted record.
@@ -441,8 +444,9 @@ def workplace(release: str = "") -> Workplace:
     Returns
     -------
     Workplace
-        From JDL_VINTAGE, JDL_REQUESTS, JDL_RESULTS, JDL_OUTPUTS, JDL_RESTRICTED, JDL_HANDED
-        and JDL_BESIDE; without JDL_RESTRICTED, ``.restricted`` in the folder of releases.
+        From JDL_VINTAGE, JDL_REQUESTS, JDL_RESULTS, JDL_OUTPUTS, JDL_RESTRICTED, JDL_HANDED,
+        JDL_BESIDE and JDL_REPEATS; without JDL_RESTRICTED, ``.restricted`` in the folder of
+        releases.
     """
     root = Path(__file__).resolve().parent.parent
 
@@ -450,7 +454,7 @@ def workplace(release: str = "") -> Workplace:
         return Path(os.environ.get(variable, root / default))
 
     outputs = folder("JDL_OUTPUTS", "outputs")
-    handed = os.environ.get("JDL_HANDED")
+    handed, repeats = os.environ.get("JDL_HANDED"), os.environ.get("JDL_REPEATS")
     return Workplace(
         data=folder("JDL_VINTAGE", "data"),
         requests=folder("JDL_REQUESTS", "requests"),
@@ -459,6 +463,7 @@ def workplace(release: str = "") -> Workplace:
         restricted=Path(os.environ.get("JDL_RESTRICTED", outputs / ".restricted")),
         handed=Path(handed) if handed else None,
         beside=tuple(os.environ.get("JDL_BESIDE", "").split()),
+        repeats=Path(repeats) if repeats else None,
     )
 
 

@@ -79,6 +79,8 @@ _MONTH = "release"
 _YEAR = "year"
 _ASSEMBLY = ".assembly"
 _REPLACED = ".replaced"
+_DECISIONS = "disclosure"
+_SET_ASIDE = "set aside"
 _MONTHS = "[0-9][0-9][0-9][0-9]-[0-9][0-9]"
 
 
@@ -174,12 +176,16 @@ class Month:
     vintage : Vintage
     entries : tuple of Entry
         In id order.
+    repeats : Path, optional
+        The manifest of a release that this run repeats: its reports are held against what those
+        were, and against nothing told since.
     """
 
     places: Places
     release: request.Release
     vintage: Vintage
     entries: tuple[Entry, ...]
+    repeats: Path | None = None
 
     @property
     def name(self) -> str:
@@ -360,14 +366,15 @@ def _hold_to_log(month: Month) -> None:
 def _hold_cohorts(month: Month) -> None:
     """Refuse to go on where a report published before cannot be compared with."""
     places = month.places
+    cohorts.make_key(places.restricted)
     if missing := cohorts.missing(places.outputs, places.restricted, month.name):
         raise Refused(
             "Results cannot be held against reports published before, because their cohorts are "
             f"not kept in {places.restricted / cohorts.NAME}: {', '.join(missing)}. A few people "
             "could be told from two reports. Restore that folder from a backup, or make those "
-            f"releases again, the oldest first: jdl release {missing[0][:7]} --replace"
+            f"releases again, the oldest first: jdl release {missing[0][:7]} --replace. What is "
+            "there no more can only be restored; delete its record only if nobody has seen it."
         )
-    cohorts.make_key(places.restricted)
 
 
 def _status(folder: Path) -> str:
@@ -588,10 +595,25 @@ def _same_inputs(month: Month) -> bool:
     now = json.loads(manifest.dump(inputs_of(month)))
     try:
         made = json.loads((month.folder / MANIFEST).read_text(encoding="utf-8"))
+        made["inputs"].pop(cohorts.TOLD, None)
         same = [made[key] == now[key] for key in now if key != "code"]
         return all(same) and made["code"]["sha256"] == now["code"]["sha256"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
+
+
+def _made_from(month: Month) -> tuple[Month, dict[str, Any]]:
+    """Return a month and what it is made from, with what it is held against.
+
+    A run of the very inputs of the finished release repeats that, so that the bytes are the same.
+    Any other is held against all that is told already, by whatever month and version.
+    """
+    if month.repeats is None and _same_inputs(month):
+        month = replace(month, repeats=month.folder / MANIFEST)
+    made_from = inputs_of(month)
+    told = cohorts.kept(month.places.restricted, month.repeats)
+    made_from["inputs"][cohorts.TOLD] = cohorts.results(told)
+    return month, made_from
 
 
 # Doing it
@@ -604,6 +626,7 @@ def run_release(
     jobs: int | None,
     again: bool = False,
     limits: Limits = USUAL,
+    repeats: Path | None = None,
     tell: Tell,
 ) -> Summary:
     """Make a month's release, whole or not at all.
@@ -619,6 +642,8 @@ def run_release(
         Whether to replace a finished release.
     limits : Limits
         What each notebook may take.
+    repeats : Path, optional
+        The manifest of a release that is made again elsewhere, to be held against what that was.
     tell : callable
         Receives what is being done.
 
@@ -635,13 +660,13 @@ def run_release(
         have changed since.
     """
     started = _Start()
-    month = open_month(name, places)
+    month = replace(open_month(name, places), repeats=repeats)
     with _private(), _outputs(places, exclusive=True):
         if month.folder.exists() and not again:
             return _already_there(month)
         _hold_cohorts(month)
         with _prepared(month.vintage, places, tell), crew(jobs or _cores()) as workers:
-            made_from = inputs_of(month)
+            month, made_from = _made_from(month)
             outcomes = _run_requests(month, made_from, workers, limits, tell, again=False)
             lines = _lines(month, made_from, outcomes)
             if not _failures(outcomes):
@@ -681,7 +706,7 @@ def run_request(
         _hold_cohorts(month)
         lock = _lock(month.work / f".{name}.lock", exclusive=True)
         with lock, _prepared(month.vintage, places, tell), crew(1) as workers:
-            made_from = inputs_of(month)
+            month, made_from = _made_from(month)
             outcomes = _run_requests(month, made_from, workers, limits, tell, again=again)
             lines = _lines(month, made_from, outcomes)
     if month.folder.exists():
@@ -720,7 +745,7 @@ def run_yearly(year: str, places: Places, *, again: bool = False, tell: Tell) ->
         made_from = _year_inputs(asked)
         if asked.folder.exists() and not again:
             return _year_already_there(asked, made_from, page)
-        with crew(1) as workers:
+        with crew(1) as workers, _cleared(asked.work):
             outcome, notes = _assemble_year(asked, made_from, workers, tell)
     months = f"{asked.finished[0]} to {asked.finished[-1]}"
     if len(asked.finished) == 1:
@@ -761,7 +786,6 @@ def _assemble_year(
         (made / MANIFEST).write_bytes(manifest.dump(content))
         notes = _hold_to_scan(year, made)
         swap(made, year.folder, year.work / _REPLACED)
-    shutil.rmtree(year.work, ignore_errors=True)
     return told, notes
 
 
@@ -1049,11 +1073,11 @@ def _before(month: Month, name: str) -> list[str]:
 
 def _outdated(month: Month, work: Sequence[Job], outcomes: Mapping[str, Outcome]) -> list[Job]:
     """Return the jobs that were not held against what comes before them and is settled."""
-    earlier = cohorts.earlier(month.places.restricted, month.name)
+    told = cohorts.kept(month.places.restricted, month.repeats)
     found: list[Job] = []
     for job in (one for one in work if isinstance(outcomes[one.name], Done)):
         beside = [cohorts.read(month.work / one / cohorts.FILE) for one in _before(month, job.name)]
-        if not cohorts.is_current(job.folder, [*earlier, *beside]):
+        if not cohorts.is_current(job.folder, month.places.restricted, [*told, *beside]):
             found.append(job)
     unsettled = [cohorts.read(job.folder / cohorts.FILE) for job in found]
     return [
@@ -1084,6 +1108,7 @@ def _cores() -> int:
 
 def _job(month: Month, entry: Entry, made_from: dict[str, Any], limits: Limits) -> Job:
     name = entry.request.id
+    shown = {} if month.folder.exists() else {_DECISIONS: month.places.decisions(month.name, name)}
     return Job(
         name=name,
         notebook=REPORT,
@@ -1092,8 +1117,8 @@ def _job(month: Month, entry: Entry, made_from: dict[str, Any], limits: Limits) 
         files=render.report_files,
         folder=month.work / name,
         logs=month.places.logs(month.name, name),
-        records={"disclosure": month.places.decisions(month.name, name)},
-        beside=[cohorts.NAME],
+        records=shown,
+        beside=[cohorts.NAME, _DECISIONS],
         key=manifest.digest_json(
             [
                 made_from["inputs"]["requests"][name],
@@ -1125,9 +1150,10 @@ def _environment(month: Month, results: Path) -> dict[str, str]:
         "JDL_OUTPUTS": month.places.outputs,
         "JDL_RESTRICTED": month.places.restricted,
     }
+    repeats = {"JDL_REPEATS": month.repeats} if month.repeats else {}
     return {
         "JDL_RELEASE": month.name,
-        **{name: str(folder.resolve()) for name, folder in folders.items()},
+        **{name: str(folder.resolve()) for name, folder in {**folders, **repeats}.items()},
     }
 
 
@@ -1146,29 +1172,54 @@ def _assemble(
     """
     scratch = fresh(month.work / _ASSEMBLY)
     made = scratch / "new"
-    for outcome in outcomes:
-        _copy(month.work / outcome.name, made / "reports" / outcome.name)
-    [told] = workers.run([_bulletin_job(month, made, scratch / "bulletin", limits)], tell)
     notes: tuple[str, ...] = ()
-    if isinstance(told, Done):
-        _copy(scratch / "bulletin", made / "bulletin")
-        _finish(month, made, made_from)
-        run = _run_record(month, [*outcomes, told], started)
-        (made / RUN).write_bytes(manifest.dump(run))
-        notes = _hold_to_scan(month, made)
-        names = [outcome.name for outcome in outcomes]
-        cohorts.keep(month.work, month.places.restricted, month.name, names)
-        swap(made, month.folder, month.work / _REPLACED)
-        shutil.rmtree(month.work / _REPLACED, ignore_errors=True)
-    shutil.rmtree(scratch)
+    with _cleared(scratch):
+        for outcome in outcomes:
+            _copy(month.work / outcome.name, made / "reports" / outcome.name)
+        [told] = workers.run([_bulletin_job(month, scratch, limits)], tell)
+        if isinstance(told, Done):
+            _copy(scratch / BULLETIN.stem, made / "bulletin")
+            _finish(month, made, made_from)
+            run = _run_record(month, [*outcomes, told], started)
+            (made / RUN).write_bytes(manifest.dump(run))
+            notes = _hold_to_scan(month, made)
+            _put_into_place(month, scratch, [outcome.name for outcome in outcomes])
     return told, notes
+
+
+@contextmanager
+def _cleared(folder: Path) -> Iterator[None]:
+    """Leave nothing of a folder, whatever stops the run."""
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _put_into_place(month: Month, scratch: Path, names: Sequence[str]) -> None:
+    """Have a release appear, and keep what is restricted of it: of no other request."""
+    made, restricted = scratch / "new", month.places.restricted
+    cohorts.lay_ready(month.work, restricted, made, names)
+    _keep_decisions(month, [*(month.work / name for name in names), scratch / BULLETIN.stem])
+    swap(made, month.folder, month.work / _REPLACED)
+    cohorts.settle(month.places.outputs, restricted)
+    shutil.rmtree(month.work / _REPLACED, ignore_errors=True)
+
+
+def _keep_decisions(month: Month, folders: Sequence[Path]) -> None:
+    """Put what disclosure control decided in these notebooks in place of what it did before."""
+    found = {one.name: one / f"{_DECISIONS}.json" for one in folders}
+    decided = {f"{name}.json": file.read_bytes() for name, file in found.items() if file.exists()}
+    place = month.places.decisions(month.name, BULLETIN.stem).parent
+    place.parent.mkdir(mode=0o700, exist_ok=True)
+    safekeeping.put(decided, place)
 
 
 def _hold_to_scan(asked: Month | Year, made: Path) -> tuple[str, ...]:
     """Refuse to put into place what tells who somebody is, or what nobody can read.
 
-    Then what was put together is cleared away, and a request that is to blame runs again next time.
-    Otherwise what could not be looked for is returned, in words.
+    Then a request that is to blame runs again next time. Otherwise what could not be looked for is
+    returned, in words.
     """
     restricted = asked.places.restricted
     found = accepted.decided(scan.scan(made, asked.vintage, asked.places.requests), restricted)
@@ -1179,7 +1230,6 @@ def _hold_to_scan(asked: Month | Year, made: Path) -> tuple[str, ...]:
             place, _, rest = find.file.partition("/")
             if place == "reports":
                 (asked.work / rest.partition("/")[0] / RUN).unlink(missing_ok=True)
-        shutil.rmtree(asked.work / _ASSEMBLY, ignore_errors=True)
         raise Refused(
             f"{asked.name} cannot be put together, because it would tell who people are.\n"
             + "\n".join(f"- {line}" for line in found.told)
@@ -1191,19 +1241,20 @@ def _hold_to_scan(asked: Month | Year, made: Path) -> tuple[str, ...]:
 
 
 def _copy(source: Path, target: Path) -> None:
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns(RUN, cohorts.FILE))
+    restricted = (RUN, cohorts.FILE, f"{_DECISIONS}.json")
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns(*restricted))
 
 
-def _bulletin_job(month: Month, made: Path, folder: Path, limits: Limits) -> Job:
+def _bulletin_job(month: Month, scratch: Path, limits: Limits) -> Job:
     return Job(
         name=BULLETIN.stem,
         notebook=BULLETIN,
         parameters={_MONTH: month.name},
-        environment=_environment(month, made / "reports"),
+        environment=_environment(month, scratch / "new" / "reports"),
         files=render.bulletin_files,
-        folder=folder,
+        folder=scratch / BULLETIN.stem,
         logs=month.places.logs(month.name, BULLETIN.stem),
-        records={"disclosure": month.places.decisions(month.name, BULLETIN.stem)},
+        beside=[_DECISIONS],
         key="",
         limits=limits,
     )
@@ -1354,13 +1405,13 @@ def _outputs(places: Places, *, exclusive: bool, patient: bool = False) -> Itera
         _make_private(places)
         if exclusive:
             with _lock(work / ".lock", exclusive=True, patient=patient):
-                _recover(places.outputs)
+                _recover(places)
                 with safekeeping.scratch(places.scratch):
                     yield
             return
-        if _replaced(places.outputs):
+        if _replaced(places.outputs) or not cohorts.is_settled(places.restricted):
             with suppress(Refused), _lock(work / ".lock", exclusive=True):
-                _recover(places.outputs)
+                _recover(places)
         held = _lock(work / ".lock", exclusive=False, patient=patient)
         with held, safekeeping.scratch(places.scratch):
             yield
@@ -1428,16 +1479,28 @@ def _lock(
         yield
 
 
-def _recover(outputs: Path) -> None:
+def _recover(places: Places) -> None:
     """Put right what runs that were killed have left behind, of whatever month."""
+    outputs = places.outputs
     for replaced in _replaced(outputs):
         folder = outputs / replaced.parent.name
-        if not folder.exists() and manifest.broken(replaced) is None:
+        if folder.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
+        elif manifest.broken(replaced) is None:
             replaced.replace(folder)
-        shutil.rmtree(replaced, ignore_errors=True)
+        else:
+            _set_aside(replaced, places.restricted / _SET_ASIDE)
+    cohorts.settle(outputs, places.restricted)
     for pattern in (f"*/{_ASSEMBLY}", "*/.scratch-*"):
         for left in outputs.joinpath(".work").glob(pattern):
             shutil.rmtree(left, ignore_errors=True)
+
+
+def _set_aside(replaced: Path, place: Path) -> None:
+    """Keep a release that was moved aside and is not as it was finished: it may be the only one."""
+    place.mkdir(mode=0o700, exist_ok=True)
+    release = replaced.parent.name
+    replaced.replace(place / f"{release}-{len(list(place.glob(f'{release}-*'))) + 1}")
 
 
 def _replaced(outputs: Path) -> list[Path]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jdl import manifest
+from jdl import cohorts, manifest
 from jdl.forms import MONTH
 from jdl.manifest import MANIFEST
 from jdl.release import Places, Refused, alone, run_release
@@ -169,7 +169,9 @@ def _made_again(
     identity = manifest.digest_manifest(folder)
     with _scratch(places, release, made["inputs"]["earlier"]) as scratch:
         try:
-            summary = run_release(release, scratch, jobs=jobs, limits=limits, tell=tell)
+            summary = run_release(
+                release, scratch, jobs=jobs, limits=limits, repeats=folder / MANIFEST, tell=tell
+            )
         except Refused as refused:
             raise Refused(_where(str(refused), scratch, places)) from None
         if summary.failures:
@@ -236,6 +238,7 @@ def told(made: Mapping[str, Any]) -> dict[str, str | None]:
         },
         "log.csv": inputs["log.csv"],
         f"releases/{made['release']}.toml": inputs["release"],
+        "what was told before": manifest.digest_json(cohorts.named(made)),
         **{f"the results of {name}": value for name, value in inputs["earlier"].items()},
         **{f"{name} of the vintage": value for name, value in tables.items()},
         "the vintage": manifest.digest_json(vintage),

@@ -795,7 +795,7 @@ def test_a_month_is_not_published_against_its_log(month):
     ],
 )  # fmt: skip
 def test_an_override_is_of_the_notebooks_kind(value, default, same):
-    assert release._same_kind(value, default) == same
+    assert request._same_kind(value, default) == same
 
 
 def test_an_override_of_the_wrong_kind_is_a_fault(month):
