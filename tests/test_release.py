@@ -9,6 +9,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -25,8 +26,20 @@ import pandas as pd
 import pytest
 from few_pages import pages, silent, torn_pages
 from request_files import people, text, write_request
+from small_cohorts import named
 
-from jdl import execute, manifest, national, prepare, release, render, request, review, workers
+from jdl import (
+    execute,
+    manifest,
+    national,
+    prepare,
+    release,
+    render,
+    request,
+    review,
+    scan,
+    workers,
+)
 from jdl.faults import Unusable
 from jdl.release import Places, Refused, open_month, run_release, run_request
 from jdl.safekeeping import fresh, swap
@@ -969,3 +982,91 @@ def test_a_request_whose_outcomes_were_read_cannot_be_withdrawn_afterwards(month
     log.write_text(log.read_text().replace(ROW.format("harbour"), withdrawn))
     with pytest.raises(Unusable, match="only before its outcomes are read"):
         month.release(again=True)
+
+
+@pytest.fixture
+def telling(month, monkeypatch):
+    """Return the month with a notebook that goes through disclosure control."""
+    monkeypatch.setattr(release, "REPORT", NOTEBOOKS / "tells_of_its_people.ipynb")
+    month.add("harbour", upload=_upload(range(300)))
+    return month
+
+
+def _upload(numbers):
+    """An upload of people whose surnames stand for these numbers."""
+    rows = people(len(numbers))
+    pairs = zip(rows, numbers, strict=True)
+    return text([{**row, "surname": named(number)} for row, number in pairs])
+
+
+def _conclusion(month, name):
+    result = json.loads((month.folder / "reports" / name / "result.json").read_text())
+    return result["analyses"][0]["measures"][0]["conclusion"]
+
+
+def test_a_release_holds_its_reports_against_those_told_and_keeps_its_own(telling):
+    """Corrected with three people more, the report is held against itself; then all is the same."""
+    assert telling.release().failures == ()
+    assert _conclusion(telling, "harbour") != "suppressed"
+    assert not {"cohorts.json", "disclosure.json"} & {one.name for one in telling.folder.rglob("*")}
+    kept = telling.places.restricted / "cohorts" / "2014-03"
+    assert [one.name for one in kept.iterdir()] == ["harbour.json"]
+    assert telling.places.decisions("2014-03", "harbour").exists()
+    first = _files(telling.folder)
+    shutil.rmtree(telling.work)
+    telling.release(again=True)
+    second = _files(telling.folder)
+    first.pop("run.json"), second.pop("run.json")
+    assert first == second
+    telling.add("harbour", upload=_upload(range(303)))
+    telling.release(again=True)
+    assert _conclusion(telling, "harbour") == "suppressed"
+    assert {one.name for one in kept.iterdir()} == {"harbour.json", "harbour.1.json"}
+    (kept / "harbour.1.json").write_text("[]")
+    with pytest.raises(Refused, match=r"2014-03/harbour\.1\..*Restore that folder"):
+        telling.release(again=True)
+
+
+def test_requests_that_share_people_come_out_the_same_one_by_one_and_side_by_side(
+    telling, monkeypatch, tmp_path
+):
+    """Both run at first as if alone; the second is then held against the first."""
+    monkeypatch.setattr(release, "crew", workers.crew)
+    telling.add("zeal", upload=_upload(range(303)))
+    made = []
+    for jobs in (1, 2):
+        telling.places = Places(
+            telling.places.data, telling.places.requests, tmp_path / f"outputs of {jobs}"
+        )
+        assert telling.release(jobs=jobs).failures == ()
+        assert _conclusion(telling, "zeal") == "suppressed" != _conclusion(telling, "harbour")
+        made.append(_files(telling.folder))
+        made[-1].pop("run.json")
+    assert made[0] == made[1]
+
+
+def test_what_the_scan_finds_stops_the_release_and_is_cleared_away(month, monkeypatch):
+    monkeypatch.setattr(release, "_hold_to_scan", HOLD)
+    found = scan.Find("index.html", "a name", 1, ("zyk",))
+    monkeypatch.setattr(scan, "scan", lambda *places: scan.Scan((found,), ()))
+    with pytest.raises(Refused, match="would tell who people are"):
+        month.release()
+    assert not month.folder.exists()
+    assert not (month.work / ".assembly").exists()
+
+
+def test_a_replaced_release_that_was_changed_is_set_aside(month):
+    month.release()
+    month.folder.replace(month.work / ".replaced")
+    (month.work / ".replaced" / "index.html").write_text("touched by an editor")
+    month.run("harbour")
+    aside = month.places.restricted / "set aside" / "2014-03-1"
+    assert (aside / "index.html").read_text() == "touched by an editor"
+    assert not month.folder.exists() and not (month.work / ".replaced").exists()
+
+
+@pytest.mark.parametrize("name", ["bulletin", "con", "nul", "com1"])
+def test_ids_that_stand_for_something_else_are_refused(month, name):
+    month.add(name)
+    with pytest.raises(Unusable, match="not bulletin or a device of Windows"):
+        month.release()
