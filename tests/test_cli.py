@@ -110,6 +110,25 @@ def test_limits_are_those_asked_for(made):
     assert calls[0][2]["limits"] == Limits(timeout=90, memory=6_000_000_000)
 
 
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        (["--memory", "9" * 22], "--memory: a notebook may ask for 1 to 1000000 GB"),
+        (["--timeout", "9" * 12], "--timeout: a cell may take from 1 second to a week"),
+    ],
+)
+def test_limits_that_the_system_cannot_count_are_refused(made, capsys, given, fault):
+    calls = made(Summary(Path("x")))
+    assert cli.main(["run", "harbour", *given]) == cli.UNUSABLE
+    assert fault in capsys.readouterr().err
+    assert calls == []
+
+
+def test_a_limit_too_small_to_start_with_is_refused():
+    with pytest.raises(Unusable, match="1 to 1000000 GB"):
+        Limits(memory=50_000_000)
+
+
 def test_a_failure_names_request_cell_and_log_and_gives_one(made, capsys):
     failure = Failure("harbour", "notebook x.ipynb, cell located: stopped with KeyError. Log: l")
     made(Summary(Path("x"), ("zeal: reported",), (failure,)))

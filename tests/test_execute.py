@@ -268,6 +268,16 @@ def test_a_restricted_log_replaces_one_that_others_could_read(tmp_path):
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
+def test_the_folders_above_a_restricted_log_are_private_whatever_the_umask(tmp_path):
+    before = os.umask(0)
+    try:
+        log = write_restricted(tmp_path / ".restricted" / "logs" / "scan", "found", "who")
+    finally:
+        os.umask(before)
+    assert log is not None
+    assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in tmp_path.rglob("*")} == {0}
+
+
 def test_no_history_is_written(run, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     run("shows_figures")

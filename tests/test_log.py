@@ -304,6 +304,8 @@ def test_a_release_file_may_state_as_little_as_its_dates(tmp_path):
         ('["Secretary of State"]', '"Secretary of State"', "must be a list", "pre_release"),
         ("contact", "contct", "not known", "contct"),
         ("role", "rle", "is required", "[sign_off] role"),
+        ('"Chief statistician"', '"a.b@example.org"', "a post", "[sign_off] role"),
+        ('"Chief statistician"', '"<b>Head</b>"', "a post", "[sign_off] role"),
         (
             "on = 2014-03-12",
             'on = 2014-03-12\nmanifest = "XYZ"',

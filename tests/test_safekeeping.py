@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from jdl import safekeeping
-from jdl.safekeeping import obstacle, put, scratch, swap, write
+from jdl.safekeeping import obstacle, private, put, scratch, swap, write
 
 
 def _full(*_):
@@ -33,6 +33,19 @@ def test_a_file_that_cannot_be_written_stays_as_it_was(tmp_path, monkeypatch):
     assert file.read_bytes() == b"old"
     assert _names(tmp_path) == {"ledger.json"}
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_private_folder_has_no_open_one_above_it_that_was_missing(tmp_path):
+    tmp_path.chmod(0o755)
+    before = os.umask(0)
+    try:
+        private(tmp_path / "restricted" / "logs" / "scan")
+    finally:
+        os.umask(before)
+    made = list(tmp_path.rglob("*"))
+    assert len(made) == 3
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made} == {0o700}
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
 
 
 def test_what_a_killed_writer_left_aside_is_no_obstacle(tmp_path):
