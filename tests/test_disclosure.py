@@ -1189,3 +1189,71 @@ def test_people_without_a_score_or_a_match_tell_nothing_of_the_overlap():
     assert disclosure.clear_overlap(matched)["treatment"].tolist() == [0.5, 0.5]
     matched.frame.loc[:19, "weight"] = 0.0
     assert disclosure.clear_overlap(matched).empty
+
+
+# --- What earlier reports leave of balance and profile --------------------------------------------
+
+
+def _compared(region, cautions, told=()):
+    """The balance of people p0, p1 ... with these regions and cautions, beside earlier reports."""
+    many, others = len(region), sorted(set(region))
+    frame = pd.DataFrame(
+        {
+            "offender_id": [f"p{one}" for one in range(many)] + [f"c{one}" for one in others],
+            "region": [*region, *others],
+            "cautions": [*cautions, *range(5, 5 + len(others))],
+            "treated": [1] * many + [0] * len(others),
+            "weight": 1.0,
+        }
+    )
+    account = pd.DataFrame({"could": [True], "years": [30.0], "sex": ["male"]})
+    before = [
+        disclosure.Published(frozenset(f"p{one}" for one in people), True, {}) for people in told
+    ]
+    return disclosure.clear_categories(
+        SimpleNamespace(frame=frame, treatment_n=many), ["region", "cautions"],
+        account=account, before=before,
+    ).set_index(["variable", "level"])["mean_treatment"]  # fmt: skip
+
+
+@pytest.mark.parametrize(("holders", "told"), [(0, False), (1, False), (9, False), (10, True)])
+def test_a_number_that_few_people_have_is_withheld(holders, told):
+    """Its mean and size are the sum: one caution among a hundred people is one person's."""
+    shown = _compared(["north"] * 60 + ["south"] * 60, [1] * holders + [0] * (120 - holders))
+    assert pd.notna(shown["cautions", ""]) == told
+    assert shown["region", "north"] == 0.5
+
+
+@pytest.mark.parametrize(("welsh", "told"), [(9, False), (10, True)])
+def test_a_level_is_told_if_enough_have_it_of_those_whom_earlier_reports_leave(welsh, told):
+    """Sixty people were reported before, twenty of them Welsh: the rest follows by subtraction."""
+    earlier = ["wales"] * 20 + ["north"] * 20 + ["south"] * 20
+    new = ["wales"] * welsh + ["north"] * 20 + ["south"] * 20
+    again = _compared(earlier + new, [2] * (100 + welsh), told=[range(60)])
+    assert ("wales" in again.index.get_level_values("level")) == told
+    alone = _compared(earlier + new, [2] * (100 + welsh))
+    assert pd.notna(alone["region", "wales"])
+    apart = _compared(earlier + new, [2] * (100 + welsh), told=[[*range(60), *range(900, 910)]])
+    assert pd.notna(apart["region", "wales"])
+
+
+def test_what_two_earlier_reports_leave_together_counts_too():
+    """Of either alone enough are left, of both together five."""
+    cautions = [0] * 25 + [1] * 30 + [0] * 25 + [1] * 30 + [0] * 10 + [1] * 5
+    told = [range(55), range(55, 110)]
+    region = ["north", "south"] * 62 + ["north"]
+    assert pd.isna(_compared(region, cautions, told=told)["cautions", ""])
+    for one in told:
+        assert pd.notna(_compared(region, cautions, told=[one])["cautions", ""])
+
+
+def test_the_decisions_do_not_tell_which_merged_reason_occurred():
+    """Whichever two of the small reasons occurred, all that have no row are merged."""
+    parts = []
+    for small in ((sentence.REVIEW, sentence.NO_MATCH), (sentence.DIED, sentence.TOO_LATE)):
+        door = disclosure.Door()
+        funnel = _funnel((sentence.NOT_FOUND, 40), (small[0], 9), (small[1], 7))
+        disclosure.clear_funnel(funnel, rules=door)
+        parts.append(door.decided)
+    assert parts[0] == parts[1]
+    assert parts[0]["funnel.no-similar-person-in-the-comparison-pool"].decided == "merged"

@@ -13,6 +13,7 @@ import pandas as pd
 from jdl.balance import analysed, table
 from jdl.covariates import AGE_BANDS, Pool
 from jdl.disclosure.protect import Offer, Part, Secret, exactly, protect, share
+from jdl.disclosure.remainders import Published
 from jdl.disclosure.rules import RULES, TENS, Bounds, Rules, hide_parts, in_tens, part_of
 from jdl.landmark import Gaps
 from jdl.matching import Matched
@@ -28,6 +29,7 @@ def merge_levels(
     rules: Rules = RULES,
     *,
     sent: Mapping[str, pd.Series[int]] | None = None,
+    rests: Sequence[pd.Series[bool]] = (),
 ) -> pd.DataFrame:
     """Merge the levels that few treated people have, so that a table has one row for them.
 
@@ -40,6 +42,8 @@ def merge_levels(
     rules : Rules
     sent : mapping of str to Series, optional
         From `sent`: of a band of age enough must be left who were not analysed.
+    rests : sequence of Series of bool
+        From `rests_of`: of each rest enough must have a level too.
 
     Returns
     -------
@@ -62,6 +66,8 @@ def merge_levels(
             },
             index=pd.Index(sorted(levels.unique(), key=str), dtype="object"),
         )
+        for place, rest in enumerate(rests):
+            counts[f"rest {place}"] = levels[rest].value_counts()
         counts = counts.fillna(0)
         if sent and name in sent:
             counts["left"] = sent[name].reindex(counts.index).fillna(0) - counts["after"]
@@ -72,13 +78,13 @@ def merge_levels(
 
 def _others(counts: pd.DataFrame, rules: Rules) -> dict[str, str]:
     """Give the levels that are merged the name of the rest."""
-    order = counts.sort_values(["after", "before"], kind="stable")
-    few = int((order[["after", "before"]] < rules.cell).any(axis=1).sum())
-    while 0 < few < len(order) and (
-        few < 2 or (order.iloc[:few][["after", "before"]].sum() < rules.cell).any()
-    ):
-        few += 1
-    return {} if few == len(order) else dict.fromkeys(order.index[:few], OTHER_LEVELS)
+    counts = counts.drop(columns="left", errors="ignore")
+    order = counts.sort_values(list(counts.columns), kind="stable")
+    few = [name for name in order.index if (order.loc[name] < rules.cell).any()]
+    more = [name for name in order.index if name not in few]
+    while few and more and (len(few) < 2 or (order.loc[few].sum() < rules.cell).any()):
+        few.append(more.pop(0))
+    return dict.fromkeys(few, OTHER_LEVELS) if more else {}
 
 
 def _neighbours(counts: pd.DataFrame, rules: Rules) -> dict[str, str]:
@@ -120,6 +126,7 @@ def clear_balance(
     *,
     known: Collection[str] = (),
     sent: Mapping[str, pd.Series[int]] | None = None,
+    held: pd.DataFrame | None = None,
     within: str = "balance",
 ) -> pd.DataFrame:
     """Withhold the rows of a balance table that imply few treated people.
@@ -136,6 +143,9 @@ def clear_balance(
         secret.
     sent : mapping of str to Series, optional
         See `sent`: a level of which few who were sent are not analysed is withheld too.
+    held : DataFrame, optional
+        From `_held`: how many have what a row is about, of all who are analysed and of each rest
+        that earlier reports leave; a number that few have more or less of than nought is withheld.
     within : str
         Name of the table in the decisions.
 
@@ -158,12 +168,24 @@ def clear_balance(
         parts.loc[of, "left"] = (pd.Series(many, balance.index) - count).clip(lower=0)
     small |= parts["left"] < rules.cell
     hidden = small & False
+    if held is not None:
+        rests = held.drop(columns="all")
+        parts = parts.join(rests)
+        small |= shares & (rests < rules.cell).any(axis=1)
+        few = (balance["level"] == "") & (held < rules.cell).any(axis=1)
+        hidden = pd.Series(
+            [
+                level == "" and bool(rules.apply(part_of(within, name), "cell" if one else None))
+                for name, level, one in zip(balance["variable"], balance["level"], few, strict=True)
+            ],
+            index=balance.index,
+        )
     for variable, rows in parts.loc[shares].groupby(balance["variable"], sort=False):
         levels = balance.loc[rows.index, "level"]
         counts = rows.set_axis(levels.to_numpy()).dropna(axis=1)
         few = small.loc[rows.index].set_axis(counts.index)
-        held = hide_parts(counts, few, rules, within=part_of(within, variable))
-        hidden |= balance.index.isin(levels.index[levels.isin(held)])
+        withheld = hide_parts(counts, few, rules, within=part_of(within, variable))
+        hidden |= balance.index.isin(levels.index[levels.isin(withheld)])
     cleared = balance.copy()
     numbers = balance.columns.difference(["variable", "level"])
     cleared[numbers] = balance[numbers].where(~hidden)
@@ -203,6 +225,7 @@ def clear_categories(
     rules: Rules = RULES,
     *,
     account: pd.DataFrame,
+    before: Sequence[Published] = (),
     known: Collection[str] = (),
     within: str = "balance",
 ) -> pd.DataFrame:
@@ -217,6 +240,8 @@ def clear_categories(
         As for `clear_balance`.
     account : DataFrame
         From `follow`.
+    before : sequence of Published
+        See `rests_of`.
 
     Returns
     -------
@@ -224,10 +249,17 @@ def clear_categories(
         As from `clear_balance`.
     """
     people = sent(account)
-    frame = analysed(matched.frame)
-    compared = table(merge_levels(frame, variables, rules, sent=people), variables)
+    rests = rests_of(matched, before, rules)
+    frame = merge_levels(analysed(matched.frame), variables, rules, sent=people, rests=rests)
+    compared = table(frame, variables)
     cleared = clear_balance(
-        compared, matched.treatment_n, rules, known=known, sent=people, within=within
+        compared,
+        matched.treatment_n,
+        rules,
+        known=known,
+        sent=people,
+        held=_held(frame, compared, rests),
+        within=within,
     )
     ages = cleared["variable"] == "age_band"
     if ages.any() and not _ages_stand(cleared.loc[ages], account, rules):
@@ -236,6 +268,62 @@ def clear_categories(
         numbers = cleared.columns.difference(["variable", "level"])
         cleared[numbers] = cleared[numbers].where(~ages)
     return cleared
+
+
+def rests_of(
+    matched: Matched, before: Sequence[Published], rules: Rules = RULES
+) -> list[pd.Series[bool]]:
+    """Say who is left of the treatment group without those of earlier reports.
+
+    Parameters
+    ----------
+    matched : Matched
+    before : sequence of Published
+        From ``cohorts.told_before``. Only a report whose people are among these, but for fewer
+        than the smallest cell, can be taken away and leave the rest.
+    rules : Rules
+
+    Returns
+    -------
+    list of Series of bool
+        By row of ``balance.analysed``: without each, and without all of them together.
+    """
+    if not before:
+        return []
+    frame = analysed(matched.frame)
+    ours = frame["offender_id"].where(frame["treated"].astype(bool))
+    people = frozenset(ours.dropna())
+    inside = [one.people for one in before if len(one.people - people) < rules.cell]
+    left = dict.fromkeys(people - taken for taken in (*inside, frozenset().union(*inside)))
+    return [ours.isin(rest) for rest in left if 0 < len(rest) < len(people)]
+
+
+def _held(
+    frame: pd.DataFrame, compared: pd.DataFrame, rests: Sequence[pd.Series[bool]]
+) -> pd.DataFrame:
+    """Count who has what each row of a balance table is about: a level, or more than nought.
+
+    Of each rest also who has another level; of a number that is no secret.
+    """
+    groups = {"all": frame["treated"].astype(bool)}
+    groups |= {f"rest {place}": rest for place, rest in enumerate(rests)}
+    counts = []
+    for row in compared[["variable", "level"]].to_dict("records"):
+        has = _has(frame[row["variable"]], row["level"])
+        some = {name: int((has & who).sum()) for name, who in groups.items()}
+        others = {
+            f"{name} without": int((~has & who).sum())
+            for name, who in groups.items()
+            if name != "all" and row["level"]
+        }
+        counts.append(some | others)
+    return pd.DataFrame(counts, index=compared.index)
+
+
+def _has(values: pd.Series[Any], level: str) -> pd.Series[bool]:
+    if pd.api.types.is_numeric_dtype(values):
+        return values != 0
+    return values.astype("object").fillna("missing").astype(str) == level
 
 
 def ages_of(account: pd.DataFrame, levels: Iterable[str]) -> pd.Series[Any]:

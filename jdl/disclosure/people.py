@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -20,7 +20,7 @@ from jdl.disclosure.rules import (
     part_of,
 )
 from jdl.linkage import FATES
-from jdl.sentence import DUPLICATE, INCOMPLETE, NO_DATE, NOT_FOUND, REFUSED, REVIEW
+from jdl.sentence import DUPLICATE, INCOMPLETE, NO_DATE, NOT_FOUND, REASONS, REFUSED, REVIEW
 
 UPLOAD_FAULTS = (REFUSED, INCOMPLETE, NO_DATE, DUPLICATE)
 UPLOAD_DECISIONS = ("incomplete", "duplicate")
@@ -263,9 +263,10 @@ def clear_rules(placed: pd.DataFrame, rules: Rules = RULES) -> pd.DataFrame:
     while 0 < few < len(ordered) and ordered["people"].iloc[:few].sum() < rules.cell:
         few += 1
     kept = placed.drop(index=ordered.index[:few])[["rule", "people"]]
-    for place, name in enumerate(ordered["rule"]):
-        decided = ("merged", "merged") if place < few else ("", "told")
-        rules.note(part_of("placed", name), *decided)
+    for name in ordered["rule"].iloc[few:]:
+        rules.note(part_of("placed", name), "", "told")
+    if few:
+        rules.note("placed.another-rule", "merged", "merged")
     other = pd.DataFrame({"rule": ["another rule"], "people": [ordered["people"].iloc[:few].sum()]})
     return pd.concat([kept, other], ignore_index=True) if few else kept.reset_index(drop=True)
 
@@ -312,6 +313,20 @@ def _fate_shares(counts: pd.DataFrame, rules: Rules, within: str) -> pd.DataFram
     return rounded.clip(upper=1).drop(index=hidden).reindex(counts.index)
 
 
+def note_merged(told: Iterable[str], rules: Rules) -> None:
+    """Note every reason that has no row as merged: which of them occurred is not told.
+
+    Parameters
+    ----------
+    told : iterable of str
+        The reasons that have a row.
+    rules : Rules
+    """
+    shown = {*told, *UPLOAD_FAULTS}
+    for reason in (one for one in REASONS if one not in shown):
+        rules.note(part_of("funnel", reason), "merged", "merged")
+
+
 def clear_funnel(
     funnel: pd.DataFrame,
     counts: Mapping[str, int | None] | None = None,
@@ -348,10 +363,10 @@ def clear_funnel(
         small = min(2, len(revealing)) if small else 0
     merged = revealing.iloc[:small]
     kept = losses.drop(index=merged.index)[["reason", "removed"]]
-    for place, reason in losses["reason"].items():
-        decided = ("merged", "merged") if place in merged.index else ("", "told")
-        rules.note(part_of("funnel", reason), *decided)
+    for reason in kept["reason"]:
+        rules.note(part_of("funnel", reason), "", "told")
     if len(merged):
+        note_merged(kept["reason"], rules)
         other = pd.DataFrame({"reason": [OTHER_REASONS], "removed": [int(merged["removed"].sum())]})
         kept = pd.concat([kept, other], ignore_index=True)
     rows = pd.concat([start[["reason", "removed"]], kept], ignore_index=True)

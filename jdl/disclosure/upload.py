@@ -27,6 +27,7 @@ from jdl.disclosure.people import (
     clear_linked,
     clear_rates,
     clear_rules,
+    note_merged,
 )
 from jdl.disclosure.protect import (
     Offer,
@@ -488,8 +489,8 @@ def _told(
     for name in held:
         rules.note(name, "beside")
     funnel = _merged(found.funnel, alone.funnel, rules)[forms["funnel"] or 0]
-    for reason in set(alone.funnel["reason"]) - set(funnel["reason"]):
-        rules.note(part_of("funnel", reason), "merged", "merged")
+    if len(funnel) < len(alone.funnel):
+        note_merged(funnel["reason"], rules)
     return replace(
         alone,
         results={
