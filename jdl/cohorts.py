@@ -142,6 +142,8 @@ def told_before(
     place: Workplace,
     people: Mapping[str, str],
     sent: Mapping[str, tuple[str, ...]] | None = None,
+    *,
+    own: str = "",
 ) -> Before:
     """Return what reports before this one told of its people.
 
@@ -155,6 +157,9 @@ def told_before(
         which a person keeps from one vintage to the next; see ``pseudonyms.identifiers``.
     sent : mapping of str to tuple of str, optional
         From `marks`.
+    own : str
+        The request in hand: a correction of its own report is not stopped for being near it, else
+        no name could ever be mended; its results are held against that report all the same.
 
     Returns
     -------
@@ -177,7 +182,8 @@ def told_before(
     )
     requests = frozenset(record.request for record in records)
     sent = sent or {}
-    near = any(_is_near(names.keys(), sent, one) for one in linked if one.told)
+    others = [one for one in linked if one.told and one.request != own]
+    near = any(_is_near(names.keys(), sent, one) for one in others)
     return Before(told, requests, _sight(linked), hashes, _name_of(key), sent, near)
 
 

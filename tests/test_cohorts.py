@@ -361,6 +361,7 @@ def _near(place, people, found, **changed):
     (place.handed / cohorts.FILE).replace(place.results / "first" / cohorts.FILE)
     _appear(place, "2014-01", "first")
     sent = cohorts.marks(place, _sent(people, **changed))
+    assert not cohorts.told_before(place, _people(found), sent, own="first").near
     return cohorts.told_before(place, _people(found), sent).near
 
 
