@@ -173,11 +173,16 @@ kinds = st.sampled_from(
     [("sex", "male"), ("sex", "female"), ("age", "18 to 20"), ("age", "21 to 24")]
 )
 rates = framed(
-    ["group", "level", "share", "ci_low", "ci_high", "low", "high"],
-    st.one_of(
-        st.builds(lambda kind, at: (*kind, at, at, at, math.nan, math.nan), kinds, shares),
-        st.builds(lambda kind: (*kind, *[math.nan] * 3, 0.3, 0.4), kinds),
-        st.builds(lambda kind: (*kind, *[math.nan] * 5), kinds),
+    ["group", "level", "people", "share", "ci_low", "ci_high", "low", "high"],
+    st.builds(
+        lambda kind, people, told: (*kind, people, *told),
+        kinds,
+        st.integers(20, 500),
+        st.one_of(
+            st.builds(lambda at: (at, at, at, math.nan, math.nan), shares),
+            st.just((*[math.nan] * 3, 0.3, 0.4)),
+            st.just((math.nan,) * 5),
+        ),
     ),
 )
 fates = framed(
