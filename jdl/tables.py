@@ -1170,7 +1170,14 @@ def decisions_table(decided: Sequence[Decision]) -> Table | None:
         "decisions",
         "What disclosure control withheld, merged or rounded",
         ("Part", "Decided", "By"),
-        tuple((one.part, _DECIDED[one.decided], _decided_by(one)) for one in decided),
+        tuple(
+            (
+                Sentence(quoted(f"decisions.{place}.part", one.part)),
+                _DECIDED[one.decided],
+                Sentence(quoted(f"decisions.{place}.by", _decided_by(one))),
+            )
+            for place, one in enumerate(decided, start=1)
+        ),
         (
             f"{UNTOLD} By which rule is not told, since a rule could tell the value; all "
             "decisions with their rules are in a record that only statisticians may read.",

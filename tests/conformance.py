@@ -24,6 +24,7 @@ import pikepdf
 from browser import Browser
 
 from jdl.covariates import AGE_BANDS, SENTENCE_BANDS
+from jdl.disclosure import MERGED_AGES
 
 PLACEHOLDER = re.compile(
     r"no description|(image|figure|chart|picture|graph|untitled)\W*\d*\W*$", re.I
@@ -483,7 +484,7 @@ OTHER_NUMERALS = "".join(
 )
 NUMBER = re.compile(rf"\d+(?:,\d{{3}})*(?:\.\d+)?|(?<![^\W\d_])[{OTHER_NUMERALS}]+")
 CODE = ("pre", "code")
-BANDS = (*AGE_BANDS, *SENTENCE_BANDS)
+BANDS = (*AGE_BANDS, *SENTENCE_BANDS, *MERGED_AGES)
 
 
 def numeral_findings(page: Page) -> list[str]:
@@ -721,7 +722,7 @@ def _labelled(page: Page) -> Iterator[str]:
     labels = [
         e.text.strip() for e in page.root.walk() if e.attributes.get("class", "")[:6] == "status"
     ]
-    if labels != [SYNTHETIC]:
+    if len(labels) != 1 or labels[0].partition(" Embargoed until ")[0] != SYNTHETIC:
         yield f"the page is not labelled as synthetic: {labels}"
     if re.search(r"(?<![Nn]ot )Official Statistics", page.root.text):
         yield "made-up people are called Official Statistics"

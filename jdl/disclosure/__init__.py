@@ -7,6 +7,7 @@ is withheld shows as ``[c]``, with one public wording for every reason.
 
 from jdl.disclosure.compared import (
     BANDS,
+    MERGED_AGES,
     OTHER_LEVELS,
     Drawn,
     Told,
@@ -96,6 +97,7 @@ __all__ = [
     "FORM",
     "FREQUENCIES",
     "HEADLINES",
+    "MERGED_AGES",
     "NEW_PEOPLE",
     "NOT_BALANCED",
     "NOT_LINKED",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -192,12 +192,18 @@ def clear_balance(
     return cleared
 
 
+def _spans() -> Iterator[Sequence[str]]:
+    bands = list(AGE_BANDS)
+    return (bands[i:j] for i in range(len(bands)) for j in range(i + 1, len(bands) + 1))
+
+
+MERGED_AGES = {_ages(span): frozenset(span) for span in _spans()}
+"""What neighbouring bands of age are called where they are one row, and which they are."""
+
+
 def bands_of(level: str) -> frozenset[str]:
     """Return the bands of age that a row of a table covers; another level is its own."""
-    bands = list(AGE_BANDS)
-    spans = [bands[i:j] for i in range(len(bands)) for j in range(i + 1, len(bands) + 1)]
-    named = {_ages(span): frozenset(span) for span in spans}
-    return named.get(level.removesuffix(_UNKNOWN), frozenset([level]))
+    return MERGED_AGES.get(level.removesuffix(_UNKNOWN), frozenset([level]))
 
 
 def sent(account: pd.DataFrame) -> dict[str, pd.Series[int]]:
