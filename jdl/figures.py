@@ -518,7 +518,7 @@ class Result(_Published):
         return held if self.decisions is None else f"{held}\n{self.decisions.html}"
 
     def figures(self) -> Iterator[Figure]:
-        yield from ()
+        yield from () if self.decisions is None else self.decisions.figures()
 
     def content(self) -> dict[str, Any]:
         return {"result": self.result}
