@@ -113,7 +113,10 @@ def test_counts_ways_and_reasons_are_logged_by_name():
     door = _door()
     placed = pd.DataFrame({"rule": ["a", "b", "c"], "people": [40, 8, 7]})
     disclosure.clear_rules(placed, door)
-    assert _decisions(door)["placed.b"] == ("merged", "merged")
+    assert _decisions(door) == {
+        "placed.a": ("told", ""),
+        "placed.another-rule": ("merged", "merged"),
+    }
 
 
 def test_fates_are_rounded_or_withheld_level_by_level():
