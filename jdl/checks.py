@@ -214,7 +214,7 @@ def adjusted_table(
             "Adjusted p\u00a0value",
             "Agreement",
         ),
-        rows or (("None", *(NOT_APPLICABLE,) * 5),),
+        rows or (("No measure", *(NOT_APPLICABLE,) * 5),),
         (
             _HOW[any(check.model == BALANCED for check in adjusted.values())],
             SHORTHAND,
@@ -359,7 +359,7 @@ def everyone_table(
             f"Everyone: {interval}",
             "Everyone: significant",
         ),
-        rows or (("None", *(NOT_APPLICABLE,) * 6),),
+        rows or (("No measure", *(NOT_APPLICABLE,) * 6),),
         (
             "Who reoffends may itself be changed by a programme, so a difference among reoffenders "
             "only describes. For everyone, those who did not reoffend count as nought, and in the "

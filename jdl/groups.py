@@ -226,7 +226,7 @@ def attempts_table(attempts: Iterable[tuple[str, Attempt]]) -> Table:
             "People without a match",
             "Groups alike",
         ),
-        rows or (("None", *(NOT_APPLICABLE,) * 5),),
+        rows or (("No way", *(NOT_APPLICABLE,) * 5),),
         (
             "Kept is the first that made the groups alike and lost nearly nobody; without one, of "
             "those that made the groups alike the one that lost fewest people.",
@@ -486,7 +486,7 @@ def second_order_table(
             "Variance ratio after",
             "Quality of matching",
         ),
-        rows or (("None", *(NOT_APPLICABLE,) * 5),),
+        rows or (("No variable", *(NOT_APPLICABLE,) * 5),),
         (*left, VARIANCE_RATIO),
     )
 

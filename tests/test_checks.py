@@ -120,7 +120,7 @@ def test_the_table_of_adjusted_checks():
         ["Average time to first proven reoffence, days", "[c]", "[c]", "[c]", "[c]", "[c]"],
     ]
     assert stray_digits(table) == []
-    assert texts(checks.adjusted_table(effects, {}))[0][0] == "None"
+    assert texts(checks.adjusted_table(effects, {}))[0][0] == "No measure"
 
 
 def test_a_result_without_a_test_has_an_adjusted_check_all_the_same():
@@ -204,7 +204,7 @@ def test_measures_of_reoffenders_stand_beside_everyone():
     ]  # fmt: skip
     assert table.rows[0][6].tone == "green"
     assert stray_digits(table) == []
-    assert texts(checks.everyone_table([effect()], labels={}))[0][0] == "None"
+    assert texts(checks.everyone_table([effect()], labels={}))[0][0] == "No measure"
     assert not any("left out" in note for note in table.notes)
 
 

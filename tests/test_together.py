@@ -212,3 +212,10 @@ def test_kinds_of_participation_are_decided_by_their_name():
     )
     told = disclosure.clear_participation(kinds, [everyone], results, door)
     assert told["people"].isna().all()
+
+
+def test_a_year_from_another_day_is_not_an_outcome_of_the_same_kind():
+    """The same people have other outcomes there, which do not add up with these."""
+    first = _analysed("headline", range(200), reoffend=lambda one: one % 3 == 0)
+    few = _analysed("few", range(120), reoffend=lambda one: one < 5)
+    assert together._tells(disclosure.clear_analyses([first, few])["headline"], "rate")

@@ -313,7 +313,9 @@ def _narrowing(
     rules: Rules,
 ) -> list[tuple[str, tuple[str, ...]]]:
     """Name the results to withhold, each an analysis and measures, beside one kind of share."""
-    read = {name: one for name, one in events.items() if one["rate"].notna().all() and len(one)}
+    read = _of_one_year(
+        {name: one for name, one in events.items() if one["rate"].notna().all() and len(one)}
+    )
     hidden = [
         one
         for name, frame in read.items()
@@ -349,6 +351,18 @@ def _outcome(shares: Sequence[str], events: pd.DataFrame) -> pd.Series[str]:
     for share in shares:
         named = named.mask(people[share] > 0, share)
     return named
+
+
+def _of_one_year(events: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Keep the analyses whose outcomes are those of the ones before: of the same year."""
+    kept: dict[str, pd.DataFrame] = {}
+    known = pd.DataFrame()
+    for name, frame in events.items():
+        shared = frame.index.intersection(known.index)
+        if frame.loc[shared].equals(known.loc[shared, frame.columns] if len(shared) else frame[:0]):
+            kept[name] = frame
+            known = pd.concat([known, frame.drop(index=shared)])
+    return kept
 
 
 def _counts_told(
