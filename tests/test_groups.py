@@ -143,7 +143,7 @@ def test_every_attempt_is_a_row_and_few_people_are_not_counted():
     assert texts(groups.attempts_table([("Men", nobody)]))[0][2:] == ["[z]", "[z]", "all", "No"]
     unknown = Attempt("x", verdict(False, None), (), 88)
     assert texts(groups.attempts_table([("Men", unknown)]))[0][4] == "88"
-    assert texts(groups.attempts_table([]))[0][0] == "None"
+    assert texts(groups.attempts_table([]))[0][0] == "No way"
 
 
 @pytest.mark.parametrize(
