@@ -12,6 +12,7 @@ import pandas as pd
 from jdl.cells import restored
 from jdl.effects import MEASURES
 from jdl.log import CODEBOOK as LOG_CODEBOOK
+from jdl.log import REPORTED, in_force
 from jdl.national import code_list
 
 PUBLIC = ("id", "release", "organisation", "programme", "sector", "intervention_type")
@@ -167,7 +168,8 @@ def before_this_system(log: pd.DataFrame, release: str) -> pd.DataFrame:
     DataFrame
         `COLUMNS`; origin is ``log``.
     """
-    held = log.loc[log["rate_result"].notna() & log["release"].le(release)]
+    known = in_force(log, release)
+    held = known.loc[known["rate_result"].notna() & known["release"].le(release)]
     rate = held[list(PUBLIC)].assign(
         measure="rate",
         treatment_n=held["treatment_n"],
@@ -176,11 +178,11 @@ def before_this_system(log: pd.DataFrame, release: str) -> pd.DataFrame:
         ci_high=held["ci_high"],
         conclusion=held["rate_result"],
     )
-    known = held.loc[held["frequency_result"].notna()]
-    frequency = known[list(PUBLIC)].assign(
+    told = held.loc[held["frequency_result"].notna()]
+    frequency = told[list(PUBLIC)].assign(
         measure="frequency",
-        treatment_n=known["treatment_n"],
-        conclusion=known["frequency_result"],
+        treatment_n=told["treatment_n"],
+        conclusion=told["frequency_result"],
     )
     rows = [
         row
@@ -261,20 +263,28 @@ def to_date(
     Returns
     -------
     DataFrame
-        `COLUMNS`, most recent release first, then by id and measure.
+        `COLUMNS`, most recent release first, then by id and measure. What a correction took back,
+        without a result in its place, is left out.
     """
     sources = [measures_of(results), earlier_releases(outputs, release)]
     sources.append(before_this_system(log, release))
     seen: set[str] = set()
+    taken_back = _taken_back(log, release)
     kept = []
     for frame in sources:
-        fresh = frame.loc[~frame["id"].isin(seen)]
+        fresh = frame.loc[~frame["id"].isin(seen | taken_back)]
         kept += fresh.to_dict("records")
         seen |= set(fresh["id"])
     order = {id_: place for place, id_ in enumerate(sorted(seen))}
     kept.sort(key=lambda row: order[row["id"]])
     kept.sort(key=lambda row: str(row["release"]), reverse=True)
     return pd.DataFrame(kept, columns=list(COLUMNS))
+
+
+def _taken_back(log: pd.DataFrame, release: str) -> set[str]:
+    """Return the requests whose latest correction left them without a report."""
+    held = in_force(log, release)
+    return set(held.loc[held["corrects"].notna() & ~held["status"].isin(REPORTED), "id"])
 
 
 def report_links(history: pd.DataFrame, outputs: Path) -> dict[str, str]:

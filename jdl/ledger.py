@@ -14,6 +14,7 @@ import pandas as pd
 
 from jdl import safekeeping
 from jdl.faults import Fault, Unusable
+from jdl.log import in_force
 
 FILE = "outcomes_read.json"
 PLANS = "first_plans.json"
@@ -133,7 +134,8 @@ def hold(log: pd.DataFrame, read: dict[str, dt.date]) -> list[Fault]:
         One a request that the log calls withdrawn though its outcomes were read: whatever day it
         gives, no run reads the outcomes of a request that is withdrawn already.
     """
-    withdrawn = log.loc[log["status"] == "withdrawn", "id"]
+    held = in_force(log)
+    withdrawn = held.loc[held["status"] == "withdrawn", "id"]
     return [
         Fault(
             "log.csv",
@@ -162,7 +164,7 @@ def unwritten(log: pd.DataFrame, read: dict[str, dt.date], ids: list[str]) -> li
     list of str
         A sentence a day.
     """
-    held = log.set_index("id")["outcomes_read"]
+    held = in_force(log).set_index("id")["outcomes_read"]
     missing = [one for one in ids if one in read and one in held.index and pd.isna(held[one])]
     return [
         f"Outcomes were first read on {day.isoformat()} of "

@@ -31,6 +31,8 @@ from jdl.forms import (
 from jdl.national import code_list
 
 STATUSES = ("received", "ready", "published", "not processed", "withdrawn")
+REPORTED = ("ready", "published")
+"""The statuses of a request with a report."""
 RESULTS = ("reduction", "inconclusive", "increase")
 ZONE = "Europe/London"
 """The time zone of every day and moment of publication, wherever the machine is."""
@@ -291,6 +293,7 @@ LOG = (
     "release",
     "reason",
     "extends",
+    "corrects",
     "outcomes_read",
     *_LOG_NUMBERS,
     "rate_result",
@@ -311,26 +314,31 @@ _LOG_KEYS = {
     "status": Key("text", codes=STATUSES),
     "release": MONTH_KEY,
     "reason": Key("long text"),
+    "corrects": MONTH_KEY,
     "rate_result": Key("text", codes=RESULTS),
     "frequency_result": Key("text", codes=RESULTS),
 }
 
 
-def read_log(requests_folder: Path) -> pd.DataFrame:
+def read_log(requests_folder: Path, release: str | None = None) -> pd.DataFrame:
     """Read the log of every request ever received.
 
     Parameters
     ----------
     requests_folder : Path
         Holds ``log.csv``.
+    release : str, optional
+        Only the rows that held at this month's release, one a request.
 
     Returns
     -------
     DataFrame
-        One row a request, in the file's order, every column of `LOG`: ``received``,
+        One row a request and one more a correction of it, in the file's order, every column of
+        `LOG`: ``received``,
         ``status_date`` and ``outcomes_read`` as ``datetime64[s]``, ``treatment_n`` as ``Int64``,
         the three figures of the rate as proportions, all else as text; ``extends`` holds ids set
-        apart by a space.
+        apart by a space, ``corrects`` the release of the row that a correction replaces. That row
+        stays, so that every month can be told again as it was.
 
     Raises
     ------
@@ -349,12 +357,13 @@ def read_log(requests_folder: Path) -> pd.DataFrame:
     _hold_log(columns, rows, found)
     if found.faults:
         raise Unusable(found.faults)
-    return pd.DataFrame(
+    log = pd.DataFrame(
         {
             name: pd.array(values, dtype=_LOG_TYPES.get(name, "str"))
             for name, values in columns.items()
         }
     )
+    return log if release is None else in_force(log, release)
 
 
 def _log_column(table: Table, name: str, found: Findings) -> list[Any]:
@@ -412,11 +421,19 @@ def _log_number(name: str, text: str) -> tuple[Any, tuple[str, str] | None]:
 def _hold_log(columns: Mapping[str, list[Any]], rows: list[int], found: Findings) -> None:
     ids: set[str] = set()
     known = {name for name in columns["id"] if name}
-    for place, row in enumerate(rows):
-        entry = {name: values[place] for name, values in columns.items()}
-        if entry["id"] in ids:
-            found.add("no two requests may have the same id", "Rename one", "id", row)
-        ids |= {entry["id"]} - {None}
+    entries = [
+        {name: values[place] for name, values in columns.items()} for place in range(len(rows))
+    ]
+    for entry, row in zip(entries, rows, strict=True):
+        if entry["corrects"]:
+            _hold_correction(entry, entries, row, found)
+        elif entry["id"] in ids:
+            rule = (
+                "no two requests may have the same id, unless one says that it corrects the other"
+            )
+            found.add(rule, "Rename one, or fill in `corrects`", "id", row)
+        if not entry["corrects"]:
+            ids |= {entry["id"]} - {None}
         if not set((entry["extends"] or "").split()) <= known - {entry["id"]}:
             found.add(
                 "a request can extend only other requests of the log",
@@ -425,6 +442,31 @@ def _hold_log(columns: Mapping[str, list[Any]], rows: list[int], found: Findings
                 row,
             )
         _hold_entry(entry, row, found)
+
+
+def _hold_correction(
+    entry: Mapping[str, Any], entries: Iterable[Mapping[str, Any]], row: int, found: Findings
+) -> None:
+    """Hold a correction against the row that it replaces, which is the latest before it."""
+    release, own = entry["release"] or "", [one for one in entries if one["id"] == entry["id"]]
+    before = [one for one in own if one is not entry and (one["release"] or "9999-99") <= release]
+    latest = max(before, key=lambda one: str(one["release"]), default=None)
+    if latest is None or not latest["release"] == entry["corrects"] < release:
+        found.add(
+            "a correction must have a release of its own, later than that of the row it corrects, "
+            "which stays in the log",
+            "Give the month of the correction as `release` and that of the row before as "
+            "`corrects`, and leave that row as it was",
+            "corrects",
+            row,
+        )
+    elif latest["received"] != entry["received"]:
+        found.add(
+            "a correction is of the same request, received on the same day",
+            "Give the day of the row that it corrects",
+            "received",
+            row,
+        )
 
 
 def _hold_entry(entry: Mapping[str, Any], row: int, found: Findings) -> None:
@@ -438,7 +480,7 @@ def _hold_entry(entry: Mapping[str, Any], row: int, found: Findings) -> None:
             "release",
             row,
         )
-    if entry["status"] in ("ready", "published") and not release:
+    if entry["status"] in REPORTED and not release:
         found.add("a request with a report must have a release", "Add the month", "release", row)
     seen = entry["outcomes_read"]
     if seen and entry["status"] == "withdrawn" and status_date and status_date >= seen:
@@ -490,9 +532,11 @@ def status_at(log: pd.DataFrame, release: Release) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The requests received up to the end of the release's period, with ``status_then``:
+        The requests received up to the end of the release's period, each as it had been corrected
+        by then, with ``status_then``:
 
-        - ``published``: a report, in an earlier release; ``ready``: a report, in this one;
+        - ``published``: a report, in an earlier release, or the correction of one; ``ready``: a
+          report, in this one;
         - ``not processed``, ``withdrawn``: closed so in this release or an earlier one, or, where
           the row names no release, on a day up to that of publication;
         - ``remaining``: all others, whatever became of them later.
@@ -502,6 +546,27 @@ def status_at(log: pd.DataFrame, release: Release) -> pd.DataFrame:
     Unusable
         Where a request of this release or an earlier one was received after the period's end.
     """
+    return in_force(_known(log, release), release.name)
+
+
+def in_force(log: pd.DataFrame, release: str = "9999-12") -> pd.DataFrame:
+    """Return one row a request: of a corrected one, the row that held at a release.
+
+    Parameters
+    ----------
+    log : DataFrame
+        From `read_log`.
+    release : str
+        The month, ``YYYY-MM``; without it, what holds by the log's last row.
+    """
+    known = log.loc[log["corrects"].isna() | log["release"].le(release)]
+    month = known["release"].fillna("")
+    latest = month.groupby(known["id"]).transform("max")
+    return known.loc[month.eq(latest)].reset_index(drop=True)
+
+
+def _known(log: pd.DataFrame, release: Release) -> pd.DataFrame:
+    """Return the rows that were there at a release, also those corrected, with ``status_then``."""
     late = log["received"] > pd.Timestamp(release.period_to)
     if (late & (log["release"].fillna("9999-99") <= release.name)).any():
         raise Unusable(
@@ -514,14 +579,20 @@ def status_at(log: pd.DataFrame, release: Release) -> pd.DataFrame:
                 )
             ]
         )
-    held = log[~late].reset_index(drop=True)
+    there = log["corrects"].isna() | log["release"].le(release.name)
+    held = log[~late & there].reset_index(drop=True)
+    then = [
+        _status_then(status, None if pd.isna(month) else month, day, release)
+        for status, month, day in zip(
+            held["status"], held["release"], held["status_date"], strict=True
+        )
+    ]
+    reported = held["id"].where(held["status"].isin(REPORTED)) + held["release"]
+    again = (held["id"] + held["corrects"]).isin(reported.dropna())
     return held.assign(
-        status_then=[
-            _status_then(status, None if pd.isna(month) else month, day, release)
-            for status, month, day in zip(
-                held["status"], held["release"], held["status_date"], strict=True
-            )
-        ]
+        status_then=pd.Series(then, dtype="str").mask(
+            again & held["status"].isin(REPORTED), "published"
+        )
     )
 
 
@@ -532,7 +603,7 @@ def _status_then(status: str, month: str | None, day: pd.Timestamp, release: Rel
         return status if day.date() <= release.published_at.date() else "remaining"
     if month > release.name:
         return "remaining"
-    if status in ("ready", "published"):
+    if status in REPORTED:
         return "ready" if month == release.name else "published"
     return status
 
@@ -574,11 +645,12 @@ def log_at(log: pd.DataFrame, release: Release) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns `LOG`, for the requests received up to the end of the release's period. A request
+        Columns `LOG`, for the requests received up to the end of the release's period, with the
+        rows that had been corrected by then. A request
         that remained is ``received``, without release, reason and result; one of this release is
         ``ready``. No day is later than that of publication. `counts_at` counts the same in it.
     """
-    then = status_at(log, release)
+    then = _known(log, release)
     published = pd.Timestamp(release.published_at.date())
     remains = then["status_then"] == "remaining"
     closed = then["status_date"].where(then["status_date"] <= published, published)
@@ -630,6 +702,12 @@ CODEBOOK = (
     ("release", "Month of the release that closed it", "month", "YYYY-MM"),
     ("reason", "Why it could not be processed", "none", _TEXT),
     ("extends", "Requests whose people it includes", "none", "Their ids, set apart by a space"),
+    (
+        "corrects",
+        "Release whose row of this request this one replaces; that row stays",
+        "month",
+        "YYYY-MM",
+    ),
     ("outcomes_read", "Day on which its outcomes were first read", "date", _DAY),
     ("treatment_n", "Treatment group of the headline analysis", "people", "Whole number"),
     ("rate_difference", "Treatment minus comparison, one-year rate", "proportion", _SHARE),

@@ -16,6 +16,7 @@ LOG = pd.DataFrame(
         "sector": "voluntary",
         "intervention_type": "arts",
         "extends": [None, None, "old earlier", None],
+        "corrects": pd.array([None] * 4, dtype="str"),
         "treatment_n": pd.array([90, 80, None, 70], dtype="Int64"),
         "rate_difference": [-0.05, -0.5, None, 0.1],
         "ci_low": [-0.1, -0.6, None, 0.0],
@@ -62,6 +63,18 @@ def test_the_latest_source_counts_once(tmp_path):
         ["old", "inconclusive", "log"],
     ]
     assert told.loc[told["measure"] == "frequency", "id"].tolist() == ["old"]
+
+
+def test_what_a_correction_took_back_is_told_no_more(tmp_path):
+    folder = tmp_path / "2014-02" / "bulletin"
+    folder.mkdir(parents=True)
+    published = history.measures_of([_result("earlier", "2014-02", "inconclusive")])
+    published.to_csv(folder / "results.csv", index=False)
+    row = {"status": "not processed", "release": "2014-03", "corrects": "2014-02"}
+    log = pd.concat([LOG, LOG.iloc[[1]].assign(**row, rate_result=None)], ignore_index=True)
+    for month, ids in (("2014-02", ["earlier", "old"]), ("2014-03", ["old"])):
+        outputs = tmp_path if month == "2014-03" else tmp_path / "none"
+        assert history.to_date([], outputs, log, month)["id"].unique().tolist() == ids
 
 
 def test_the_reports_of_a_release_come_from_any_source(tmp_path):

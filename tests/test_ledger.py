@@ -17,6 +17,7 @@ def log(*rows):
     return pd.DataFrame(rows, columns=columns).assign(
         status_date=lambda rows: pd.to_datetime(rows["status_date"]),
         outcomes_read=lambda rows: pd.to_datetime(rows["outcomes_read"]),
+        **dict.fromkeys(("release", "corrects"), pd.array([None] * len(rows), dtype="str")),
     )
 
 

@@ -350,6 +350,81 @@ def test_the_log_at_a_release_counts_the_same_and_tells_nothing_later(tmp_path, 
         assert (back["release"].dropna() <= month).all()
 
 
+def corrected() -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """Return a log before and after four corrections of March to what January told."""
+    none = {**dict.fromkeys(_PLAIN, ""), "frequency_result": "", "status": "not processed"}
+    few = {**none, "reason": "Too few people"}
+    first = {"status_date": "2014-01-06", "release": "2014-01"}
+    again = {"status_date": "2014-03-04", "release": "2014-03", "corrects": "2014-01"}
+    before = [
+        {**ROW, **first, "id": "mended"},
+        {**ROW, **few, **first, "id": "found"},
+        {**ROW, **first, "id": "taken-back"},
+        {**ROW, **few, **first, "id": "left"},
+        {**ROW, "id": "another"},
+    ]
+    after = [
+        {**ROW, **again, "id": "mended", "status": "ready", "treatment_n": "530"},
+        {**ROW, **again, "id": "found", "status": "ready"},
+        {**ROW, **few, **again, "id": "taken-back", "reason": "No sign-off"},
+        {**ROW, **none, **again, "id": "left", "status": "withdrawn"},
+    ]
+    return before, [*before[:2], *after, *before[2:]]
+
+
+CORRECTED = {
+    "2014-01": {"mended": "ready", "found": "not processed", "taken-back": "ready"},
+    "2014-02": {"mended": "published", "found": "not processed", "taken-back": "published"},
+    "2014-03": {"mended": "published", "found": "ready", "taken-back": "not processed"},
+    "2014-04": {"mended": "published", "found": "published", "taken-back": "not processed"},
+}
+
+
+@pytest.mark.parametrize("month", CORRECTED)
+def test_a_correction_counts_from_its_own_release_and_changes_none_before(tmp_path, month):
+    before, after = (
+        read_log(write(fresh, rows))
+        for fresh, rows in zip((tmp_path / "old", tmp_path / "new"), corrected(), strict=True)
+        if fresh.mkdir() is None
+    )
+    release = read_release(tmp_path, month)
+    then = status_at(after, release).set_index("id")
+    assert len(then) == 5
+    left = "withdrawn" if month >= "2014-03" else "not processed"
+    wanted = {**CORRECTED[month], "left": left, "another": "published"}
+    assert then["status_then"].to_dict() == wanted
+    assert then.loc["mended", "treatment_n"] == (530 if month >= "2014-03" else 503)
+    cut = log_file(log_at(after, release))
+    if month < "2014-03":
+        assert cut == log_file(log_at(before, release))
+    (tmp_path / "log.csv").write_bytes(cut)
+    back = read_log(tmp_path)
+    for name in (one for one in CORRECTED if one <= month):
+        facts = read_release(tmp_path, name)
+        assert counts_at(back, facts) == counts_at(after, facts)
+    assert list(read_log(tmp_path, month)["id"]) == list(then.index)
+
+
+@pytest.mark.parametrize(
+    ("change", "rule", "column"),
+    [
+        ({"corrects": "2013-11"}, "a correction must have a release of its own", "corrects"),
+        ({"corrects": ""}, "no two requests may have the same id", "id"),
+        ({"release": "2013-10"}, "a correction must have a release of its own", "corrects"),
+        ({"id": "other"}, "a correction must have a release of its own", "corrects"),
+        ({"received": "2013-06-04"}, "a correction is of the same request", "received"),
+    ],
+)
+def test_a_correction_stays_beside_the_row_that_it_corrects(tmp_path, change, rule, column):
+    again = {**ROW, "status_date": "2014-01-06", "release": "2014-01", "corrects": "2013-10"}
+    third = {**again, "release": "2014-02", "corrects": "2014-01"}
+    assert len(read_log(write(tmp_path, [third, ROW, again]))) == 3
+    with pytest.raises(Unusable) as caught:
+        read_log(write(tmp_path, [ROW, {**again, **change}]))
+    found = [(one.row, one.column) for one in caught.value.faults if rule in one.rule]
+    assert found == [(3, column)]
+
+
 @pytest.mark.parametrize("name", ["-2+3", "'=1+1", "'+1", "'@x", "'-x", "plain", "'quoted'"])
 def test_no_text_of_a_published_log_is_a_formula(tmp_path, name):
     read = read_log(write(tmp_path, [ROW | {"programme": name, "organisation": name}]))
@@ -389,7 +464,7 @@ def test_what_came_after_a_release_is_not_in_its_log(tmp_path):
     given = log_file(cut).decode().splitlines()
     about = "Harbour Trust,Harbour mentoring,voluntary,mentoring,2013-06-03,received,2013-06-03"
     for place, name in ((3, "next"), (4, "refused"), (5, "withdrawn")):
-        assert given[place] == f"{name},{about}" + "," * 10
+        assert given[place] == f"{name},{about}" + "," * 11
     assert given[6].count("Too few people") == 1
 
 

@@ -54,17 +54,20 @@ def requests_at(log: pd.DataFrame, releases: Sequence[Release]) -> pd.DataFrame:
     -------
     DataFrame
         The log's columns and ``status_then``; ``outcome``, a key of `OUTCOMES`; ``month`` and
-        ``quarter`` of receipt as their first day; ``published_on`` and ``days`` from receipt to
-        publication, missing where no report was published.
+        ``quarter`` of receipt as their first day; ``first_release``, ``published_on`` and ``days``
+        from receipt to the first publication, missing where no report was published.
     """
     then = status_at(log, releases[-1])
     published = {release.name: pd.Timestamp(release.published_at.date()) for release in releases}
     reported = then["status_then"].isin(_DONE)
-    on = then["release"].where(reported).map(published).astype("datetime64[s]")
+    reports = log.loc[log["status"].isin(_DONE) & log["release"].le(releases[-1].name)]
+    first = then["id"].map(reports.groupby("id")["release"].min()).where(reported)
+    on = first.map(published).astype("datetime64[s]")
     return then.assign(
         outcome=then["status_then"].where(~reported, "reported"),
         month=then["received"].dt.to_period("M").dt.start_time.dt.as_unit("s"),
         quarter=then["received"].dt.to_period("Q").dt.start_time.dt.as_unit("s"),
+        first_release=first,
         published_on=on,
         days=(on - then["received"]).dt.days.astype("Int64"),
     )
@@ -110,7 +113,7 @@ def waits_by(requests: pd.DataFrame, by: str) -> pd.DataFrame:
         A row a value: n, median, shortest and longest, in days.
     """
     done = requests.dropna(subset=["days"])
-    keys = done["release"]
+    keys = done["first_release"]
     if by == "quarter":
         keys = done["published_on"].dt.to_period("Q").dt.start_time
     found = done.groupby(keys)["days"].agg(["size", "median", "min", "max"]).sort_index()
