@@ -37,6 +37,7 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 from papermill.execute import execute_notebook
 
+from jdl.disclosure import decision_on
 from jdl.faults import Fault, Unusable
 from jdl.figures import MIME
 from jdl.safekeeping import obstacle, private, write
@@ -323,8 +324,9 @@ def figures_of(record: NotebookNode) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``id``, ``value``, ``unit``, ``text``, ``suppressed`` and ``cell`` (the first that shows
-        it), in reading order, each id once.
+        ``id``, ``value``, ``unit``, ``text``, ``suppressed``, ``cell`` (the first that shows it)
+        and ``decision`` (of disclosure control, see ``disclosure.decision_on``), in reading order,
+        each id once.
 
     Raises
     ------
@@ -340,7 +342,19 @@ def figures_of(record: NotebookNode) -> list[dict[str, Any]]:
                     f"the figure {figure['id']} in cell {cell} differs from the one of that name "
                     f"in cell {first['cell']}: a name stands for one figure"
                 )
-    return list(register.values())
+    decided, reasons = _decisions_of(record)
+    return [
+        {**figure, "decision": decision_on(figure, decided, reasons)}
+        for figure in register.values()
+    ]
+
+
+def _decisions_of(record: NotebookNode) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """Return what is public of the decisions, by part, and the reasons for loss, by row."""
+    results = [shown for _, shown in _published(record) if shown["kind"] == "result"]
+    decided = {one["part"]: one for shown in results for one in shown.get("decisions", [])}
+    losses = (shown["result"].get(name, []) for shown in results for name in ("funnel", "losses"))
+    return decided, [str(row["reason"]) for rows in losses for row in rows]
 
 
 def result_of(record: NotebookNode) -> dict[str, Any]:

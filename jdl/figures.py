@@ -493,35 +493,56 @@ def under(name: str, part: _Published) -> Group | None:
 
 
 @dataclass(frozen=True)
+class Decisions:
+    """What is public of the decisions of disclosure control.
+
+    Parameters
+    ----------
+    decided : tuple of mapping
+        From ``disclosure.as_public``, for the register of figures.
+    table : Table, optional
+        The same for the audit copy.
+    """
+
+    decided: tuple[Mapping[str, str], ...]
+    table: Table | None = None
+
+
+@dataclass(frozen=True)
 class Result(_Published):
     """The result of a notebook as data: the content of ``result.json``.
 
     Parameters
     ----------
     result : dict
-    decisions : Table, optional
-        What disclosure control decided, for the audit copy alone.
+    decisions : Decisions, optional
+        What disclosure control decided.
     """
 
     result: dict[str, Any]
-    decisions: Table | None = None
+    decisions: Decisions | None = None
     kind = "result"
+
+    @property
+    def _table(self) -> Table | None:
+        return None if self.decisions is None else self.decisions.table
 
     @property
     def text(self) -> str:
         held = f"result: {', '.join(sorted(self.result))}"
-        return held if self.decisions is None else f"{held}\n\n{self.decisions.text}"
+        return held if self._table is None else f"{held}\n\n{self._table.text}"
 
     @property
     def html(self) -> str:
         held = f"<p>result: {escape(', '.join(sorted(self.result)))}</p>"
-        return held if self.decisions is None else f"{held}\n{self.decisions.html}"
+        return held if self._table is None else f"{held}\n{self._table.html}"
 
     def figures(self) -> Iterator[Figure]:
-        yield from () if self.decisions is None else self.decisions.figures()
+        yield from () if self._table is None else self._table.figures()
 
     def content(self) -> dict[str, Any]:
-        return {"result": self.result}
+        decided = () if self.decisions is None else self.decisions.decided
+        return {"result": self.result, "decisions": [dict(one) for one in decided]}
 
 
 def stopped(
@@ -529,7 +550,7 @@ def stopped(
     reasons: Sequence[Criterion],
     vintage: Vintage,
     release: Release,
-    decisions: Table | None = None,
+    decisions: Decisions | None = None,
 ) -> Result | None:
     """Return the record of a request that cannot go on; None when there is no reason to stop.
 
@@ -543,7 +564,7 @@ def stopped(
         The national data it would have been compared with.
     release : Release
         In which it is published.
-    decisions : Table, optional
+    decisions : Decisions, optional
         What disclosure control decided until then.
 
     Returns
@@ -734,7 +755,7 @@ def reported(
     vintage: Vintage,
     release: Release,
     plan: str,
-    decisions: Table | None = None,
+    decisions: Decisions | None = None,
 ) -> Result:
     """Return the record of a request that was analysed.
 
@@ -752,7 +773,7 @@ def reported(
         In which it is published.
     plan : str
         The hash of the plan.
-    decisions : Table, optional
+    decisions : Decisions, optional
         What disclosure control decided.
 
     Returns
@@ -784,7 +805,7 @@ def month(
     results: pd.DataFrame,
     history: pd.DataFrame,
     vintage: Vintage,
-    decisions: Table | None = None,
+    decisions: Decisions | None = None,
 ) -> Result:
     """Return the record of a month's bulletin.
 
@@ -798,7 +819,7 @@ def month(
         The month's results and every result to date, a row a measure.
     vintage : Vintage
         The national data used this month.
-    decisions : Table, optional
+    decisions : Decisions, optional
         What disclosure control decided.
 
     Returns

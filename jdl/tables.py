@@ -16,9 +16,17 @@ import pandas as pd
 from jdl.balance import AMBER, GREEN
 from jdl.bulletin import CONCLUSIONS, REVISED, count_of
 from jdl.covariates import AGE_BANDS
-from jdl.disclosure import OTHER_LEVELS, RELIABLE, UNTOLD, WITHHELD, Decision, is_unreliable
+from jdl.disclosure import (
+    OTHER_LEVELS,
+    RELIABLE,
+    UNTOLD,
+    WITHHELD,
+    Decision,
+    as_public,
+    is_unreliable,
+)
 from jdl.effects import ALL, Effect
-from jdl.figures import Cell, Figure, Link, Part, Sentence, Table, Tag
+from jdl.figures import Cell, Decisions, Figure, Link, Part, Sentence, Table, Tag
 from jdl.findings import HEADLINE
 from jdl.pooled import Pooled, Synthesis
 from jdl.sensitivity import Choice
@@ -1156,7 +1164,7 @@ _DECIDED = {
 }
 
 
-def decisions_table(decided: Sequence[Decision]) -> Table | None:
+def decisions_table(decided: Sequence[Decision]) -> Decisions | None:
     """Return what disclosure control decided, for the audit copy; None where all was told.
 
     Parameters
@@ -1166,7 +1174,7 @@ def decisions_table(decided: Sequence[Decision]) -> Table | None:
     """
     if not decided:
         return None
-    return Table(
+    table = Table(
         "decisions",
         "What disclosure control withheld, merged or rounded",
         ("Part", "Decided", "By"),
@@ -1183,6 +1191,7 @@ def decisions_table(decided: Sequence[Decision]) -> Table | None:
             "decisions with their rules are in a record that only statisticians may read.",
         ),
     )
+    return Decisions(tuple(as_public(decided)), table)
 
 
 def _decided_by(one: Decision) -> str:

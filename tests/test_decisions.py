@@ -146,10 +146,105 @@ def test_what_is_handed_over_is_private_and_what_is_public_names_no_rule(tmp_pat
     record = json.loads((tmp_path / f"{disclosure.RECORD}.json").read_text())["decisions"]
     assert {one["rule"] for one in record} == {"reoffenders"}
     assert {one.rule for one in public} == {""}
-    shown = tables.decisions_table(public)
+    shown = tables.decisions_table(public).table
     assert "headline.days_to_first" in shown.text
     names = set(TABLE) - {"merged", "group", "parts", "cell", "statistician"}
     assert not [name for name in names if name in shown.text or name in shown.html]
+
+
+# --- Figures -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("figure", "part"),
+    [
+        ("headline.rate.difference", "headline.rate"),
+        ("male.first_custody_everyone.ci_low", "male.first_custody_everyone"),
+        ("male.treatment_n", "male.rate"),
+        ("headline.survival.120.treatment", "survival.day-120"),
+        ("headline.survival.120.day", None),
+        ("headline.balance.age.smd_after", "balance.age"),
+        ("headline.balance.green.before", None),
+        ("headline.balance.cautions-last-year.after", "balance.cautions_last_year"),
+        ("headline.balance.offence-group.drug.before", "balance.offence_group.drug"),
+        ("headline.profile.age-band.under-30", "profile.age_band.under-30"),
+        ("linkage.review.share", "linkage.review"),
+        ("linkage.age.under-25.fate.lost", "fates.age.under-25"),
+        ("linkage.age.under-25.ci_low", "linkage-rates.age.under-25"),
+        ("linkage.age.under-25.people", None),
+        ("gains.date-of-birth.low_with", "gains.date-of-birth.with"),
+        ("headline.funnel.0.removed", None),
+        ("headline.funnel.1.removed.share", "funnel.died"),
+        ("headline.funnel.2.remaining", None),
+        ("plan.hash", None),
+    ],
+)
+def test_a_figure_names_the_part_that_was_decided_on(figure, part):
+    assert disclosure.part_shown(figure, ["submitted", "died", "other reasons"]) == part
+
+
+def _shows(name, override=None, *, suppressed=False, rule="cell", to="withheld", part="linkage.x"):
+    one = disclosure.Decision(part, rule, to, override)
+    public = {entry["part"]: entry for entry in disclosure.as_public([one])}
+    shown = disclosure.decision_on({"id": name, "suppressed": suppressed}, public)
+    return shown["decided"], shown["by"]
+
+
+def test_a_withheld_figure_says_the_same_by_whatever_rule_it_is_withheld():
+    told = {
+        _shows("linkage.x", rule=rule, suppressed=True, part=part)
+        for rule in TABLE
+        for part in ("linkage.x", "another")
+    }
+    assert told == {("[c]", "the rules")}
+
+
+def test_what_a_statistician_decided_is_told_by_post_and_day_whatever_the_rules_say():
+    wish = _wish("linkage.x", "withhold")
+    told = {_shows("linkage.x", wish, rule=rule, suppressed=True) for rule in TABLE}
+    assert told == {("[c]", "statistician 1, 2014-03-01")}
+    told = {_shows("linkage.x", _wish("linkage.x", "tell"), rule=rule, to="told") for rule in TABLE}
+    assert told == {("told", "statistician 1, 2014-03-01")}
+
+
+def test_an_override_that_the_rules_refuse_says_no_more_than_the_rules():
+    assert _shows("linkage.x", _wish("linkage.x", "tell"), suppressed=True) == ("[c]", "the rules")
+
+
+@pytest.mark.parametrize("to", ["rounded", "merged"])
+def test_a_figure_says_that_it_is_rounded_or_merged(to):
+    assert _shows("overlap", to=to) == ("told", "the rules")
+    assert _shows("linkage.x", to=to) == (to, "the rules")
+
+
+def test_a_range_told_of_a_share_that_is_withheld_is_rounded():
+    name, part = "gains.surname.low_with", "gains.surname.with"
+    assert _shows(name, part=part) == ("rounded", "the rules")
+
+
+def test_a_whole_withheld_in_one_holds_for_each_of_its_rows():
+    assert _shows("linkage.age.under-25.fate.lost", part="fates.age", suppressed=True)[0] == "[c]"
+    assert _shows("linkage.sex.male.fate.lost", part="fates.sex", to="merged")[0] == "merged"
+
+
+def test_every_figure_of_a_release_agrees_with_what_was_decided_on_its_part(outputs):
+    """Held against the restricted record, which names every part and its rule."""
+    held = 0
+    for folder in sorted(outputs.glob("2014-0*/reports/*")):
+        record = outputs / ".restricted" / "disclosure" / folder.parts[-3] / f"{folder.name}.json"
+        if not record.exists():
+            continue
+        decisions = json.loads(record.read_text())["decisions"]
+        known = {one["part"]: one["decided"] for one in decisions}
+        for figure in json.loads((folder / "figures.json").read_text()):
+            told, part = figure["decision"], figure["decision"]["part"]
+            meant = known.get(part) or known.get(str(part).rpartition(".")[0], "told")
+            assert (told["decided"] == "[c]") is figure["suppressed"]
+            assert meant != "told" or told["decided"] in ("told", "[u]") or part is None
+            assert meant not in ("rounded", "merged") or told["decided"] == meant
+            assert set(told) == {"part", "decided", "by"} and told["by"] == "the rules"
+            held += part in known
+    assert held > 4_000
 
 
 # --- Overrides -----------------------------------------------------------------------------------

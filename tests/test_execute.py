@@ -89,6 +89,7 @@ def test_figures_are_listed_once_with_the_cell_that_first_shows_them(run):
             "text": "25",
             "suppressed": False,
             "cell": "finding",
+            "decision": {"part": None, "decided": "told", "by": "the rules"},
         }
     ]
 

@@ -27,7 +27,7 @@ PARTS = {
         "plan", "score", "formula", "support", "calipers", "pairs", "entropy", "search", "__init__",
     ),
     "disclosure": (
-        "rules", "protect", "measures", "overrides", "remainders", "together", "compared",
+        "rules", "protect", "measures", "shown", "overrides", "remainders", "together", "compared",
         "people", "upload", "__init__",
     ),
     "scan": ("words", "reading", "vocabulary", "register", "__init__"),

@@ -81,6 +81,7 @@ from jdl.disclosure.rules import (
     clear_whole,
     part_of,
 )
+from jdl.disclosure.shown import as_public, decision_on, part_shown
 from jdl.disclosure.together import (
     NEW_PEOPLE,
     clear_analyses,
@@ -131,6 +132,7 @@ __all__ = [
     "Told",
     "are_apart",
     "as_markdown",
+    "as_public",
     "as_text",
     "check",
     "clear",
@@ -157,6 +159,7 @@ __all__ = [
     "clear_survival",
     "clear_unmeasured",
     "clear_whole",
+    "decision_on",
     "follow",
     "hand_over",
     "hide_rarity",
@@ -165,6 +168,7 @@ __all__ = [
     "merge_levels",
     "open_door",
     "part_of",
+    "part_shown",
     "read_overrides",
     "sent",
     "what_is_told",

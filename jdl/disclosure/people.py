@@ -319,11 +319,12 @@ def note_merged(told: Iterable[str], rules: Rules) -> None:
     Parameters
     ----------
     told : iterable of str
-        The reasons that have a row.
+        The reasons that have a row; that of the other reasons is merged too.
     rules : Rules
     """
     shown = {*told, *UPLOAD_FAULTS}
-    for reason in (one for one in REASONS if one not in shown):
+    others = [OTHER_REASONS] if OTHER_REASONS in shown else []
+    for reason in (*(one for one in REASONS if one not in shown), *others):
         rules.note(part_of("funnel", reason), "merged", "merged")
 
 
@@ -366,9 +367,9 @@ def clear_funnel(
     for reason in kept["reason"]:
         rules.note(part_of("funnel", reason), "", "told")
     if len(merged):
-        note_merged(kept["reason"], rules)
         other = pd.DataFrame({"reason": [OTHER_REASONS], "removed": [int(merged["removed"].sum())]})
         kept = pd.concat([kept, other], ignore_index=True)
+        note_merged(kept["reason"], rules)
     rows = pd.concat([start[["reason", "removed"]], kept], ignore_index=True)
     return rows.assign(
         step=range(len(rows)), remaining=start["remaining"].iloc[0] - rows["removed"].cumsum()

@@ -235,10 +235,10 @@ def _put_together(removed: Mapping[str, int], rules: Rules) -> list[tuple[str, i
 
 def nearest(many: int, rules: Rules = RULES, part: str = "") -> int:
     """Return a sum of people as it is told: to the nearest five where it is small."""
-    small = many < rules.cell
-    if part:
-        rules.note(part, *(("to five", "rounded") if small else ("", "told")))
-    return int(STEP * ((many + STEP // 2) // STEP)) if small else many
+    told = int(STEP * ((many + STEP // 2) // STEP)) if many < rules.cell else many
+    if part:  # as rounded counts all that rounding can lead to
+        rules.note(part, *(("to five", "rounded") if told <= rules.cell else ("", "told")))
+    return told
 
 
 def lacking(held: Sequence[Held], rules: Rules = RULES) -> pd.DataFrame:

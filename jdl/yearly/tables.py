@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from jdl.disclosure import UNTOLD
-from jdl.figures import SCHEMA, Cell, Figure, Result, Sentence, Table
+from jdl.disclosure import UNTOLD, Decision, as_public
+from jdl.figures import SCHEMA, Cell, Decisions, Figure, Result, Sentence, Table
 from jdl.log import CODEBOOK as LOG_CODEBOOK
 from jdl.log import Release, counts_at
 from jdl.national import Vintage
@@ -329,6 +329,7 @@ def record(
     vintage: Vintage,
     *,
     finished: Sequence[str],
+    decided: Sequence[Decision] = (),
 ) -> Result:
     """Return the record of a year's review.
 
@@ -344,12 +345,16 @@ def record(
         The national data of the last release.
     finished : sequence of str
         The releases at hand, which the page links to.
+    decided : sequence of Decision
+        Of disclosure control; which reasons for loss were merged is not told, since that would
+        tell which of them occurred.
 
     Returns
     -------
     Result
         With the rows of ``results.csv`` and ``losses.csv``, whose columns `CODEBOOK` explains.
     """
+    shown = [one for one in decided if one.decided != "merged"]
     files = {"results": _results(requests, sized), "losses": lost.rows}
     return Result(
         {
@@ -367,7 +372,8 @@ def record(
                 name: json.loads(frame.to_json(orient="records", double_precision=15))
                 for name, frame in files.items()
             },
-        }
+        },
+        Decisions(tuple(as_public(shown))),
     )
 
 
