@@ -32,6 +32,7 @@ PARTS = {
     ),
     "scan": ("words", "reading", "vocabulary", "register", "__init__"),
     "yearly": ("records", "counts", "numbers", "sentences", "tables", "__init__"),
+    "compare": ("numbers", "pieces", "__init__"),
     "charts": (
         "drawing", "headline", "curves", "overlap", "balance", "funnel", "linkage", "results",
         "pooled", "yearly", "__init__",
@@ -92,6 +93,7 @@ ORDER = (
     "manifest",
     "scan",
     "accepted",
+    "compare",
     "ledger",
     "workers",
     "release",

@@ -16,6 +16,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -194,6 +195,65 @@ def _document(content: bytes, depth: int) -> Iterator[str]:
         raise Unreadable from None
 
 
+def pages_of(content: bytes) -> list[str]:
+    """Return the text that each page of a PDF shows.
+
+    Parameters
+    ----------
+    content : bytes
+
+    Raises
+    ------
+    Unreadable
+        If it is no PDF, or a font does not say what its letters are.
+    """
+    fonts: dict[Any, dict[bytes, str]] = {}
+    with _opened(content) as pdf:
+        return [_shown(page, page.obj.get("/Resources"), fonts, marks=False) for page in pdf.pages]
+
+
+def structure_of(content: bytes) -> str:
+    """Return the structure of a PDF in words: its tags as they are nested, and what they tell.
+
+    Parameters
+    ----------
+    content : bytes
+
+    Raises
+    ------
+    Unreadable
+        If it is no PDF.
+    """
+    with _opened(content) as pdf:
+        return " ".join(_tags(pdf.Root.get("/StructTreeRoot")))
+
+
+def _tags(tag: Any) -> Iterator[str]:
+    """Yield the tags below one, each with its description, in reading order."""
+    import pikepdf
+
+    waiting = [tag]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, pikepdf.Array):
+            waiting += reversed([*one])
+        elif isinstance(one, pikepdf.Dictionary):
+            told = [str(one[key]) for key in ("/S", "/Alt", "/ActualText", "/Lang") if key in one]
+            yield " ".join(told)
+            waiting.append(one.get("/K"))
+
+
+@contextmanager
+def _opened(content: bytes) -> Iterator[Any]:
+    import pikepdf
+
+    try:
+        with pikepdf.open(io.BytesIO(content)) as pdf:
+            yield pdf
+    except (pikepdf.PdfError, pikepdf.PasswordError):
+        raise Unreadable from None
+
+
 def _strings(thing: Any, within: bool = False) -> Iterator[str]:
     """Yield the strings and names of an object of a PDF, not of those it refers to."""
     import pikepdf
@@ -232,7 +292,9 @@ _TEXT = ("Tj", "'", '"', "TJ")
 _PLACED = ("BT", "Td", "TD", "Tm", "T*", "'", '"')
 
 
-def _shown(page: Any, resources: Any, fonts: dict[Any, dict[bytes, str]]) -> str:
+def _shown(
+    page: Any, resources: Any, fonts: dict[Any, dict[bytes, str]], *, marks: bool = True
+) -> str:
     """Return the text that a page, or a drawing on one, shows, in the order in which it does."""
     import pikepdf
 
@@ -247,7 +309,7 @@ def _shown(page: Any, resources: Any, fonts: dict[Any, dict[bytes, str]]) -> str
         if name in _TEXT:
             runs = operands[0] if name == "TJ" else operands[-1:]
             shown += [_lettered(bytes(r), letters) for r in runs if isinstance(r, pikepdf.String)]
-        elif name in ("BDC", "DP"):
+        elif marks and name in ("BDC", "DP"):
             shown.append(f" {' '.join(_strings(operands[1]))} ")
     return " ".join("".join(shown).split())
 
