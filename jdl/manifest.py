@@ -10,18 +10,34 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-import re
 import subprocess
-from collections.abc import Iterable, Mapping
+import tomllib
+import zlib
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pandas as pd
+import scipy.linalg  # noqa: F401  # so that its library is among those looked at
+from packaging.requirements import Requirement
+from threadpoolctl import threadpool_info
+
+from jdl.render import pdf_obstacle
 
 ROOT = Path(__file__).resolve().parent.parent
 MANIFEST = "manifest.json"
-NOT_COMPARED = (MANIFEST, "run.json")
+SIGNATURE = f"{MANIFEST}.sig"
+NOT_COMPARED = (MANIFEST, SIGNATURE, "run.json")
+HELD_BACK = ("facts.html",)
+"""Files of a report that only its provider sees: nothing public tells even their hash."""
+SCHEMA = 2
+_LOCK = "requirements.lock"
+_BY_BYTES = ("request.toml", "disclosure.toml")
+"""What schema 1 hashed as it was written, and not by what it says."""
 _CODE = ("jdl/**/*.py", "jdl/**/*.toml", "templates/**/*", "notebooks/*.ipynb")
 
 
@@ -51,6 +67,11 @@ def digest_people(people: pd.DataFrame) -> str:
     columns = sorted(set(people.columns) - {"row"})
     rows = people[columns].astype("str").to_numpy().tolist()
     return digest_json([columns, *sorted(json.dumps(row) for row in rows)])
+
+
+def digest_toml(file: Path) -> str:
+    """Return the SHA-256 of what a TOML file says, whatever the order of its keys."""
+    return digest_json(tomllib.loads(file.read_text(encoding="utf-8")))
 
 
 def file_hashes(folder: Path) -> dict[str, str]:
@@ -101,6 +122,87 @@ def broken(folder: Path) -> str | None:
     return None
 
 
+def of_report(content: Mapping[str, Any], request: str, folder: Path) -> dict[str, Any]:
+    """Return the manifest of one report's folder, by which it can be verified alone.
+
+    Parameters
+    ----------
+    content : dict
+        The manifest of its release, with or without files.
+    request : str
+        The id.
+    folder : Path
+        What only the provider sees of it is not listed, since this manifest is public.
+
+    Returns
+    -------
+    dict
+        Of the same shape, with ``request``, and with the inputs and parameters of no other.
+    """
+    inputs, parameters = content["inputs"], content["parameters"]
+    listed = {name: hashed for name, hashed in file_hashes(folder).items() if name not in HELD_BACK}
+    return {
+        **{key: content[key] for key in ("schema", "release")},
+        "request": request,
+        **content,
+        "inputs": {**inputs, "requests": {request: inputs["requests"][request]}},
+        "parameters": {"requests": {request: parameters["requests"][request]}},
+        "files": listed,
+    }
+
+
+def tables_of(made: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what a manifest of any schema tells of each national table: its ``sha256`` and more.
+
+    Schema 1 knew nothing but the hash.
+    """
+    return {
+        name: {"sha256": told} if isinstance(told, str) else dict(told)
+        for name, told in made["vintage"].get("tables", {}).items()
+    }
+
+
+def comparable(
+    made: Mapping[str, Any], again: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return two manifests without what only one of them can tell, being of another schema.
+
+    Parameters
+    ----------
+    made, again : dict
+        Manifests of one release.
+
+    Returns
+    -------
+    tuple of dict
+    """
+    if made.get("schema") == again.get("schema"):
+        return dict(made), dict(again)
+    return _without(made, again), _without(again, made)
+
+
+def _without(made: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    theirs, tables = other["environment"], tables_of(other)
+    return {
+        **made,
+        "inputs": {
+            **made["inputs"],
+            "requests": {
+                name: {kind: told for kind, told in hashes.items() if kind not in _BY_BYTES}
+                for name, hashes in made["inputs"]["requests"].items()
+            },
+        },
+        "vintage": {
+            **made["vintage"],
+            "tables": {
+                name: {key: told[key] for key in told if key in tables.get(name, told)}
+                for name, told in tables_of(made).items()
+            },
+        },
+        "environment": {key: told for key, told in made["environment"].items() if key in theirs},
+    }
+
+
 def code(root: Path = ROOT) -> dict[str, Any]:
     """Return what identifies the code: version, hash, and the commit where git knows it.
 
@@ -112,19 +214,18 @@ def code(root: Path = ROOT) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``version``; ``sha256`` over package, templates and notebooks (their cells, not their
-        outputs); ``commit`` and ``changed_since``, None outside a git checkout.
+        ``version``; ``files``, the hash of each file of package, templates and notebooks (of these
+        the cells, not the outputs); ``sha256`` over them; ``commit`` and ``changed_since``, None
+        outside a git checkout.
     """
+    found = sorted({path for pattern in _CODE for path in root.glob(pattern) if path.is_file()})
+    files = {path.relative_to(root).as_posix(): _source(path) for path in found}
     return {
         "version": importlib.metadata.version("jdl"),
-        "sha256": _code_hash(root),
+        "sha256": digest_json(files),
         **_commit(root),
+        "files": files,
     }
-
-
-def _code_hash(root: Path) -> str:
-    files = sorted({path for pattern in _CODE for path in root.glob(pattern) if path.is_file()})
-    return digest_json({path.relative_to(root).as_posix(): _source(path) for path in files})
 
 
 def _source(path: Path) -> str:
@@ -155,22 +256,98 @@ def _git(root: Path, *arguments: str) -> str | None:
     return told.stdout.strip()
 
 
+@cache
 def environment() -> dict[str, Any]:
-    """Return Python's version and those of the packages that the project names; never the host."""
-    return {"python": platform.python_version(), "packages": dict(_versions(_named()))}
+    """Return all that a file of a release may depend on beside inputs and code; never the host.
+
+    Returns
+    -------
+    dict
+        ``python``; ``packages`` that the project names, and ``dependencies``, those they need in
+        turn, with their versions; ``native``, the libraries under them that lay out text, compress
+        and calculate; ``processor``, how these calculate here; ``lock``, the hash of the locked
+        environment, None where there is none.
+    """
+    named = _needed_by("jdl")
+    lock = ROOT / _LOCK
+    return {
+        "python": platform.python_version(),
+        "packages": _versions(named),
+        "dependencies": _versions(_in_turn(named) - named),
+        "native": {**_of_pdf(), **_of_charts(), **_of_numbers()},
+        "processor": _processor(),
+        "lock": digest(lock.read_bytes()) if lock.exists() else None,
+    }
 
 
-def _named() -> list[str]:
-    needs = importlib.metadata.requires("jdl") or []
-    return sorted(
-        re.split(r"[^A-Za-z0-9._-]", need, maxsplit=1)[0]
+def _needed_by(package: str) -> set[str]:
+    try:
+        needs = [Requirement(need) for need in importlib.metadata.requires(package) or []]
+    except importlib.metadata.PackageNotFoundError:
+        return set()
+    return {
+        need.name.lower().replace("_", "-")
         for need in needs
-        if "extra ==" not in need
-    )
+        if need.marker is None or need.marker.evaluate({"extra": ""})
+    }
 
 
-def _versions(names: Iterable[str]) -> Iterable[tuple[str, str]]:
-    return ((name, importlib.metadata.version(name)) for name in names)
+def _in_turn(names: set[str]) -> set[str]:
+    """Return these packages and all that they need, whatever stands between."""
+    found, new = set(names), set(names)
+    while new:
+        new = {need for name in new for need in _needed_by(name)} - found
+        found |= new
+    return found
+
+
+def _versions(names: set[str]) -> dict[str, str]:
+    versions = {}
+    for name in sorted(names):
+        with suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return versions
+
+
+def _of_pdf() -> dict[str, str]:
+    """Return the versions of the libraries that WeasyPrint has loaded; none where it cannot."""
+    if pdf_obstacle() is not None:
+        return {}
+    from weasyprint.text import ffi
+
+    ffi.ffi.cdef("char *hb_version_string (void); char *pango_version_string (void);")
+    ffi.ffi.cdef("int FcGetVersion (void);")
+    fontconfig = ffi.fontconfig.FcGetVersion()
+    return {
+        "fontconfig": f"{fontconfig // 10000}.{fontconfig // 100 % 100}.{fontconfig % 100}",
+        "harfbuzz": ffi.ffi.string(ffi.harfbuzz.hb_version_string()).decode(),
+        "pango": ffi.ffi.string(ffi.pango.pango_version_string()).decode(),
+    }
+
+
+def _of_charts() -> dict[str, str]:
+    from matplotlib import ft2font
+
+    return {"freetype": str(ft2font.__freetype_version__), "zlib": zlib.ZLIB_RUNTIME_VERSION}
+
+
+def _of_numbers() -> dict[str, str]:
+    blas = {f"{one['internal_api']} {one['version']}" for one in _blas()}
+    return {"blas": ", ".join(sorted(blas)), "libc": " ".join(platform.libc_ver())}
+
+
+def _processor() -> dict[str, Any]:
+    """Return what makes floating point differ between processors of one machine language."""
+    simd = np.show_config(mode="dicts")["SIMD Extensions"]
+    return {
+        "machine": platform.machine(),
+        "blas": sorted({str(one.get("architecture")) for one in _blas()}),
+        "simd": [*simd["baseline"], *simd["found"]],
+    }
+
+
+def _blas() -> list[dict[str, Any]]:
+    return [one for one in threadpool_info() if one["user_api"] == "blas"]
 
 
 def dump(content: Mapping[str, Any]) -> bytes:

@@ -15,7 +15,7 @@ import duckdb
 import pandas as pd
 
 from jdl import covariates, linkage, national, outcomes, pseudonyms, safekeeping, sentence
-from jdl.national import Vintage, parquet, quoted
+from jdl.national import TABLES, Vintage, parquet, quoted
 
 SEED = 20140313
 MEMORY = "4GB"
@@ -105,6 +105,30 @@ def is_current(vintage: Vintage) -> bool:
         with suppress(OSError):
             safekeeping.write(vintage.prepared / _RECORD, _dump({**record, "files": stamps}))
     return same
+
+
+def shapes(vintage: Vintage) -> dict[str, dict[str, Any]]:
+    """Return the number of rows and the columns of each table that is present.
+
+    Parameters
+    ----------
+    vintage : Vintage
+
+    Returns
+    -------
+    dict of str to dict
+        ``rows``, and ``columns`` with the kinds of the contract: how wide a number is stored makes
+        no difference.
+    """
+    with duckdb.connect(":memory:") as con:
+        return {name: _shape(con, name, vintage.file(name)) for name in vintage.tables}
+
+
+def _shape(con: duckdb.DuckDBPyConnection, name: str, file: Path) -> dict[str, Any]:
+    rows = con.execute(f"SELECT count(*) FROM {parquet(file)}").fetchall()[0][0]
+    present = {row[0] for row in con.execute(f"DESCRIBE SELECT * FROM {parquet(file)}").fetchall()}
+    columns = TABLES[name].columns.items()
+    return {"rows": rows, "columns": {key: one.kind for key, one in columns if key in present}}
 
 
 def prepare(

@@ -23,15 +23,13 @@ from typing import Any
 from jdl import manifest, verify
 from jdl.faults import Fault, Unusable
 from jdl.log import ZONE, Release, in_zone, read_release
-from jdl.manifest import MANIFEST
+from jdl.manifest import HELD_BACK, MANIFEST
 from jdl.release import Places, Refused, Summary, alone, inputs_now
 from jdl.render import SYNTHETIC
 from jdl.safekeeping import fresh, swap
 from jdl.workers import RUN
 
 FILE = "publications.json"
-HELD_BACK = ("facts.html",)
-"""Files of a report that only its provider sees."""
 _SUPERSEDED = "superseded"
 _LOG = "bulletin/log.csv"
 _TAG = re.compile(r"<[^>]*>")

@@ -51,7 +51,7 @@ from jdl.faults import Fault, Unusable
 from jdl.forms import ID
 from jdl.history import read_results
 from jdl.log import log_at, log_file, release_hash
-from jdl.manifest import MANIFEST, ROOT
+from jdl.manifest import MANIFEST, ROOT, SCHEMA
 from jdl.national import Vintage
 from jdl.safekeeping import fresh, swap
 from jdl.sitting import Desk
@@ -73,7 +73,6 @@ from jdl.workers import (
 REPORT = ROOT / "notebooks" / "tailored_report.ipynb"
 BULLETIN = ROOT / "notebooks" / "bulletin.ipynb"
 YEARLY = ROOT / "notebooks" / "yearly_review.ipynb"
-SCHEMA = 1
 _ID = "request_id"
 _MONTH = "release"
 _YEAR = "year"
@@ -411,12 +410,12 @@ def _read_entry(
         raise Unusable(faults)
     others = request.people_of_others(read, places.requests, keep=True)
     hashes = {
-        "request.toml": manifest.digest((folder / "request.toml").read_bytes()),
+        "request.toml": manifest.digest_toml(folder / "request.toml"),
         "upload": manifest.digest_people(upload.people),
         "earlier uploads": manifest.digest_people(others),
     }
     if overrides:
-        hashes[disclosure.FILE] = manifest.digest((folder / disclosure.FILE).read_bytes())
+        hashes[disclosure.FILE] = manifest.digest_toml(folder / disclosure.FILE)
     return Entry(read, hashes, review.upload_key(upload.people), decisions, overrides)
 
 
@@ -513,11 +512,10 @@ def inputs_of(month: Month) -> dict[str, Any]:
     """
     folder = month.places.requests
     vintage = _vintage(month.vintage)
+    tables = {name: table["sha256"] for name, table in vintage["tables"].items()}
     return {
         "inputs": {
-            "requests": {
-                entry.request.id: entry.inputs(vintage["tables"]) for entry in month.entries
-            },
+            "requests": {entry.request.id: entry.inputs(tables) for entry in month.entries},
             "log.csv": _digest_of(folder / "log.csv"),
             "release": release_hash(folder, month.name),
             "earlier": _earlier_results(month),
@@ -536,13 +534,14 @@ def inputs_of(month: Month) -> dict[str, Any]:
 def _vintage(vintage: Vintage) -> dict[str, Any]:
     prepared = prepare.open_prepared(vintage)
     prepared.con.close()
+    hashes, shapes = prepared.record["inputs"], prepare.shapes(vintage)
     return {
         "name": vintage.name,
         "extracted": vintage.extracted.isoformat(),
         "offences_to": vintage.offences_to.isoformat(),
         "convictions_to": vintage.convictions_to.isoformat(),
         "synthetic": vintage.synthetic,
-        "tables": prepared.record["inputs"],
+        "tables": {name: {"sha256": hashes[name], **shapes.get(name, {})} for name in hashes},
         "prepared": prepared.hash,
     }
 
@@ -1261,13 +1260,17 @@ def _bulletin_job(month: Month, scratch: Path, limits: Limits) -> Job:
 
 
 def _finish(month: Month, made: Path, made_from: dict[str, Any]) -> None:
-    """Add the log as it stood, the release page, the quality statement and the manifest."""
+    """Add the log as it stood, the release page, the quality statement and the manifests."""
     known = log_at(request.read_log(month.places.requests), month.release)
     (made / "bulletin" / "log.csv").write_bytes(log_file(known))
     record = nbformat.read(made / "bulletin" / "notebook.ipynb", as_version=4)
     results = read_results(made / "reports")
     render.write(render.release_pages(record, results), made)
     content = {"schema": SCHEMA, "release": month.name, **made_from}
+    for entry in month.entries:
+        folder = made / "reports" / entry.request.id
+        told = manifest.of_report(content, entry.request.id, folder)
+        (folder / MANIFEST).write_bytes(manifest.dump(told))
     content["files"] = manifest.file_hashes(made)
     (made / MANIFEST).write_bytes(manifest.dump(content))
 
@@ -1310,7 +1313,8 @@ def _lines(month: Month, made_from: dict[str, Any], outcomes: list[Outcome]) -> 
         if isinstance(done, Done) and done.name != BULLETIN.stem
     ]
     for entry in month.entries:
-        told = entry.decisions.told(entry.basis(made_from["vintage"]["tables"]))
+        tables = {name: one["sha256"] for name, one in made_from["vintage"]["tables"].items()}
+        told = entry.decisions.told(entry.basis(tables))
         lines += [f"{entry.request.id}: {told}"] if told else []
         lines += [f"{entry.request.id}: {one.told}" for one in entry.overrides]
         lines += [f"{entry.request.id}: {one}" for one in _not_followed(month, entry)]

@@ -228,8 +228,8 @@ def told(made: Mapping[str, Any]) -> dict[str, str | None]:
     made : dict
         Its manifest.
     """
-    inputs, vintage = made["inputs"], dict(made["vintage"])
-    tables = vintage.pop("tables")
+    inputs, tables = made["inputs"], manifest.tables_of(made)
+    vintage = {key: value for key, value in made["vintage"].items() if key != "tables"}
     return {
         **{
             f"{kind} of {request_id}": value
@@ -240,7 +240,12 @@ def told(made: Mapping[str, Any]) -> dict[str, str | None]:
         f"releases/{made['release']}.toml": inputs["release"],
         "what was told before": manifest.digest_json(cohorts.named(made)),
         **{f"the results of {name}": value for name, value in inputs["earlier"].items()},
-        **{f"{name} of the vintage": value for name, value in tables.items()},
+        **{f"{name} of the vintage": table["sha256"] for name, table in tables.items()},
+        **{
+            f"columns of {name} of the vintage": manifest.digest_json(table["columns"])
+            for name, table in tables.items()
+            if "columns" in table
+        },
         "the vintage": manifest.digest_json(vintage),
         "the code": made["code"]["sha256"],
         "the environment": manifest.digest_json(made["environment"]),
@@ -261,7 +266,8 @@ def changed(made: Mapping[str, Any], again: Mapping[str, Any]) -> tuple[str, ...
     tuple of str
         As `told` calls them.
     """
-    before, now, absent = told(made), told(again), object()
+    before, now = map(told, manifest.comparable(made, again))
+    absent = object()
     return tuple(
         name
         for name in dict.fromkeys((*before, *now))

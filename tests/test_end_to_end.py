@@ -12,11 +12,11 @@ import pytest
 from months import MONTHS, folders, jdl
 from test_spreadsheet import findings as checklist
 
-from jdl import disclosure, sentence
+from jdl import disclosure, manifest, sentence
 
 REPORT_FILES = {
     "report.html", "report.pdf", "annex.ods", "audit.html", "data_quality.html", "facts.html",
-    "notebook.ipynb", "figures.json", "result.json",
+    "notebook.ipynb", "figures.json", "result.json", "manifest.json",
 }  # fmt: skip
 BULLETIN_FILES = {
     "bulletin.html", "bulletin.pdf", "tables.ods", "results.csv", "notebook.ipynb",
@@ -77,9 +77,26 @@ def test_every_file_has_its_hash_in_the_manifest(outputs):
         found = {
             str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in folder.rglob("*")
-            if path.is_file() and path.name not in ("manifest.json", "run.json")
+            if path.is_file() and path not in (folder / "manifest.json", folder / "run.json")
         }
         assert files == found
+
+
+def test_every_report_has_a_manifest_of_its_own(outputs):
+    for month in MONTHS:
+        release = json.loads((outputs / month / "manifest.json").read_text())
+        for folder in (outputs / month / "reports").iterdir():
+            made = json.loads((folder / "manifest.json").read_text())
+            assert manifest.broken(folder) is None
+            assert set(made["files"]) == {path.name for path in folder.iterdir()} - {
+                "facts.html", "manifest.json",
+            }  # fmt: skip
+            assert made["request"] == folder.name
+            assert made["inputs"]["requests"] == {
+                folder.name: release["inputs"]["requests"][folder.name]
+            }
+            for key in set(release) - {"inputs", "parameters", "files"}:
+                assert made[key] == release[key]
 
 
 def test_every_spreadsheet_passes_the_checklist(outputs):

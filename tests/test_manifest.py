@@ -1,10 +1,42 @@
 """What a release is made of, in hashes."""
 
+import json
+import re
 import shutil
+from copy import deepcopy
 
+import duckdb
 import pytest
 
-from jdl import manifest
+from jdl import manifest, national, prepare, verify
+
+OF_OLD = {
+    "schema": 1,
+    "release": "2014-03",
+    "inputs": {
+        "requests": {"harbour": {"request.toml": "by its bytes", "upload": "u"}},
+        "log.csv": "l",
+        "release": "r",
+        "earlier": {},
+    },
+    "vintage": {"name": "tiny", "tables": {"offenders": "o", "vintage.toml": "v"}},
+    "code": {"sha256": "c"},
+    "environment": {"python": "3.11.7", "packages": {"pandas": "3.1.1"}},
+    "parameters": {},
+    "seed": 1,
+}
+
+
+def of_today():
+    """The same inputs, as this version tells them."""
+    made = deepcopy(OF_OLD) | {"schema": manifest.SCHEMA}
+    made["inputs"]["requests"]["harbour"]["request.toml"] = "by what it says"
+    made["vintage"]["tables"] = {
+        "offenders": {"sha256": "o", "rows": 3, "columns": {"offender_id": "id"}},
+        "vintage.toml": {"sha256": "v"},
+    }
+    made["environment"] |= {"native": {"pango": "1.50"}, "lock": None}
+    return made
 
 
 @pytest.mark.parametrize(
@@ -14,10 +46,10 @@ from jdl import manifest
         "templates/page/page.html.j2", "notebooks/tailored_report.ipynb",
     ],
 )  # fmt: skip
-def test_a_change_of_any_source_changes_the_hash_of_the_code(file, tmp_path):
+def test_a_change_of_any_source_changes_the_hash_of_the_code_and_of_that_file(file, tmp_path):
     for folder in ("jdl", "templates", "notebooks"):
         shutil.copytree(manifest.ROOT / folder, tmp_path / folder)
-    before = manifest.code(tmp_path)["sha256"]
+    before = manifest.code(tmp_path)
     changed = tmp_path / file
     text = changed.read_text(encoding="utf-8")
     new = (
@@ -27,4 +59,103 @@ def test_a_change_of_any_source_changes_the_hash_of_the_code(file, tmp_path):
     )
     assert new != text
     changed.write_text(new, encoding="utf-8")
-    assert manifest.code(tmp_path)["sha256"] != before
+    after = manifest.code(tmp_path)
+    assert after["sha256"] != before["sha256"]
+    assert {name for name in after["files"] if after["files"][name] != before["files"][name]} == {
+        file
+    }
+
+
+def test_an_old_manifest_tells_the_same_of_the_same_inputs():
+    assert verify.changed(OF_OLD, of_today()) == ()
+    assert verify.changed(of_today(), OF_OLD) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda made: made["vintage"]["tables"]["offenders"].update(sha256="x"), "offenders of"),
+        (lambda made: made["vintage"]["tables"].update(oasys={"sha256": "x"}), "oasys of"),
+        (lambda made: made["inputs"]["requests"]["harbour"].update(upload="x"), "upload of"),
+        (lambda made: made["inputs"]["requests"]["harbour"].update(review="x"), "review of"),
+        (lambda made: made["environment"].update(python="3.12.0"), "the environment"),
+        (lambda made: made["environment"]["packages"].update(new="1"), "the environment"),
+    ],
+)
+def test_a_changed_input_is_told_beside_an_old_manifest(change, told):
+    now = of_today()
+    change(now)
+    [changed] = verify.changed(OF_OLD, now)
+    assert changed.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            lambda made: made["vintage"]["tables"]["offenders"]["columns"].update(sex="text"),
+            "columns of offenders of the vintage",
+        ),
+        (
+            lambda made: made["inputs"]["requests"]["harbour"].update({"request.toml": "x"}),
+            "request.toml of harbour",
+        ),
+        (lambda made: made["environment"]["native"].update(pango="1.56"), "the environment"),
+    ],
+)
+def test_manifests_of_today_are_held_against_each_other_in_everything(change, told):
+    now = of_today()
+    change(now)
+    assert verify.changed(of_today(), now) == (told,)
+
+
+def test_the_environment_names_what_lays_out_and_calculates_and_no_host():
+    made = manifest.environment()
+    assert {"pandas", "weasyprint"} <= set(made["packages"])
+    assert {"fonttools", "threadpoolctl"} <= set(made["dependencies"])
+    assert not set(made["packages"]) & set(made["dependencies"])
+    assert "mypy" not in {*made["packages"], *made["dependencies"]}
+    versions = {name: re.search(r"\d+\.\d+", told) for name, told in made["native"].items()}
+    assert {"blas", "fontconfig", "freetype", "harfbuzz", "libc", "pango", "zlib"} == set(versions)
+    assert all(versions.values())
+    assert set(made["processor"]) == {"machine", "blas", "simd"}
+    assert made["lock"] == manifest.digest((manifest.ROOT / "requirements.lock").read_bytes())
+    assert json.loads(manifest.dump(made)) == made
+
+
+def test_a_toml_file_is_hashed_by_what_it_says(tmp_path):
+    one, other, third = (tmp_path / name for name in ("a", "b", "c"))
+    one.write_text('id = "x"\nday = 2014-03-01\n[method]\na = 1\nb = [1, 2]\n')
+    other.write_text('# the same\nday = 2014-03-01\nid = "x"\n\n[method]\nb = [1,2]\na = 1\n')
+    third.write_text('id = "x"\nday = 2014-03-01\n[method]\na = 1\nb = [2, 1]\n')
+    assert manifest.digest_toml(one) == manifest.digest_toml(other)
+    assert manifest.digest_toml(one) != manifest.digest_toml(third)
+
+
+def test_a_reports_manifest_tells_of_no_other_request_and_of_no_page_held_back(tmp_path):
+    for name in ("report.html", "facts.html"):
+        (tmp_path / name).write_text(name)
+    content = of_today()
+    content["inputs"]["requests"]["other"] = {"upload": "x"}
+    content["parameters"] = {"bulletin": {}, "requests": {"harbour": {"a": 1}, "other": {}}}
+    made = manifest.of_report(content, "harbour", tmp_path)
+    assert list(made["inputs"]["requests"]) == ["harbour"]
+    assert made["parameters"] == {"requests": {"harbour": {"a": 1}}}
+    assert made["request"] == "harbour"
+    assert made["files"] == {"report.html": manifest.digest(b"report.html")}
+    for key in ("schema", "release", "vintage", "code", "environment", "seed"):
+        assert made[key] == content[key]
+    (tmp_path / "manifest.json").write_bytes(manifest.dump(made))
+    assert manifest.broken(tmp_path) is None
+
+
+def test_the_shape_of_a_table_does_not_depend_on_how_it_is_stored(small_out, tmp_path):
+    vintage = national.open_vintage(small_out)
+    before = prepare.shapes(vintage)
+    assert before["offenders"]["rows"] == 20_000
+    assert list(before["aliases"]["columns"]) == list(national.TABLES["aliases"].columns)
+    with duckdb.connect() as con:
+        con.execute(f"""COPY (SELECT oasys.* REPLACE (ogrs::BIGINT AS ogrs), 1 AS strange
+            FROM read_parquet('{vintage.file("oasys")}') AS oasys ORDER BY random())
+            TO '{tmp_path / "oasys.parquet"}' (COMPRESSION gzip)""")
+        assert prepare._shape(con, "oasys", tmp_path / "oasys.parquet") == before["oasys"]

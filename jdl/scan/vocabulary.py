@@ -116,6 +116,7 @@ def _empty() -> Iterator[str]:
 
 def _environment() -> Iterator[str]:
     yield json.dumps(manifest.environment())
+    yield json.dumps([*manifest.code()["files"]])
     yield f"{platform.node()} {platform.platform()}"
 
 
