@@ -372,6 +372,7 @@ class Table(_Published):
 
 
 _BEHIND = "The numbers behind this chart"
+_STEP = re.compile(r'<text[^>]* data-scale="(\w+)"[^>]*>([^<]*)<')
 
 
 @dataclass(frozen=True)
@@ -446,7 +447,13 @@ class Chart(_Published):
             "alt": self.alt.content()["parts"],
             "source": self.source,
             "table": self.table.content(),
+            "scales": self._scales(),
         }
+
+    def _scales(self) -> dict[str, list[str]]:
+        """Return the steps of each scale as they are written: the only numbers not figures."""
+        steps = _STEP.findall(self.svg)
+        return {name: [said for one, said in steps if one == name] for name in dict(steps)}
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from browser import Browser
 
 from jdl.covariates import AGE_BANDS, SENTENCE_BANDS
 from jdl.disclosure import MERGED_AGES
+from jdl.figures import MIME
 
 PLACEHOLDER = re.compile(
     r"no description|(image|figure|chart|picture|graph|untitled)\W*\d*\W*$", re.I
@@ -338,6 +339,17 @@ class Page:
         return {figure["id"]: figure for figure in json.loads(file.read_text(encoding="utf-8"))}
 
     @functools.cached_property
+    def charts(self) -> dict[str, dict[str, Any]]:
+        """The records of the charts of the notebook that it was made from, by id."""
+        beside = self.file.parent / "notebook.ipynb"
+        file = beside if beside.exists() else self.release / "bulletin" / "notebook.ipynb"
+        notebook = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"cells": []}
+        outputs = (out for cell in notebook["cells"] for out in cell.get("outputs", []))
+        shown = [one["data"][MIME] for one in outputs if MIME in one.get("data", {})]
+        shown += [part for one in shown for part in one.get("parts", []) if "kind" in part]
+        return {one["id"]: one for one in shown if one["kind"] == "chart"}
+
+    @functools.cached_property
     def fixed(self) -> re.Pattern[str]:
         """The wording with a number in it that this page may hold unmarked.
 
@@ -492,16 +504,16 @@ def numeral_findings(page: Page) -> list[str]:
 
     A number on a page stands in the text of a figure, which must be the register's, or in wording
     that is fixed: marked so, a phrase of `FIXED`, a name of the request, a band of a code list, or
-    the scale of a drawing. A number where nothing can be marked, such as a title or a description
-    of a drawing, must be that of a figure or of fixed wording of the page, or of a figure of the
-    cell that made the drawing.
+    a step of a scale that the record of its chart names. A number where nothing can be marked, such
+    as a title or a description of a drawing, must be that of a figure or of fixed wording of the
+    page, or of a figure of the cell that made the drawing.
     """
     return [
         *_marked(page),
         *_unmarked(page),
         *_fixed_numbers(page),
         *_times(page),
-        *_scales(page),
+        *_drawings(page),
         *_in_attributes(page),
     ]
 
@@ -600,42 +612,60 @@ def _is_year(cell: Element) -> bool:
     )
 
 
-def _scales(page: Page) -> Iterator[str]:
-    """Look at the numbers of drawings: what is no figure is the scale, evenly placed."""
+def _drawings(page: Page) -> Iterator[str]:
+    """Look at the numbers of drawings: figures, or steps of a scale that the record names.
+
+    The words that are read out must be those of the record, with the figures of the register.
+    """
     for drawing in page.root.find("svg"):
-        alone: list[tuple[float, float, float]] = []
+        around = [one.attributes.get("id", "") for one in drawing.lineage() if one.tag == "figure"]
+        chart = page.charts.get((around or [""])[0])
+        if chart is None:
+            yield f"a drawing without a record: {around}"
+            continue
+        steps: dict[str, list[Element]] = {}
         for label in drawing.find("text"):
             own = "".join(child for child in label.children if isinstance(child, str))
-            if "data-static" in label.attributes or not NUMBER.search(page.fixed.sub("", own)):
-                continue
-            if not re.fullmatch(r"[-\u2212+]?[\d,.]+%?", own):
+            if name := label.attributes.get("data-scale"):
+                steps.setdefault(name, []).append(label)
+            elif NUMBER.search(page.fixed.sub("", own)):
                 yield f"a number from nowhere in a drawing: {own}"
-                continue
-            place = (float(label.attributes.get(name, 0)) for name in ("x", "y"))
-            alone.append((float(re.sub(r"[,%+]", "", own.replace("\u2212", "-"))), *place))
-        for value in _off_scale(alone):
-            yield f"a number from nowhere in a drawing: {value:g}"
+        yield from _off_scale(steps, chart["scales"])
+        spoken = drawing.attributes.get("aria-label", "")
+        if spoken != _said(page, chart["alt"]):
+            yield f"what is read out of a drawing is not its record's: {spoken[:60]}"
 
 
-def _off_scale(labels: Sequence[tuple[float, float, float]]) -> Iterator[float]:
-    """Yield the values that stand on no axis: three or more in a line, placed by their value."""
-    for value, x, y in labels:
-        across = [(one, left) for one, left, top in labels if top == y]
-        down = [(one, top) for one, left, top in labels if left == x]
-        if not (_is_axis(across) or _is_axis(down)):
-            yield value
+def _off_scale(
+    steps: Mapping[str, Sequence[Element]], told: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    """Hold the steps of scales to those of the record, and to even places."""
+    for name, labels in steps.items():
+        texts = [label.text for label in labels]
+        if texts != told.get(name):
+            yield f"the steps of scale {name} are {texts}, in the record {told.get(name)}"
+        values = [float(re.sub(r"[,%+]", "", text.replace("\u2212", "-"))) for text in texts]
+        places = [float(label.attributes.get(name, 0)) for label in labels]
+        if not _is_axis(values, places):
+            yield f"the steps of scale {name} are not evenly placed: {texts}"
 
 
-def _is_axis(ticks: Sequence[tuple[float, float]]) -> bool:
-    if len(ticks) < 3:
-        return False
-    values, places = zip(*ticks, strict=True)
+def _is_axis(values: Sequence[float], places: Sequence[float]) -> bool:
+    """Whether values lie on a straight line of their places, by value or by its logarithm."""
     logs = [math.log(value) if value > 0 else math.nan for value in values]
     return any(
-        abs(abs(statistics.correlation(scale, places)) - 1) < 1e-3
+        len(set(scale)) == len(scale) == len(set(places))
+        and (len(scale) < 3 or abs(abs(statistics.correlation(scale, places)) - 1) < 1e-3)
         for scale in (values, logs)
-        if not any(map(math.isnan, scale)) and len(set(scale)) > 1 and len(set(places)) > 1
+        if not any(map(math.isnan, scale))
     )
+
+
+def _said(page: Page, parts: Sequence[str | Mapping[str, str]]) -> str:
+    """Return words and figures as they are printed by the register."""
+    figures = [page.register[one["figure"]] for one in parts if not isinstance(one, str)]
+    printed = iter(" ".join(filter(None, (one["text"], one.get("mark")))) for one in figures)
+    return "".join(one if isinstance(one, str) else next(printed) for one in parts)
 
 
 def _in_attributes(page: Page) -> Iterator[str]:

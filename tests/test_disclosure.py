@@ -451,6 +451,10 @@ def test_what_a_missing_field_cost_is_withheld_where_few_would_be_told(row, shar
     shown = _gain(*row)
     assert {name: value for name, value in shown.items() if name in ("gain", "fewer")} == told
     assert any(name.startswith(("share", "low")) for name in shown) == shares
+    door = disclosure.Door()
+    disclosure.clear_gains(_gains(row), COUNTS, door)
+    [noted] = [one.decided for part, one in door.decided.items() if part.endswith(".gain")]
+    assert noted == ("rounded" if told else "withheld")
 
 
 def test_no_weight_tells_a_name_a_date_or_a_sex():

@@ -102,7 +102,7 @@ def _drawn_survival(
     across, upward = Scale(0, 365, 44, COLUMN - _ENDS - 6), Scale(0, 1, bottom, top)
     for tick in (0, 0.25, 0.5, 0.75, 1):
         canvas.line([across.left, across.right], [upward(tick)] * 2, PALE)
-        canvas.text(38, upward(tick) + 5, f"{tick:.0%}", align="right")
+        canvas.text(38, upward(tick) + 5, f"{tick:.0%}", align="right", scale="y")
     canvas.text(0, 14, f"Share of {words.people} not yet reoffended")
     xs = [across(value_of(day)) for day in days]
     for (name, _, colour), dashed in zip(GROUPS, (False, True), strict=True):

@@ -55,7 +55,7 @@ class Canvas:
         self._axes = self._drawing.add_axes((0, 0, 1, 1))
         self._axes.set(xlim=(0, COLUMN), ylim=(height, 0))
         self._axes.set_axis_off()
-        self._written: list[tuple[Part, ...]] = []
+        self._written: list[tuple[tuple[Part, ...], str]] = []
         self.texts: list[tuple[float, float, float, float]] = []
 
     def text(
@@ -66,8 +66,12 @@ class Canvas:
         size: float = TEXT,
         bold: bool = False,
         align: str = "left",
+        scale: str = "",
     ) -> None:
-        """Write one line, its baseline at y; each figure in it carries its name in the register."""
+        """Write one line, its baseline at y; each figure in it carries its name in the register.
+
+        A number that is no figure is a step of a scale, which `scale` names: x across, y upward.
+        """
         words = Sentence(parts).text
         wide = width_of(words, size, bold)
         left = x - {"left": 0.0, "center": wide / 2, "right": wide}[align]
@@ -85,7 +89,7 @@ class Canvas:
             gid=f"text:{len(self._written)}",
             zorder=10_000,
         )
-        self._written.append(parts)
+        self._written.append((parts, scale))
 
     def box(self, x: float, y: float, wide: float, high: float, colour: str) -> None:
         """Fill a rectangle."""
@@ -200,7 +204,7 @@ def _broken(word: str, room: float, size: float) -> list[str]:
     return [word[:end], *_broken(word[end:], room, size)] if word[end:] else [word]
 
 
-def _tidied(svg: str, prefix: str, written: Sequence[tuple[Part, ...]]) -> str:
+def _tidied(svg: str, prefix: str, written: Sequence[tuple[tuple[Part, ...], str]]) -> str:
     """Strip what no reader needs, name figures and ids, shorten numbers, and let the rest scale."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.S)
@@ -208,7 +212,7 @@ def _tidied(svg: str, prefix: str, written: Sequence[tuple[Part, ...]]) -> str:
     svg = re.sub(r">\s+<", "><", svg.strip())
     svg = re.sub(
         r'<g id="text:(\d+)">(<text[^>]*>)[^<]*</text></g>',
-        lambda m: f"{m[2]}{_spans(written[int(m[1])])}</text>",
+        lambda m: _written_out(m[2], *written[int(m[1])]),
         svg,
     )
     svg = re.sub(r"<[^>]+>", lambda tag: _shortened(tag[0]), _renamed(svg, prefix))
@@ -222,6 +226,11 @@ def _view_box(svg: str) -> str:
     """Return the drawing's box with a margin at both sides, for marks that lie on an edge."""
     height = svg.split('viewBox="', 1)[1].split('"', 1)[0].split()[3]
     return f"{-MARGIN} 0 {COLUMN + 2 * MARGIN} {height}"
+
+
+def _written_out(tag: str, parts: tuple[Part, ...], scale: str) -> str:
+    mark = f' data-scale="{scale}">' if scale else ">"
+    return f"{tag[:-1]}{mark}{_spans(parts)}</text>"
 
 
 def _spans(parts: tuple[Part, ...]) -> str:
@@ -324,7 +333,7 @@ def axis(canvas: Canvas, scale: Scale, ticks: Sequence[float], y: float, label: 
         words = f"{tick:,g}"
         half = width_of(words, TEXT) / 2
         x = min(max(scale(tick), half), COLUMN - half)
-        canvas.text(x, y + 16, words, align="center")
+        canvas.text(x, y + 16, words, align="center", scale="x")
     for place, line in enumerate(wrapped(label, COLUMN - 4, TEXT)):
         left = min(scale.left, COLUMN - width_of(line, TEXT) - 2)
         canvas.text(max(left, 0), y + 34 + LINE * place, line)

@@ -121,7 +121,7 @@ def _drawn_results(drawn: pd.DataFrame) -> str:
     for size in sizes:
         y = upward(math.log(size))
         canvas.line([across.left, across.right], [y, y], PALE)
-        canvas.text(across.left - 6, y + 5, number(size), align="right")
+        canvas.text(across.left - 6, y + 5, number(size), align="right", scale="y")
     canvas.line([across(0)] * 2, [top, bottom], INK)
     legend(canvas, list(_MARKS.values()), 0, 14, size=6)
     canvas.text(0, 66, "People in the treatment group")

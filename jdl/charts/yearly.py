@@ -465,10 +465,10 @@ def _drawn_reach(drawn: pd.DataFrame) -> str:
     upward = Scale(points[0], points[-1], bottom, top)
     for tick in points:
         canvas.line([across.left, across.right], [upward(tick)] * 2, PALE)
-        canvas.text(across.left - 6, upward(tick) + 5, f"{tick:g}", align="right")
+        canvas.text(across.left - 6, upward(tick) + 5, f"{tick:g}", align="right", scale="y")
     for tick in sizes:
         canvas.line([across(math.log(tick))] * 2, [top, bottom], PALE)
-        canvas.text(across(math.log(tick)), bottom + 22, number(tick), align="center")
+        canvas.text(across(math.log(tick)), bottom + 22, number(tick), align="center", scale="x")
     canvas.text(across.left, bottom + 40, "People in the treatment group")
     for reached in (False, True):
         shape, colour, hollow, _ = _REACHED[reached]

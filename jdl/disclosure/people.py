@@ -204,7 +204,8 @@ def _gain(row: Mapping[Any, Any], people: int, rules: Rules) -> dict[str, Any]:
     # That a number is told shows how many were not linked at least: as many must be left open.
     is_open = row["people_lacking"] >= 2 * rules.cell + (rounded + STEP if exact else 0)
     fewer = bounds.low == 0 and bounds.high is not None
-    rules.note(part_of(within, "gain"), *(("to five", "rounded") if is_open else ("cell",)))
+    is_told = is_open and (exact or fewer)
+    rules.note(part_of(within, "gain"), *(("to five", "rounded") if is_told else ("cell",)))
     return {
         "field": row["field"],
         "rows_lacking": row["rows_lacking"],
