@@ -186,9 +186,16 @@ def _add_verify(commands: _Commands[argparse.ArgumentParser]) -> None:
         "Make a finished release again in private scratch space, from the inputs that it was made\n"
         "from, and compare every file with the release's manifest. Nothing of the release is\n"
         "changed. The verdict is recorded; `jdl publish` asks for a clean one.",
-        "examples:\n  jdl verify 2014-03\n  jdl verify /secure/outputs/2014-03",
+        "examples:\n  jdl verify 2014-03\n  jdl verify /secure/outputs/2014-03\n"
+        "  jdl verify --published /srv/www/releases/2014-03",
     )
     parser.add_argument("what", metavar="RELEASE", help="a month, or the folder of its release")
+    parser.add_argument(
+        "--published",
+        action="store_true",
+        help="without any data: hold the published files of a release, or of one report, against "
+        "each other, and work out again what their own aggregates determine",
+    )
     _add_folders(parser)
     _add_limits(parser.add_argument_group("running"))
     parser.set_defaults(do=_verify)
@@ -520,12 +527,29 @@ def _yearly(given: argparse.Namespace) -> int:
     return _conclude(summary, f"The yearly review {given.year}", "is not published")
 
 
+def _verify_published(folder: Path) -> int:
+    from jdl import published
+
+    if not published.is_published(folder):
+        _warn(f"{folder} holds no release and no report: name the folder of one, or a month.")
+        return UNUSABLE
+    checked = published.check(folder)
+    for line in checked.account:
+        _say(line)
+    for find in checked.finds:
+        _warn(str(find))
+    (_say if checked.clean else _warn)(checked.line)
+    return DONE if checked.clean else FAILED
+
+
 def _verify(given: argparse.Namespace) -> int:
     from jdl.log import in_zone
     from jdl.release import Refused
     from jdl.verify import verify
 
     folder, places = _finished(given)
+    if given.published:
+        return _verify_published(folder)
     limits = _limits(given)
     with _display() as display:
         try:

@@ -30,6 +30,10 @@ PARTS = {
         "rules", "protect", "measures", "shown", "overrides", "remainders", "together", "compared",
         "people", "upload", "__init__",
     ),
+    "published": (
+        "told", "printing", "arithmetic", "reading", "folder", "places", "results", "register",
+        "kinds", "sealed", "__init__",
+    ),
     "scan": ("words", "reading", "vocabulary", "register", "__init__"),
     "yearly": ("records", "counts", "numbers", "sentences", "tables", "__init__"),
     "compare": ("numbers", "pieces", "__init__"),
@@ -97,6 +101,7 @@ ORDER = (
     "ledger",
     "workers",
     "release",
+    "published",
     "verify",
     "decided",
     "publish",

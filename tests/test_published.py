@@ -1,114 +1,237 @@
-"""The service's published results, held against what its method gives for them."""
+"""Published files are held against each other and their own arithmetic, without any data.
 
-import math
+The release is the real one of the session. Changes are made in a copy of one report without a
+manifest, so that no hash gives them away.
+"""
 
-import numpy as np
-import pandas as pd
+import ast
+import json
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
 import pytest
-from matches import REFERENCE
-from scipy import stats
+from months import jdl
 
-from jdl.effects import compare
+from jdl import published
 
-ROWS = pd.read_csv(REFERENCE / "published_results.csv").set_index("id")
-ROUNDING = 0.5
-POOL = 50_000
-TESTABLE = {
-    "bluesky2013": "rates, size and interval are published",
-    "pet2014_all": "rates, size and interval are published",
-    "workingchance2014": "not: neither rates nor the size are published",
-    "clink2022": "rates and size are published: the conclusion",
-    "cityguilds2026_m": "not from the rounded rates; from the stated difference: the conclusion",
-}
+HERE = Path(published.__file__).parent
+ALLOWED = {"numpy", "scipy", "lxml", "pikepdf"}
+OF_JDL = {"jdl.published", "jdl.faults", "jdl.forms"}
+EXAMPLE = Path(__file__).resolve().parents[1] / "docs" / "example" / "2014-03"
+REPORT = "reports/harbour-mentoring"
 
 
-def rates_that_round_to(percent, n):
-    """The shares of n people that are published as so many per cent."""
-    low = math.ceil((percent - ROUNDING) / 100 * n)
-    return [k for k in range(low, n + 1) if k / n * 100 <= percent + ROUNDING]
+def imports(source):
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (
+                f"{node.module}.{alias.name}" if node.module == "jdl" else str(node.module)
+                for alias in node.names
+            )
+            assert not node.level
 
 
-def analysed(events, n, percent):
-    """The result for so many reoffenders of n against a large pool at a rate."""
-    theirs = round(percent / 100 * POOL)
-    return compare(
-        pd.DataFrame(
-            {
-                "treated": np.arange(n + POOL) < n,
-                "offender_id": np.arange(n + POOL),
-                "weight": np.where(np.arange(n + POOL) < n, 1.0, n / POOL),
-                "reoffended": np.concatenate(
-                    [np.arange(n) < events, np.arange(POOL) < theirs]
-                ).astype(float),
-            }
-        ),
-        "rate",
-    )
+@pytest.mark.parametrize("module", sorted(HERE.glob("*.py")), ids=lambda path: path.stem)
+def test_it_shares_nothing_with_the_pipeline(module):
+    import sys
+
+    for name in imports(module.read_text()):
+        top = name.partition(".")[0]
+        if top == "jdl":
+            assert any(name == one or name.startswith(f"{one}.") for one in OF_JDL), name
+        else:
+            assert top in ALLOWED or top in sys.stdlib_module_names, name
 
 
-def possible(row):
-    """The results of every pair of ends of the two rates' roundings."""
-    n = int(row["treatment_n"])
-    ours = rates_that_round_to(row["treat_rate_pct"], n)
-    return [
-        analysed(events, n, row["comp_rate_pct"] + shift)
-        for events in {ours[0], ours[-1]}
-        for shift in (-ROUNDING, ROUNDING)
-    ]
+@pytest.fixture(scope="session")
+def release(outputs):
+    return outputs / "2014-03"
 
 
-def test_each_row_is_testable_or_not_with_the_reason():
-    assert list(ROWS.index) == list(TESTABLE)
-    untold = ROWS[["treat_rate_pct", "comp_rate_pct", "treatment_n"]].isna().any(axis=1)
-    assert list(ROWS.index[untold]) == [
-        name for name, why in TESTABLE.items() if why.startswith("not: ")
-    ]
+@pytest.fixture
+def copy(release, tmp_path):
+    shutil.copytree(release, tmp_path / "elsewhere")
+    return tmp_path / "elsewhere"
 
 
-@pytest.mark.parametrize("name", ["bluesky2013", "pet2014_all"])
-def test_published_intervals_are_possible_and_so_is_the_conclusion(name):
-    row, results = ROWS.loc[name], possible(ROWS.loc[name])
-    for end, column in (("ci_low", "ci_low_pp"), ("ci_high", "ci_high_pp")):
-        values = [getattr(result, end) * 100 for result in results]
-        assert min(values) - ROUNDING <= row[column] <= max(values) + ROUNDING
-    assert any(result.conclusion == "reduction" for result in results)
-    assert row["rate_result"] == "decrease"
+@pytest.fixture
+def report(release, tmp_path):
+    """One report's folder, copied elsewhere, without a manifest of its own."""
+    shutil.copytree(release / REPORT, tmp_path / "one")
+    (tmp_path / "one" / "manifest.json").unlink(missing_ok=True)
+    return tmp_path / "one"
 
 
-@pytest.mark.parametrize("name", ["bluesky2013", "pet2014_all"])
-def test_a_comparison_group_counted_by_its_weights_could_not_have_given_them(name):
-    row = ROWS.loc[name]
-    n, p1, p0 = (row[c] for c in ("treatment_n", "treat_rate_pct", "comp_rate_pct"))
-    width = row["ci_high_pp"] - row["ci_low_pp"]
-    variances = [p / 100 * (1 - p / 100) for p in (p1, p0)]
-    by_people, by_weights = (
-        2 * 1.96 * 100 * math.sqrt(variances[0] / n + variances[1] / size) for size in (POOL, n)
-    )
-    assert abs(by_people - width) <= 2 * ROUNDING
-    assert by_weights - width > 2 * ROUNDING
+def change(file, old, new, *, count=1):
+    content = file.read_text()
+    assert old in content, old
+    file.write_text(content.replace(old, new, count))
 
 
-def test_the_published_rates_of_an_inconclusive_result_are_inconclusive():
-    row, results = ROWS.loc["clink2022"], possible(ROWS.loc["clink2022"])
-    assert row["rate_result"] == "inconclusive"
-    assert {result.conclusion for result in results} == {"inconclusive"}
-    differences = [result.difference * 100 for result in results]
-    assert min(differences) <= float(row["diff_pp_stated"]) <= max(differences)
+def places(folder):
+    return {(find.file, find.figure) for find in published.check(folder).finds}
 
 
-def test_whole_percentages_would_have_given_a_wrong_conclusion():
-    row = ROWS.loc["cityguilds2026_m"]
-    n, shown = int(row["treatment_n"]), row["treat_rate_pct"]
-    rounded = analysed(round(shown / 100 * n), n, row["comp_rate_pct"])
-    assert rounded.conclusion == "increase"
-    assert row["rate_result"].startswith("no significant effect")
-    small = [
-        analysed(events, n, events / n * 100 - less)
-        for events in rates_that_round_to(shown, n)[:: n // 300]
-        for less in (0.05, 0.3, 0.5)
-        if round(events / n * 100 - less) == row["comp_rate_pct"]
-    ]
-    assert small
-    assert {result.conclusion for result in small} == {"inconclusive"}
-    limit = stats.norm.ppf(0.975) * 100 * math.sqrt(0.195 * 0.805 * (1 / n + 1 / POOL))
-    assert limit == pytest.approx(0.65, abs=0.01)
+def test_an_untouched_release_has_no_find(release):
+    checked = published.check(release)
+    assert [str(find) for find in checked.finds] == []
+    assert checked.clean and sum(checked.derived.values()) > 500
+    assert all(one.why for one in checked.beyond)
+
+
+def test_so_has_the_yearly_review_and_one_report_alone_and_elsewhere(outputs, report):
+    assert published.check(outputs / "yearly-2014").finds == ()
+    assert published.check(report).finds == ()
+
+
+def test_the_kept_example_has_no_find_and_says_that_outputs_are_gone():
+    checked = published.check(EXAMPLE)
+    assert [str(find) for find in checked.finds] == []
+    assert any("outputs of" in said for said in checked.said)
+
+
+def test_what_is_public_needs_no_other_file(copy):
+    made = json.loads((copy / "manifest.json").read_text())
+    for file in copy.rglob("facts.html"):
+        made["files"].pop(file.relative_to(copy).as_posix())
+        file.unlink()
+    (copy / "run.json").unlink()
+    (copy / "manifest.json").write_text(json.dumps(made))
+    assert published.check(copy).finds == ()
+
+
+def figures(folder):
+    entries = json.loads((folder / "figures.json").read_text())
+    return {entry["id"]: entry for entry in entries}
+
+
+def another(text):
+    """Return a number with its last digit changed."""
+    return re.sub(r"\d(?=\D*$)", lambda digit: str((int(digit[0]) + 3) % 10), text)
+
+
+TOLD = "headline.rate.treatment.per100"
+
+
+@pytest.mark.parametrize("page", ["report.html", "audit.html"])
+def test_a_number_changed_on_a_page_is_found_by_its_name(report, page):
+    text = figures(report)[TOLD]["text"]
+    change(report / page, f'"{TOLD}">{text}<', f'"{TOLD}">{another(text)}<')
+    assert (page, TOLD) in places(report)
+
+
+def test_so_is_its_exact_value(report):
+    value = figures(report)["headline.treatment_n"]["value"]
+    marked = '<data value="{}" data-figure="headline.treatment_n">'
+    change(report / "report.html", marked.format(value), marked.format(value + 1))
+    assert ("report.html", "headline.treatment_n") in places(report)
+
+
+def test_a_register_that_prints_another_number_is_found(report):
+    text = figures(report)[TOLD]["text"]
+    file = report / "figures.json"
+    entries = json.loads(file.read_text())
+    next(one for one in entries if one["id"] == TOLD)["text"] = another(text)
+    file.write_text(json.dumps(entries))
+    assert ("figures.json", TOLD) in places(report)
+
+
+def altered_result(report, alter):
+    """Change a result and everything that repeats it: only arithmetic can tell."""
+    file = report / "result.json"
+    result = json.loads(file.read_text())
+    alter(next(a for a in result["analyses"] if a["headline"])["measures"][0])
+    file.write_text(json.dumps(result))
+    (report / "notebook.ipynb").unlink()
+    (report / "figures.json").unlink()
+    found = published.check(report).finds
+    return {find.figure for find in found if find.file == "result.json"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("difference", 0.01),
+        ("ci_low", -0.2),
+        ("ci_high", 0.2),
+        ("p_value", 0.2),
+        ("significant", False),
+        ("conclusion", "increase"),
+        ("favourable", "higher"),
+        ("detectable", 0.2),
+        ("treatment", 0.2),
+        ("treatment_sd", 0.2),
+    ],
+)
+def test_arithmetic_alone_tells_a_changed_effect(report, key, value):
+    found = altered_result(report, lambda rate: rate.update({key: value}))
+    assert f"headline.rate.{key}" in found
+
+
+def test_a_cell_of_the_spreadsheet_is_found(report):
+    file = report / "annex.ods"
+    name = "headline.rate.ci_low"
+    value = repr(figures(report)[name]["value"])
+    parts = {}
+    with zipfile.ZipFile(file) as packed:
+        parts = {one: packed.read(one) for one in packed.namelist()}
+    content = parts["content.xml"].decode()
+    parts["content.xml"] = content.replace(f'"{value[:12]}', f'"{another(value[:12])}').encode()
+    assert parts["content.xml"].decode() != content
+    with zipfile.ZipFile(file, "w") as packed:
+        for one, data in parts.items():
+            packed.writestr(one, data)
+    assert ("annex.ods", name) in places(report)
+
+
+def test_the_drawing_of_a_chart_is_held_to_the_notebook(report):
+    page = (report / "report.html").read_text()
+    bar = re.search(r'id="chart-rate".*?(d="M 0 63 L ([\d.]+) 63)', page, re.S)
+    change(report / "report.html", bar[1], bar[1].replace(bar[2], "150.5"))
+    assert ("report.html", "chart-rate") in places(report)
+
+
+def test_a_word_of_a_sentence_is_found_on_the_page(report):
+    change(report / "report.html", " fewer people.", " more people.")
+    found = {file for file, _ in places(report)}
+    assert "report.html" in found
+
+
+def test_a_hash_and_an_unlisted_file_are_found(copy):
+    (copy / "index.html").write_text((copy / "index.html").read_text() + "\n")
+    (copy / "bulletin" / "more.csv").write_text("a\n1\n")
+    found = {find.file for find in published.check(copy).finds}
+    assert {"index.html", "bulletin/more.csv"} <= found
+
+
+@pytest.mark.parametrize(
+    "broken", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b"PK\x03\x04" + b"\0" * 40]
+)
+def test_broken_files_give_words_and_never_a_traceback(report, broken):
+    for file in sorted(report.iterdir()):
+        file.write_bytes(broken)
+    checked = published.check(report)
+    assert not checked.clean
+    assert all(find.file and find.rule for find in checked.finds)
+
+
+def test_a_link_out_of_the_folder_is_not_followed(report, tmp_path):
+    (tmp_path / "secret.html").write_text("<p>secret</p>")
+    (report / "report.html").unlink()
+    (report / "report.html").symlink_to(tmp_path / "secret.html")
+    assert "report.html" in {find.file for find in published.check(report).finds}
+
+
+def test_the_command_tells_what_it_saw_and_ends_with_its_verdict(release, copy, tmp_path):
+    done = jdl("verify", "--published", str(release))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Derived from other published aggregates" in done.stdout
+    assert done.stdout.rstrip().splitlines()[-1].startswith("Published aggregates: clean")
+    change(copy / "index.html", "2014", "2015")
+    done = jdl("verify", "--published", str(copy))
+    assert done.returncode == 1 and "index.html" in done.stderr
+    assert jdl("verify", "--published", str(tmp_path / "nothing")).returncode == 2

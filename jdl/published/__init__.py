@@ -1,0 +1,82 @@
+"""Published files held against each other, and against what their own aggregates determine.
+
+A second, independent pair of eyes: it needs no person-level data and shares no code with the
+modules that make a release. Where it finds nothing, no published number contradicts another, and
+everything that follows from published aggregates follows as it is told; whether the aggregates
+themselves are those of the people can only be seen by making them again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jdl.published import kinds, places, register, results, sealed
+from jdl.published.folder import MANIFEST, RECORD, REGISTER, RESULT, Document, open_document
+from jdl.published.told import Beyond, Checked, Find, Notes
+
+__all__ = ["Beyond", "Checked", "Find", "check", "is_published"]
+
+_DEEPEST = 3
+_OF_A_DOCUMENT = (REGISTER, RECORD, RESULT)
+_BROKEN = "the file has the shape that the rest of the release has"
+
+
+def is_published(folder: Path) -> bool:
+    """Whether a folder holds a release, or one document of one."""
+    return folder.is_dir() and bool((folder / MANIFEST).exists() or _documents(folder))
+
+
+def check(folder: Path) -> Checked:
+    """Check a release, or one report of one, from its published files alone.
+
+    Parameters
+    ----------
+    folder : Path
+        Of a release, of one report, or a copy of either; what `jdl publish` makes public is enough.
+
+    Returns
+    -------
+    Checked
+    """
+    opened: dict[str, tuple[Document, Notes]] = {}
+    for path in _documents(folder):
+        name = "" if path == folder else path.relative_to(folder).as_posix()
+        notes = Notes(name)
+        opened[name] = (open_document(name, path, notes), notes)
+    documents = {name: document for name, (document, _) in opened.items()}
+    for document, notes in opened.values():
+        for part in (places, results, register):
+            _try(part.check, document, notes)
+    every = [notes for _, notes in opened.values()]
+    for name in dict.fromkeys(("", *documents)):
+        if name == "" or (folder / name / MANIFEST).exists():
+            notes = Notes(name)
+            sealed.check(folder / name, documents, notes)
+            every.append(notes)
+    finds = {find: None for notes in every for find in notes.finds}
+    derived, held, beyond = kinds.count(opened.values())
+    said = tuple(dict.fromkeys(one for notes in every for one in notes.said))
+    return Checked(tuple(finds), derived, held, beyond, said)
+
+
+def _documents(folder: Path) -> list[Path]:
+    """Return the folders that hold a document, this one first, none through a link."""
+    found, waiting = [], [(folder, 0)]
+    while waiting:
+        path, depth = waiting.pop(0)
+        if any((path / name).is_file() for name in _OF_A_DOCUMENT):
+            found.append(path)
+        if depth < _DEEPEST:
+            inner = (one for one in sorted(path.iterdir()) if one.is_dir() and not one.is_symlink())
+            waiting += [(one, depth + 1) for one in inner if not one.name.startswith(".")]
+    return found
+
+
+def _try(part: object, document: Document, notes: Notes) -> None:
+    """Check one part; data of another shape than a release has are a find, never a traceback."""
+    assert callable(part)
+    try:
+        part(document, notes)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
+        told = f"{type(error).__name__}: {error}"
+        notes.find("", None, _BROKEN, told, "a document that can be read throughout")
