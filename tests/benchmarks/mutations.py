@@ -93,7 +93,8 @@ def begin(folder: Path, offenders: int) -> World:
 
 
 def _left_out(at: Path, names: Sequence[str]) -> set[str]:
-    kept = {"jdl", "templates", "notebooks", "pyproject.toml", "requirements.lock", "CHANGELOG.md", "requests"}
+    code = {"jdl", "templates", "notebooks", "pyproject.toml"}
+    kept = code | {"requirements.lock", "CHANGELOG.md", "requests"}
     caches = {"__pycache__", ".ipynb_checkpoints"}
     return set(names) - kept if at == ROOT else caches & set(names)
 
