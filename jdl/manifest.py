@@ -122,32 +122,48 @@ def broken(folder: Path) -> str | None:
     return None
 
 
-def of_report(content: Mapping[str, Any], request: str, folder: Path) -> dict[str, Any]:
-    """Return the manifest of one report's folder, by which it can be verified alone.
+def records(made: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the files of a release that follow from its manifest alone, by their path in it.
+
+    They tell what it was made from, and some of that goes on changing without effect: they are held
+    to the manifest that they follow from, not to those of another run.
 
     Parameters
     ----------
-    content : dict
-        The manifest of its release, with or without files.
-    request : str
-        The id.
-    folder : Path
-        What only the provider sees of it is not listed, since this manifest is public.
+    made : dict
+        The manifest; hashes of these files in it make no difference.
 
     Returns
     -------
-    dict
-        Of the same shape, with ``request``, and with the inputs and parameters of no other.
+    dict of str to bytes
+        The manifest of each report's folder, by which it can be verified alone.
     """
-    inputs, parameters = content["inputs"], content["parameters"]
-    listed = {name: hashed for name, hashed in file_hashes(folder).items() if name not in HELD_BACK}
     return {
-        **{key: content[key] for key in ("schema", "release")},
+        f"reports/{request}/{MANIFEST}": dump(_of_report(made, request))
+        for request in made["inputs"]["requests"]
+    }
+
+
+def is_record(name: str) -> bool:
+    """Whether a file of a release is one of its `records`."""
+    return name.rpartition("/")[2] == MANIFEST
+
+
+def _of_report(made: Mapping[str, Any], request: str) -> dict[str, Any]:
+    """Return the public manifest of one report, without what only its provider sees."""
+    inputs, parameters, place = made["inputs"], made["parameters"], f"reports/{request}/"
+    listed = {
+        name.removeprefix(place): hashed
+        for name, hashed in made["files"].items()
+        if name.startswith(place) and not is_record(name)
+    }
+    return {
+        **{key: made[key] for key in ("schema", "release")},
         "request": request,
-        **content,
+        **made,
         "inputs": {**inputs, "requests": {request: inputs["requests"][request]}},
         "parameters": {"requests": {request: parameters["requests"][request]}},
-        "files": listed,
+        "files": {name: hashed for name, hashed in listed.items() if name not in HELD_BACK},
     }
 
 

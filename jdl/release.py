@@ -582,7 +582,7 @@ def inputs_now(name: str, places: Places) -> dict[str, Any]:
             raise _unusable(month.vintage.name, rule, "Run: jdl prepare")
         made_from = inputs_of(month)
     then = log_file(log_at(request.read_log(places.requests), month.release))
-    now = {"release": name, "log_then": manifest.digest(then), **made_from}
+    now = {"schema": SCHEMA, "release": name, "log_then": manifest.digest(then), **made_from}
     told: dict[str, Any] = json.loads(manifest.dump(now))
     return told
 
@@ -1267,10 +1267,9 @@ def _finish(month: Month, made: Path, made_from: dict[str, Any]) -> None:
     results = read_results(made / "reports")
     render.write(render.release_pages(record, results), made)
     content = {"schema": SCHEMA, "release": month.name, **made_from}
-    for entry in month.entries:
-        folder = made / "reports" / entry.request.id
-        told = manifest.of_report(content, entry.request.id, folder)
-        (folder / MANIFEST).write_bytes(manifest.dump(told))
+    content["files"] = manifest.file_hashes(made)
+    for name, told in manifest.records(content).items():
+        (made / name).write_bytes(told)
     content["files"] = manifest.file_hashes(made)
     (made / MANIFEST).write_bytes(manifest.dump(content))
 

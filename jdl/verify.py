@@ -153,6 +153,21 @@ def _torn(folder: Path, made: Mapping[str, Any]) -> Verdict | None:
     return None
 
 
+def _results(files: Mapping[str, str]) -> dict[str, str]:
+    return {name: hashed for name, hashed in files.items() if not manifest.is_record(name)}
+
+
+def _untrue(folder: Path, made: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name the records of a release that tell otherwise than its manifest, from which they follow.
+
+    Another version of the code may have written them otherwise.
+    """
+    if made["code"]["sha256"] != manifest.code()["sha256"]:
+        return ()
+    told = manifest.records(made).items()
+    return tuple(name for name, content in told if (folder / name).read_bytes() != content)
+
+
 def _differing(listed: Mapping[str, str], found: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(name for name in sorted({*listed, *found}) if listed.get(name) != found.get(name))
 
@@ -181,7 +196,8 @@ def _made_again(
             )
             return Verdict(release, identity, len(files), stopped=stopped)
         again = scratch.outputs / release
-        differing = _differing(files, manifest.file_hashes(again))
+        differing = _differing(_results(files), _results(manifest.file_hashes(again)))
+        differing = tuple(sorted({*differing, *_untrue(folder, made)}))
         differences = changed(made, _read(again))
     return Verdict(release, identity, len(files), differing, differences)
 

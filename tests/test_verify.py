@@ -33,6 +33,9 @@ def rehash(folder):
     """Make a manifest agree with what is in its folder, as a forger would."""
     made = json.loads((folder / "manifest.json").read_text())
     made["files"] = manifest.file_hashes(folder)
+    for name, content in manifest.records(made).items():
+        (folder / name).write_bytes(content)
+    made["files"] = manifest.file_hashes(folder)
     (folder / "manifest.json").write_bytes(manifest.dump(made))
 
 
@@ -59,7 +62,7 @@ def test_an_untouched_release_is_clean_and_nothing_else_is_written(released):
     before = kept(released.places)
     verdict = check(released)
     assert verdict.clean
-    assert verdict.line == "2014-03: clean, each of its 12 files comes out the same again."
+    assert verdict.line == "2014-03: clean, each of its 13 files comes out the same again."
     assert recorded(released) == CLEAN
     assert kept(released.places) == before
 
@@ -71,8 +74,19 @@ def test_a_changed_digit_is_found_though_the_manifest_agrees(released):
     assert manifest.broken(released.folder) is None
     verdict = check(released)
     assert verdict.differing == ("reports/harbour/result.json",)
-    assert verdict.line.startswith("2014-03: differs. 1 of 12 files: reports/harbour/result.json")
+    assert verdict.line.startswith("2014-03: differs. 1 of 13 files: reports/harbour/result.json")
     assert recorded(released) == DIFFERS
+
+
+def test_a_report_whose_own_manifest_tells_otherwise_is_found(released):
+    file = released.folder / "reports" / "harbour" / "manifest.json"
+    made = json.loads(file.read_text())
+    made["seed"] += 1
+    file.write_bytes(manifest.dump(made))
+    whole = json.loads((released.folder / "manifest.json").read_text())
+    whole["files"] = manifest.file_hashes(released.folder)
+    (released.folder / "manifest.json").write_bytes(manifest.dump(whole))
+    assert check(released).differing == ("reports/harbour/manifest.json",)
 
 
 def test_a_file_added_or_taken_away_is_found(released):

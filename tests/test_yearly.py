@@ -524,7 +524,8 @@ def places(tmp_path, vintage_200k, monkeypatch):
     for month in ("2014-01", "2014-02"):
         _finish(made.outputs / month, vintage=vintage, code=code)
     monkeypatch.setattr(release, "crew", lambda size: nullcontext(Here()))
-    monkeypatch.setattr(manifest, "code", lambda: {**code, "commit": None, "changed_since": None})
+    known = {**code, "commit": None, "changed_since": None, "files": {}}
+    monkeypatch.setattr(manifest, "code", lambda: known)
     return made
 
 
