@@ -57,6 +57,9 @@ test: setup
 		|| $(call debian,chromium poppler-utils) \
 		|| echo "Chromium or poppler-utils is missing, so the tests that look at pages are" \
 		"skipped: install the Debian packages chromium and poppler-utils."
+	@command -v ssh-keygen >/dev/null || $(call debian,openssh-client) \
+		|| echo "ssh-keygen is missing, so the tests of signatures are skipped: install the" \
+		"Debian package openssh-client."
 	@$(BIN)/pytest
 	@[ -n "$$CI" ] || echo "Done. All tests passed."
 

@@ -1,8 +1,12 @@
 """What a release is made of, in hashes."""
 
 import json
+import os
+import platform
 import re
 import shutil
+import subprocess
+import sys
 from copy import deepcopy
 
 import duckdb
@@ -118,9 +122,24 @@ def test_the_environment_names_what_lays_out_and_calculates_and_no_host():
     versions = {name: re.search(r"\d+\.\d+", told) for name, told in made["native"].items()}
     assert {"blas", "fontconfig", "freetype", "harfbuzz", "libc", "pango", "zlib"} == set(versions)
     assert all(versions.values())
-    assert set(made["processor"]) == {"machine", "blas", "simd"}
+    assert set(made["processor"]) == {"machine", "blas", "simd", "libm"}
     assert made["lock"] == manifest.digest((manifest.ROOT / "requirements.lock").read_bytes())
     assert json.loads(manifest.dump(made)) == made
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="names instructions of x86-64")
+def test_an_older_processor_is_told_apart_and_can_tell_its_environment():
+    old = {
+        "OPENBLAS_CORETYPE": "Nehalem",
+        "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR",
+    }
+    script = "import json; from jdl import manifest; print(json.dumps(manifest.environment()))"
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    done = subprocess.run(command, env={**os.environ, **old}, capture_output=True, check=True)
+    made, here = json.loads(done.stdout), manifest.environment()
+    assert made["processor"]["blas"] == ["Nehalem"]
+    assert made["processor"]["simd"] == ["X86_V2"]
+    assert {**made, "processor": None} == {**here, "processor": None}
 
 
 def test_a_toml_file_is_hashed_by_what_it_says(tmp_path):

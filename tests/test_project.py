@@ -95,6 +95,7 @@ ORDER = (
     "spreadsheet",
     "render",
     "manifest",
+    "signature",
     "scan",
     "accepted",
     "compare",
