@@ -38,7 +38,7 @@ from nbformat import NotebookNode
 
 from jdl import yearly
 from jdl.cells import inert
-from jdl.disclosure import TABLE, UNTOLD
+from jdl.disclosure import BY_RULES, TABLE, UNTOLD
 from jdl.execute import RecordBroken, figures_of, result_of
 from jdl.figures import MIME, Figure, Sentence
 from jdl.history import codebook
@@ -59,6 +59,8 @@ _TAGS = re.compile(r"<[^>]*>")
 _CHART = re.compile(r'<svg role="img" aria-label="([^"]*)"([^>]*)>')
 _FONT = "JDL Sans"
 _LETTERS, _LINES = 110, 40
+_MANY = 5
+"""With more numbers than this, a step of the audit copy has a link past them."""
 _FOR_PROVIDER = "facts-table"
 _ENVELOPE = ("request-facts", "criteria", _FOR_PROVIDER)
 
@@ -224,12 +226,7 @@ class Document:
         return Markup(self._sentence(parts).inner)
 
     def _sentence(self, parts: Sequence[Any]) -> Sentence:
-        return Sentence(tuple(p if isinstance(p, str) else self._figure(p) for p in parts))
-
-    def _figure(self, part: Mapping[str, str]) -> Figure:
-        told = self._figures[part["figure"]]
-        held = (told["id"], told["value"], told["unit"], told["text"], told["suppressed"])
-        return Figure(*held, told.get("mark", ""))
+        return _sentence_of(parts, self._figures)
 
     def _sheet(self, table: Mapping[str, Any]) -> Sheet:
         columns = [
@@ -411,7 +408,9 @@ def notice(notebook: NotebookNode) -> str:
 def audit(notebook: NotebookNode) -> str:
     """Return the audit copy: every cell with its outputs, each at the anchor ``cell-<id>``.
 
-    Of a run that stopped, it ends with the last cell that ran.
+    Every number is a link to the cell that made it, described by its exact value, its unit, what
+    disclosure control decided, that cell and its name. Of a run that stopped, the copy ends with
+    the last cell that ran.
     """
     ran = [
         place
@@ -421,7 +420,88 @@ def audit(notebook: NotebookNode) -> str:
     end = ran[-1] + 1
     stopped = any(cell.cell_type == "code" and cell.source for cell in notebook.cells[end:])
     cells = notebook.cells[:end] if stopped else notebook.cells
-    return _page("audit", notebook, mime=MIME, cells=cells, stopped=stopped)
+    figures = {figure["id"]: figure for figure in figures_of(notebook)}
+    shown = {cell.id: _output_of(cell, figures) for cell in cells if cell.cell_type == "code"}
+    return _page("audit", notebook, cells=cells, stopped=stopped, shown=shown, many=_MANY)
+
+
+@dataclass(frozen=True)
+class _Output:
+    """What the audit copy shows below the source of a cell.
+
+    Parameters
+    ----------
+    html : Markup
+    numbers : int
+        How many links to cells are in it.
+    """
+
+    html: Markup
+    numbers: int
+
+
+def _output_of(cell: NotebookNode, figures: Mapping[str, Mapping[str, Any]]) -> _Output:
+    shown = [_shown(cell.id, output, figures) for output in cell.outputs]
+    html = Markup("\n").join(shown)
+    return _Output(html, html.count("aria-description="))
+
+
+def _shown(cell: str, output: NotebookNode, figures: Mapping[str, Mapping[str, Any]]) -> Markup:
+    if output.output_type == "stream":
+        return Markup('<pre class="output" tabindex="0">{}</pre>').format(output.text)
+    data = output.data
+    if MIME in data:
+        html = _LABEL.sub(lambda m: _link(cell, figures[m[1]]), _described(data, figures))
+        html = _NUMERIC.sub(lambda m: f'<td class="numeric">{_link(cell, figures[m[1]])}', html)
+        html = _HEADER.sub(lambda m: f'<th scope="row">{_link(cell, figures[m[1]])}', html)
+        return Markup('<div class="output published">{}</div>').format(Markup(html))
+    if "image/png" in data:
+        alt = "A working picture of this step; it is not published."
+        return Markup(
+            '<div class="output"><img alt="{}" src="data:image/png;base64,{}"></div>'
+        ).format(alt, data["image/png"].replace("\n", ""))
+    return Markup('<pre class="output" tabindex="0">{}</pre>').format(data["text/plain"])
+
+
+_LABEL = re.compile(r'<data value="[^"]*" data-figure="([^"]+)">[^<]*</data>')
+_NUMERIC = re.compile(r'<td data-figure="([^"]+)">[^<]*(?=</td>)')
+_HEADER = re.compile(r'<th scope="row" data-figure="([^"]+)">[^<]*(?=</th>)')
+
+
+def _described(data: Mapping[str, Any], figures: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the HTML with the description of each drawing in sight, its numbers as figures."""
+    html = str(data["text/html"])
+    content = data[MIME]
+    held = content["parts"] if content["kind"] == "group" else [content]
+    for chart in (one for one in held if one["kind"] == "chart"):
+        before, figure, after = html.partition(f'<figure id="{chart["id"]}">')
+        drawing, end, rest = after.partition("</svg>")
+        said = _sentence_of(chart["alt"], figures).inner
+        html = f'{before}{figure}{drawing}{end}<p class="said">{said}</p>{rest}'
+    return html
+
+
+def _sentence_of(parts: Sequence[Any], figures: Mapping[str, Mapping[str, Any]]) -> Sentence:
+    return Sentence(tuple(p if isinstance(p, str) else _figure_of(figures, p) for p in parts))
+
+
+def _figure_of(figures: Mapping[str, Mapping[str, Any]], part: Mapping[str, str]) -> Figure:
+    told = figures[part["figure"]]
+    held = (told["id"], told["value"], told["unit"], told["text"], told["suppressed"])
+    return Figure(*held, told.get("mark", ""))
+
+
+def _link(cell: str, figure: Mapping[str, Any]) -> str:
+    """Return a number as a link to the cell that made it."""
+    made, decision = figure["cell"], figure["decision"]
+    by = "" if decision["by"] == BY_RULES else f" by {decision['by']}"
+    value = "no value" if figure["suppressed"] else f"{figure['value']} {figure['unit']}"
+    where = "made in this cell" if made == cell else f"made in {made}"
+    said = f"{value}; {decision['decided']}{by}; {where}"
+    return (
+        f'<a href="#cell-{made}" data-figure="{figure["id"]}" aria-description="{escape(said)}">'
+        f"{escape(figure['text'])}</a>"
+    )
 
 
 def data_quality(notebook: NotebookNode) -> str:
@@ -726,6 +806,7 @@ def bulletin_files(notebook: NotebookNode) -> dict[str, bytes]:
     result = json.loads(record.pop("result.json"))
     return {
         "bulletin.html": page.encode(),
+        "audit.html": audit(notebook).encode(),
         **_pdf("bulletin.pdf", page),
         "tables.ods": bulletin_tables(notebook),
         "results.csv": comma_separated(result["results"]).encode(),

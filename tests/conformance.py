@@ -486,7 +486,7 @@ def unreached(release: Path) -> list[str]:
 FIXED = (
     r"95% (confidence|prediction) intervals?",
     r"\b100 (typical |similar )?(people|men|women|reoffenders)\b",
-    r"\b(People|Men|Women) out of 100\b|\bof 100$",
+    r"\b(People|Men|Women) out of 100\b|\bof 100$|(?<=\0 )of 100\b",
     r"\b1:1 match\b",
     r"\bbest near 1\b",
     r"\bYear of index date: (19|20)\d\d\b",

@@ -20,7 +20,7 @@ REPORT_FILES = {
 }  # fmt: skip
 BULLETIN_FILES = {
     "bulletin.html", "bulletin.pdf", "tables.ods", "results.csv", "notebook.ipynb",
-    "figures.json", "log.csv", "history.csv", "codebook.csv",
+    "audit.html", "figures.json", "log.csv", "history.csv", "codebook.csv",
 }  # fmt: skip
 CONCLUSIONS = {
     "harbour-mentoring": "reduction",

@@ -98,6 +98,7 @@ MAKERS: dict[str, tuple[Callable[[NotebookNode], str], Callable[..., NotebookNod
     "data_quality": (render.data_quality, sample.report),
     "notice": (render.notice, sample.stopped),
     "bulletin": (render.bulletin, sample.bulletin),
+    "bulletin_audit": (render.audit, sample.bulletin),
     "index": (index, sample.bulletin),
 }
 
@@ -380,6 +381,47 @@ def test_the_audit_copy_shows_every_cell() -> None:
     assert '<span class="c1"># why this step</span>' in html
 
 
+@pytest.mark.parametrize("notebook", [sample.report, sample.bulletin])
+def test_every_number_of_the_audit_copy_leads_to_the_cell_that_made_it(
+    notebook: Callable[..., NotebookNode],
+) -> None:
+    executed = notebook()
+    register = {figure["id"]: figure for figure in figures_of(executed)}
+    page = Elements(render.audit(executed))
+    marked = [(tag, found) for tag, found in page.elements if "data-figure" in found]
+    assert {tag for tag, _ in marked} <= {"a", "tspan"}
+    links = {found["data-figure"]: found for tag, found in marked if tag == "a"}
+    assert set(links) == set(register)
+    for name, link in links.items():
+        figure = register[name]
+        value = "no value" if figure["suppressed"] else str(figure["value"])
+        said = f"{value}{'' if figure['suppressed'] else ' ' + figure['unit']}; "
+        assert link["href"] == f"#cell-{figure['cell']}"
+        assert link["aria-description"].startswith(f"{said}{figure['decision']['decided']}; made ")
+    assert {found["data-figure"] for tag, found in marked if tag == "tspan"} <= set(links)
+
+
+def test_a_number_says_whether_it_was_made_in_the_cell_that_shows_it() -> None:
+    executed = sample.report()
+    steps = render.audit(executed).split('<section class="step" id="cell-')[1:]
+    told = {
+        (step.partition('"')[0] == link[1], link[2])
+        for step in steps
+        for link in re.finditer(r'<a href="#cell-([^"]+)" data-figure[^>]*; made in ([^"]+)"', step)
+    }
+    assert {where for own, where in told if own} == {"this cell"}
+    assert "this cell" not in {where for own, where in told if not own}
+
+
+def test_a_step_of_many_numbers_has_a_link_past_them() -> None:
+    page = render.audit(sample.report())
+    steps = page.split('<section class="step"')[1:]
+    held = {
+        step.count("aria-description=") > render._MANY: 'class="past"' in step for step in steps
+    }
+    assert held == {True: True, False: False}
+
+
 def test_other_output_is_shown_as_plain_text_in_the_audit_copy_only() -> None:
     executed = sample.report()
     frame = {"text/html": "<table><tr><td>row</td></tr></table>", "text/plain": "a <b> frame"}
@@ -603,6 +645,7 @@ def test_a_request_stopped_after_linkage_keeps_what_was_found_in_its_data() -> N
 def test_the_bulletin_gets_all_files(bulletin: dict[str, bytes]) -> None:
     assert set(bulletin) == {
         *("bulletin.html", "bulletin.pdf", "tables.ods", "results.csv", "history.csv"),
+        "audit.html",
         "codebook.csv",
         *("notebook.ipynb", "figures.json"),
     }
@@ -811,3 +854,29 @@ def test_a_narrow_window_shows_every_measurement_and_the_whole_of_a_chart(
     assert "Treatment group" in browser.evaluate(label)
     chart = "document.querySelector('#chart-rate svg')"
     assert browser.evaluate(f"{chart}.getBoundingClientRect().right") <= 320
+
+
+@pytest.mark.parametrize("width", [1280, 320])
+def test_what_is_known_of_a_number_is_shown_in_room_of_its_own(
+    width: int, browser: Browser, tmp_path: Path
+) -> None:
+    (tmp_path / "audit.html").write_text(render.audit(sample.report()), encoding="utf-8")
+    browser.open((tmp_path / "audit.html").as_uri(), width)
+    links = "[...document.querySelectorAll('a[data-figure]')]"
+    assert browser.evaluate(f"{links}.length") > 100
+    strip = "document.querySelector('.strip').getBoundingClientRect().top"
+    browser.press("Tab")
+    browser.evaluate(f"{links}[60].focus()")
+    for _ in range(25):
+        browser.press("Tab")
+        at = "document.activeElement"
+        if not browser.evaluate(f"{at}.matches('a[data-figure]')"):
+            continue  # a table, which may be taller than the window
+        assert browser.evaluate(f"{at}.getBoundingClientRect().bottom") <= browser.evaluate(strip)
+        style = f"getComputedStyle({at}, '::after')"
+        said = browser.evaluate(f"{style}.content")
+        assert browser.evaluate(f"{at}.dataset.figure") in said
+        assert browser.evaluate(f"{at}.ariaDescription.slice(0, 20)") in said.replace("\\", "")
+        assert browser.evaluate(f"[{style}.position, {style}.bottom]") == ["fixed", "0px"]
+    browser.press("Enter")
+    assert browser.evaluate("document.querySelector(':target').matches('.step')")

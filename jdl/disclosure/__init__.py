@@ -81,7 +81,7 @@ from jdl.disclosure.rules import (
     clear_whole,
     part_of,
 )
-from jdl.disclosure.shown import as_public, decision_on, part_shown
+from jdl.disclosure.shown import BY_RULES, as_public, decision_on, part_shown
 from jdl.disclosure.together import (
     NEW_PEOPLE,
     clear_analyses,
@@ -93,6 +93,7 @@ from jdl.disclosure.upload import Found, People, clear_people, follow
 
 __all__ = [
     "BANDS",
+    "BY_RULES",
     "COURT_OUTCOMES",
     "FILE",
     "FORM",
