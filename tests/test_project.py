@@ -32,7 +32,7 @@ PARTS = {
     ),
     "published": (
         "told", "printing", "arithmetic", "reading", "folder", "places", "results", "register",
-        "kinds", "sealed", "__init__",
+        "bulletin", "wording", "drawing", "kinds", "sealed", "__init__",
     ),
     "scan": ("words", "reading", "vocabulary", "register", "__init__"),
     "yearly": ("records", "counts", "numbers", "sentences", "tables", "__init__"),

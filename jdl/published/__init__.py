@@ -8,9 +8,12 @@ themselves are those of the people can only be seen by making them again.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from jdl.published import kinds, places, register, results, sealed
+from jdl.published import bulletin, drawing, kinds, places, register, results, sealed, wording
 from jdl.published.folder import MANIFEST, RECORD, REGISTER, RESULT, Document, open_document
 from jdl.published.told import Beyond, Checked, Find, Notes
 
@@ -45,7 +48,7 @@ def check(folder: Path) -> Checked:
         opened[name] = (open_document(name, path, notes), notes)
     documents = {name: document for name, (document, _) in opened.items()}
     for document, notes in opened.values():
-        for part in (places, results, register):
+        for part in (places, results, register, wording, drawing):
             _try(part.check, document, notes)
     every = [notes for _, notes in opened.values()]
     for name in dict.fromkeys(("", *documents)):
@@ -53,10 +56,46 @@ def check(folder: Path) -> Checked:
             notes = Notes(name)
             sealed.check(folder / name, documents, notes)
             every.append(notes)
+    _bulletins(opened)
+    _top(folder, opened)
     finds = {find: None for notes in every for find in notes.finds}
     derived, held, beyond = kinds.count(opened.values())
     said = tuple(dict.fromkeys(one for notes in every for one in notes.said))
     return Checked(tuple(finds), derived, held, beyond, said)
+
+
+def _bulletins(opened: Mapping[str, tuple[Document, Notes]]) -> None:
+    """Hold each bulletin to the reports that lie beside it."""
+    for name, (document, notes) in opened.items():
+        if bulletin.HISTORY not in document.tables:
+            continue
+        beside = name.rpartition("/")[0]
+        start = f"{beside}/reports/" if beside else "reports/"
+        reports = {
+            other.removeprefix(start): report
+            for other, (report, _) in opened.items()
+            if other.startswith(start)
+        }
+        _try(partial(bulletin.check, reports=reports), document, notes)
+
+
+def _top(folder: Path, opened: dict[str, tuple[Document, Notes]]) -> None:
+    """Hold the pages at the top of a release to its bulletin, whose cells published them."""
+    source = opened.get("bulletin")
+    if source is None or "" in opened:
+        return
+    notes = Notes("")
+    top = open_document("", folder, notes)
+    of_bulletin = source[0]
+    top.steps, top.parts = of_bulletin.steps, of_bulletin.parts
+    reports = {name: document for name, (document, _) in opened.items() if "reports/" in name}
+    top.figures, top.register = of_bulletin.figures, of_bulletin.register
+    _try(places.check_pages, top, notes)
+    _try(partial(wording.check_index, reports=reports), top, notes)
+    _try(partial(wording.check_bulletin, history=of_bulletin.tables), top, notes)
+    _try(partial(wording.check_bulletin, history=of_bulletin.tables), of_bulletin, source[1])
+    top.figures, top.register = {}, []
+    opened[""] = (top, notes)
 
 
 def _documents(folder: Path) -> list[Path]:
@@ -72,9 +111,8 @@ def _documents(folder: Path) -> list[Path]:
     return found
 
 
-def _try(part: object, document: Document, notes: Notes) -> None:
+def _try(part: Callable[[Document, Notes], Any], document: Document, notes: Notes) -> None:
     """Check one part; data of another shape than a release has are a find, never a traceback."""
-    assert callable(part)
     try:
         part(document, notes)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:

@@ -84,6 +84,11 @@ CERTAIN, MANY = 30, 1e7
 """Degrees of freedom below which no number needed is told by the adjusted check; and no bound."""
 
 
+def normal_quantile() -> float:
+    """Return the normal quantile of a 95% confidence interval."""
+    return _NORMAL.inv_cdf(1 - LEVEL / 2)
+
+
 def reach() -> float:
     """Return how many standard errors a difference must measure to be found, four times in five."""
     return _NORMAL.inv_cdf(1 - LEVEL / 2) + _NORMAL.inv_cdf(POWER)

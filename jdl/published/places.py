@@ -21,9 +21,7 @@ def check(document: Document, notes: Notes) -> None:
     """Hold every place of one document that tells a figure against the others."""
     _register(document, notes)
     _record(document, notes)
-    for name, page in document.pages.items():
-        _page(document, name, page, notes)
-        _blocks(document, name, page, notes)
+    check_pages(document, notes)
     _same_tables(document, notes)
     _audit(document, notes)
     _everywhere(document, notes)
@@ -33,6 +31,13 @@ def check(document: Document, notes: Notes) -> None:
         if name.endswith(".pdf"):
             _pdf(document, name, notes)
     _data(document, notes)
+
+
+def check_pages(document: Document, notes: Notes) -> None:
+    """Hold each page to the register, and its blocks to what the notebook published."""
+    for name, page in document.pages.items():
+        _page(document, name, page, notes)
+        _blocks(document, name, page, notes)
 
 
 def squeezed(text: str) -> str:

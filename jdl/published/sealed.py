@@ -18,6 +18,8 @@ _TIMES = "run.json"
 _STRIPPED = (
     "the outputs of {} were taken away after the release was made, so only its code is compared"
 )
+_PROVIDERS = "facts.html"
+"""What only a report's provider sees: it stays behind, so the report's manifest leaves it out."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -32,12 +34,17 @@ def check(folder: Path, documents: Mapping[str, Document], notes: Notes) -> None
     except (Unreadable, KeyError, TypeError, AttributeError) as error:
         notes.find(MANIFEST, None, "the file can be read", error, "a manifest")
         return
-    _files(folder, files, documents, notes)
+    outside = {MANIFEST, _TIMES, *({_PROVIDERS} if "request" in made else ())}
+    _files(folder, files, outside, documents, notes)
     _names(made, documents, notes)
 
 
 def _files(
-    folder: Path, files: Mapping[str, str], documents: Mapping[str, Document], notes: Notes
+    folder: Path,
+    files: Mapping[str, str],
+    outside: set[str],
+    documents: Mapping[str, Document],
+    notes: Notes,
 ) -> None:
     present = {
         path.relative_to(folder).as_posix(): path
@@ -49,7 +56,7 @@ def _files(
             notes.find(name, None, "every file of the manifest is there", "absent", files[name])
         elif name in files:
             _hash(name, present[name], files[name], documents, notes)
-        elif Path(name).name not in {MANIFEST, _TIMES}:
+        elif Path(name).name not in outside:
             notes.find(name, None, "every file is listed in the manifest", "not listed", "listed")
 
 
