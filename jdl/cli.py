@@ -118,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(title="commands", metavar="")
     adders = (_add_release, _add_run, _add_yearly, _add_prepare, _add_review, _add_check)
-    after = (_add_disclosure, _add_scan, _add_verify, _add_publish)
+    after = (_add_disclosure, _add_scan, _add_verify, _add_why, _add_publish)
     for add in (*adders, *after, _add_power, _add_synth, _add_template):
         add(commands)
     return parser
@@ -199,6 +199,37 @@ def _add_verify(commands: _Commands[argparse.ArgumentParser]) -> None:
     _add_folders(parser)
     _add_limits(parser.add_argument_group("running"))
     parser.set_defaults(do=_verify)
+
+
+def _add_why(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _described(
+        commands.add_parser("why", help="say where a published figure comes from"),
+        "Say where a figure comes from: its exact value and unit, what disclosure control\n"
+        "decided, where it stands, the cell of the notebook that made it, the cells and\n"
+        "parameters that this one rests on, and the hashes of what went in. Only what is\n"
+        "published is read. Of a figure that is withheld, it is not told why.",
+        "examples:\n"
+        "  jdl why green-shoots headline.rate.ci_low\n"
+        "  jdl why outputs/2014-03/bulletin 44%\n"
+        "  jdl why /copies/green-shoots plan.hash --all",
+    )
+    parser.add_argument(
+        "where", help="the folder of a report, bulletin or release, a month, or a request's id"
+    )
+    parser.add_argument(
+        "figure", help="a figure's id in figures.json, or a number or a part of it as printed"
+    )
+    parser.add_argument(
+        "--all", action="store_true", help="with the source of every cell that it rests on"
+    )
+    parser.add_argument(
+        "--outputs",
+        type=Path,
+        default=Path("outputs"),
+        metavar="DIR",
+        help="where releases are (outputs)",
+    )
+    parser.set_defaults(do=_why)
 
 
 def _add_publish(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -566,6 +597,17 @@ def _verify(given: argparse.Namespace) -> int:
             return FAILED
     (_say if verdict.clean else _warn)(verdict.line)
     return DONE if verdict.clean else FAILED
+
+
+def _why(given: argparse.Namespace) -> int:
+    from jdl import why
+
+    found = why.search(why.documents(given.where, given.outputs), given.figure)
+    [(document, name), *others] = found
+    traced = () if others else why.as_lines(why.trace(document, name), whole=given.all)
+    for line in traced or why.listed(found):
+        _say(line)
+    return DONE
 
 
 def _finished(given: argparse.Namespace) -> tuple[Path, Places]:

@@ -220,19 +220,24 @@ def defaults_of(notebook: Path) -> dict[str, Any]:
     """Return the literals that a notebook's parameters cell assigns, by name."""
     source = nbformat.read(notebook, as_version=4)
     tagged = [cell for cell in source.cells if "parameters" in cell.metadata.get("tags", [])]
-    defaults: dict[str, Any] = {}
-    for statement in ast.parse(tagged[0].source).body if tagged else []:
+    return literals_of(tagged[0].source) if tagged else {}
+
+
+def literals_of(source: str) -> dict[str, Any]:
+    """Return the literals that the source of a parameters cell assigns, by name."""
+    held: dict[str, Any] = {}
+    for statement in ast.parse(source).body:
         if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
             target, value = statement.targets[0], ast.literal_eval(statement.value)
             many = isinstance(target, ast.Tuple)
             names = target.elts if isinstance(target, ast.Tuple) else [target]
             values = value if many else [value]
-            defaults |= {
+            held |= {
                 name.id: one
                 for name, one in zip(names, values, strict=True)
                 if isinstance(name, ast.Name)
             }
-    return defaults
+    return held
 
 
 def _parameters_of(source: NotebookNode) -> tuple[str, ...]:

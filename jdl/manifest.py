@@ -15,7 +15,7 @@ import struct
 import subprocess
 import tomllib
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -25,6 +25,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import scipy.linalg  # noqa: F401  # so that its library is among those looked at
+from nbformat import NotebookNode
 from packaging.requirements import Requirement
 from threadpoolctl import threadpool_info
 
@@ -249,7 +250,11 @@ def code(root: Path = ROOT) -> dict[str, Any]:
 def _source(path: Path) -> str:
     if path.suffix != ".ipynb":
         return digest(path.read_bytes())
-    cells = nbformat.read(path, as_version=4).cells  # type: ignore[no-untyped-call]
+    return digest_cells(nbformat.read(path, as_version=4).cells)  # type: ignore[no-untyped-call]
+
+
+def digest_cells(cells: Iterable[NotebookNode]) -> str:
+    """Return the SHA-256 of a notebook's cells as they were written, whatever they put out."""
     return digest_json(
         [[cell.id, cell.cell_type, cell.source, cell.metadata.get("tags", [])] for cell in cells]
     )

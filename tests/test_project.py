@@ -104,6 +104,7 @@ ORDER = (
     "release",
     "published",
     "verify",
+    "why",
     "decided",
     "publish",
     "cli",
