@@ -34,7 +34,7 @@ _ROLE_RULE = "it must be a post, 3 to 60 letters and digits, such as: statistici
 _ROLE_QUESTION = "Your post, never your name (such as: statistician 1); q stop\n> "
 _STAGES = {"notebook overhead": "opening and closing the notebook"}
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-DONE, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, UNUSABLE, IN_PART, INTERRUPTED = 0, 1, 2, 3, 130
 
 _ABOUT = """\
 From a list of people to a published comparison of proven reoffending.
@@ -182,14 +182,25 @@ def _add_yearly(commands: _Commands[argparse.ArgumentParser]) -> None:
 
 def _add_verify(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser = _described(
-        commands.add_parser("verify", help="make a release again and compare every file"),
-        "Make a finished release again in private scratch space, from the inputs that it was made\n"
-        "from, and compare every file with the release's manifest. Nothing of the release is\n"
-        "changed. The verdict is recorded; `jdl publish` asks for a clean one.",
-        "examples:\n  jdl verify 2014-03\n  jdl verify /secure/outputs/2014-03\n"
-        "  jdl verify --published /srv/www/releases/2014-03",
+        commands.add_parser("verify", help="make a release or a report again, and compare it"),
+        "Make a finished release, or one report of it, again in private scratch space, from the\n"
+        "inputs that it was made from, and compare every file, every figure and the notebooks'\n"
+        "cells. The folder may be a copy anywhere. Nothing of it is changed. What cannot be made\n"
+        "again, because an upload was destroyed or records are gone, is said. The verdict on a\n"
+        "release is recorded; `jdl publish` asks for a clean one.",
+        "examples:\n"
+        "  jdl verify 2014-03\n"
+        "  jdl verify outputs/2014-03/reports/womens-link\n"
+        "  jdl verify /copies/2014-03 --outputs outputs --html found.html\n"
+        "  jdl verify --published /srv/www/releases/2014-03\n\n"
+        "exit status: 0 clean; 1 something differs; 2 the folder cannot be used; 3 published\n"
+        "aggregates only, and nothing was found",
     )
-    parser.add_argument("what", metavar="RELEASE", help="a month, or the folder of its release")
+    what = "a month, or the folder of a release or of one report of it"
+    parser.add_argument("what", metavar="WHAT", help=what)
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="write all that was found to a new page"
+    )
     parser.add_argument(
         "--published",
         action="store_true",
@@ -198,7 +209,7 @@ def _add_verify(commands: _Commands[argparse.ArgumentParser]) -> None:
     )
     _add_folders(parser)
     _add_limits(parser.add_argument_group("running"))
-    parser.set_defaults(do=_verify)
+    parser.set_defaults(do=_verify, outputs=None)
 
 
 def _add_why(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -574,29 +585,39 @@ def _verify_published(folder: Path) -> int:
 
 
 def _verify(given: argparse.Namespace) -> int:
+    from jdl import verify
     from jdl.log import in_zone
     from jdl.release import Refused
-    from jdl.verify import verify
 
     folder, places = _finished(given)
     if given.published:
         return _verify_published(folder)
-    limits = _limits(given)
+    if given.html and (why := _unfit_for_page(given.html, folder, places)):
+        _warn(why)
+        return FAILED
+    today, limits = in_zone().date(), _limits(given)
     with _display() as display:
         try:
-            verdict = verify(
-                folder,
-                places,
-                jobs=given.jobs,
-                limits=limits,
-                tell=display.tell,
-                on=in_zone().date(),
+            found = verify.verify(
+                folder, places, jobs=given.jobs, limits=limits, tell=display.tell, on=today
             )
         except Refused as refused:
             _warn(str(refused))
             return FAILED
-    (_say if verdict.clean else _warn)(verdict.line)
-    return DONE if verdict.clean else FAILED
+    for line in verify.story(found):
+        _say(line)
+    if given.html:
+        verify.write_page(found, given.html, today)
+        _say(f"The whole of it is in {given.html}")
+    (_say if found.clean else _warn)(found.line)
+    return {verify.CLEAN: DONE, verify.PUBLISHED_ONLY: IN_PART}.get(found.verdict, FAILED)
+
+
+def _unfit_for_page(file: Path, folder: Path, places: Places) -> str:
+    """Return why a page about a release cannot be written to this file, or nothing."""
+    if file.resolve().is_relative_to(folder.resolve()):
+        return f"{file} is in the folder that is verified, which stays as it is. Name another file."
+    return _unfit_to_write(file, places.outputs)
 
 
 def _why(given: argparse.Namespace) -> int:
@@ -611,14 +632,22 @@ def _why(given: argparse.Namespace) -> int:
 
 
 def _finished(given: argparse.Namespace) -> tuple[Path, Places]:
-    """Return the folder of the release that is meant, and where what goes with it lies."""
+    """Return the folder that is meant, and where what goes with it lies."""
     from jdl.forms import MONTH
 
-    places = _places(given)
+    outputs = given.outputs or Path("outputs")
+    places = replace(_places(given), outputs=outputs)
     if MONTH.fullmatch(given.what):
-        return places.outputs / given.what, places
+        return outputs / given.what, places
     folder = Path(given.what).resolve()
-    return folder, replace(places, outputs=folder.parent)
+    if given.outputs is None:
+        around = (folder.parent, *folder.parents[2:3])
+        places = replace(places, outputs=next((a for a in around if _is_kept(a)), outputs))
+    return folder, places
+
+
+def _is_kept(outputs: Path) -> bool:
+    return (outputs / ".restricted").is_dir()
 
 
 def _publish(given: argparse.Namespace) -> int:

@@ -677,7 +677,13 @@ def run_release(
 
 
 def run_request(
-    name: str, places: Places, *, again: bool = False, limits: Limits = USUAL, tell: Tell
+    name: str,
+    places: Places,
+    *,
+    again: bool = False,
+    limits: Limits = USUAL,
+    repeats: Path | None = None,
+    tell: Tell,
 ) -> Summary:
     """Make one request's folder under ``outputs/.work``; its release gathers it from there.
 
@@ -685,7 +691,7 @@ def run_request(
     ----------
     name : str
         The request's id.
-    places, limits, tell
+    places, limits, repeats, tell
         As for `run_release`.
     again : bool
         Whether to run it though nothing has changed.
@@ -699,7 +705,7 @@ def run_request(
     Unusable, Refused
         As `run_release`.
     """
-    month = open_month(_release_of(name, places), places, only=name)
+    month = replace(open_month(_release_of(name, places), places, only=name), repeats=repeats)
     with _private(), _outputs(places, exclusive=False):
         month.work.mkdir(parents=True, exist_ok=True)
         _hold_cohorts(month)

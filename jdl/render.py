@@ -541,6 +541,23 @@ def decisions(
     return f"{html.rstrip()}\n"
 
 
+def verification(facts: Mapping[str, Any]) -> str:
+    """Return the restricted page that tells what a verification has found.
+
+    Parameters
+    ----------
+    facts : mapping
+        ``found`` with the manifest of what was verified, and what it came to, in words.
+    """
+    vintage = facts["subject"].made["vintage"]
+    about = {"name": vintage["name"], "synthetic": vintage.get("synthetic") is not False}
+    exporter = PageExporter(
+        "verification", {"doc": {"result": {"vintage": about}}, **_STANDING, **facts}
+    )
+    html, _ = exporter.from_notebook_node(nbformat.v4.new_notebook())
+    return f"{html.rstrip()}\n"
+
+
 def quality(notebook: NotebookNode) -> str:
     """Return the quality statement of a release, from its executed bulletin."""
     return _page("quality", notebook, rules=TABLE.values(), untold=UNTOLD)

@@ -19,7 +19,7 @@ import pandas as pd
 
 from jdl.cells import Findings, is_date_format
 from jdl.faults import Fault, Unusable
-from jdl.forms import ID, ID_KEY, MONTH_KEY, Form, Key, hold_form, load, place, trouble_of
+from jdl.forms import ID, ID_KEY, MONTH_KEY, ROLE, Form, Key, hold_form, load, place, trouble_of
 from jdl.log import (
     Release,
     SignOff,
@@ -58,6 +58,7 @@ __all__ = [
     "counts_at",
     "criteria",
     "pooled_upload",
+    "read_destroyed",
     "read_log",
     "read_release",
     "read_request",
@@ -86,6 +87,8 @@ SUBGROUPS = (
     "disposal",
     "prison",
 )
+DESTROYED = "destroyed.toml"
+"""In a request's folder, once its upload is there no more; not part of what was asked."""
 _SHARED = ("organisation", "programme", "sector", "intervention_type", "release")
 _PARAMETER = re.compile(r"[a-z][a-z_]{0,39}")
 _NAME = "[a-z][a-z0-9]*(?:_[a-z0-9]+)*"
@@ -121,6 +124,14 @@ class Correction:
     of: str
     reason: str
     on: dt.date
+
+
+@dataclass(frozen=True)
+class Destroyed:
+    """When an upload was destroyed, as was agreed with who sent it, and by which post."""
+
+    on: dt.date
+    role: str
 
 
 @dataclass(frozen=True)
@@ -481,11 +492,10 @@ def read_upload(request: Request, *, withdrawn: bool = False) -> Upload:
     """
     if request.data_sharing is None:
         return Upload(no_people(), "", "", None)
-    files = sorted(
-        path
-        for path in request.folder.iterdir()
-        if path.name.casefold() in ("upload.csv", "upload.xlsx")
-    )
+    files, destroyed = _upload_files(request.folder), read_destroyed(request.folder)
+    if destroyed is not None:
+        rule = f"its upload was destroyed on {destroyed.on}, as agreed, so it cannot run again"
+        raise Unusable([Fault(request.id, rule, "What it published can be checked: jdl verify")])
     if not files and withdrawn:
         return Upload(no_people(), "", "", None)
     _hold_own(request.folder, *files)
@@ -513,6 +523,45 @@ def read_upload(request: Request, *, withdrawn: bool = False) -> Upload:
     if found.faults:
         raise Unusable(found.faults)
     return upload
+
+
+def read_destroyed(folder: Path) -> Destroyed | None:
+    """Return when the upload of a request was destroyed; None where nothing says that it was.
+
+    Parameters
+    ----------
+    folder : Path
+        The request's; ``destroyed.toml`` in it gives ``on`` and ``role``.
+
+    Raises
+    ------
+    Unusable
+        With every fault of the file, one of them an upload that is still there.
+    """
+    file, found = folder / DESTROYED, Findings(f"{folder.name}/{DESTROYED}")
+    if not file.exists():
+        return None
+    _hold_own(folder, file)
+    raw = load(file, found.where)
+    hold_form(raw, _DESTRUCTION, found)
+    if _upload_files(folder):
+        found.add("the upload must be gone", "Destroy it, or remove this file")
+    if found.faults:
+        raise Unusable(found.faults)
+    return Destroyed(**raw)
+
+
+_DESTRUCTION: Form = {
+    "": {
+        "on": Key("date", True),
+        "role": Key("text", True, shape=(ROLE, "a post, such as: data manager")),
+    }
+}
+
+
+def _upload_files(folder: Path) -> list[Path]:
+    names = ("upload.csv", "upload.xlsx")
+    return sorted(path for path in folder.iterdir() if path.name.casefold() in names)
 
 
 def _hold_own(folder: Path, *files: Path) -> None:
@@ -1092,6 +1141,8 @@ def _check_request(folder: Path, beside: Beside) -> list[Fault]:
         return [*unusable.faults, *_faults_of(partial(_check_upload, folder))]
     faults = [] if beside.parameters is None else overrides_faults(request, beside.parameters)
     try:
+        if read_destroyed(folder):
+            return faults
         upload = pooled_upload(request, folder.parent)
     except Unusable as unusable:
         return [*faults, *unusable.faults]

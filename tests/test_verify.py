@@ -6,6 +6,8 @@ The notebooks are the tiny ones of test_release.py; the last test makes a real m
 import datetime as dt
 import json
 import shutil
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,13 @@ import test_release
 from months import folders, jdl
 from request_files import people, text
 
-from jdl import cli, manifest, release, scan, verify
+from jdl import cli, compare, manifest, published, release, scan, verify
+from jdl.compare import Differing, Place
 from jdl.faults import Unusable
 from jdl.log import in_zone
+from jdl.published import Checked
 from jdl.release import Refused
-from jdl.verify import CLEAN, DIFFERS, verdict_on
+from jdl.verify import CLEAN, DIFFERS, again, verdict_on
 from jdl.workers import Limits
 
 month = test_release.month
@@ -52,10 +56,124 @@ def kept(places):
     }
 
 
+@pytest.fixture(autouse=True)
+def _no_real_pages(monkeypatch):
+    """The tiny pages are none that could be held against themselves."""
+    monkeypatch.setattr(published, "check", lambda folder: Checked(()))
+
+
 @pytest.fixture
 def released(month):
     month.release()
     return month
+
+
+def one_report(month):
+    folder = month.folder / "reports" / "harbour"
+    return verify.verify(folder, month.places, tell=month.news.append, on=TODAY)
+
+
+def test_one_report_is_made_again_alone_and_its_verdict_is_none_on_the_release(released):
+    released.add("other")
+    release.run_release("2014-03", released.places, jobs=1, again=True, tell=released.news.append)
+    released.news.clear()
+    found = one_report(released)
+    assert found.clean, found.line
+    assert set(released.ran()) == {"harbour"}
+    assert found.line.startswith("2014-03, harbour: clean, each of its ")
+    assert recorded(released) is None
+
+
+def test_a_copy_of_one_reports_folder_alone_is_verified_by_its_own_manifest(released, tmp_path):
+    copy = tmp_path / "a copy"
+    shutil.copytree(released.folder / "reports" / "harbour", copy)
+    found = verify.verify(copy, released.places, tell=released.news.append, on=TODAY)
+    assert found.clean, found.line
+    (copy / "result.json").write_text((copy / "result.json").read_text().replace("0.2", "0.3"))
+    found = verify.verify(copy, released.places, tell=released.news.append, on=TODAY)
+    assert (found.verdict, found.differing) == (DIFFERS, ("result.json",))
+    assert all("0.3" in place.before and "0.2" in place.after for place in found.files[0].places)
+    assert found.files[0].places
+
+
+def test_a_destroyed_upload_leaves_the_published_aggregates_and_the_rest_is_made_again(released):
+    released.add("other")
+    release.run_release("2014-03", released.places, jobs=1, again=True, tell=released.news.append)
+    asked = released.places.requests / "other"
+    (asked / "upload.csv").unlink()
+    (asked / "destroyed.toml").write_text('on = 2016-03-14\nrole = "data manager"\n')
+    found = check(released)
+    assert found.verdict == recorded(released) == verify.PUBLISHED_ONLY
+    assert found.documents == ("reports/harbour",)
+    assert "destroyed on 2016-03-14" in found.cannot["reports/other"]
+    assert not found.clean and "published aggregates only" in found.line
+    page = released.folder / "reports" / "harbour" / "report.html"
+    page.write_text(f"{page.read_text()} more")
+    assert check(released).verdict == DIFFERS
+
+
+@pytest.mark.parametrize("gone", ["the vintage", "the records", "the cohorts"])
+def test_what_is_gone_is_named_and_nothing_is_refused(released, monkeypatch, gone):
+    if gone == "the vintage":
+        made = json.loads((released.folder / "manifest.json").read_text())
+        made["vintage"]["name"] = "another"
+        (released.folder / "manifest.json").write_bytes(manifest.dump(made))
+    if gone == "the records":
+        shutil.rmtree(released.places.restricted)
+    if gone == "the cohorts":
+        monkeypatch.setattr(again.cohorts, "missing", lambda *_: ["2014-02/harbour"])
+    found = check(released)
+    words = {"the vintage": "'another'", "the records": "restricted", "the cohorts": "2014-02/"}
+    assert words[gone] in found.cannot[""]
+    assert found.verdict == (DIFFERS if gone == "the vintage" else verify.PUBLISHED_ONLY)
+
+
+def test_no_link_is_followed_and_no_path_leads_out(released, tmp_path):
+    secret = tmp_path / "secret.html"
+    secret.write_text("canary")
+    (released.folder / "index.html").unlink()
+    (released.folder / "index.html").symlink_to(secret)
+    made = json.loads((released.folder / "manifest.json").read_text())
+    made["files"]["../../secret.html"] = "0" * 64
+    (released.folder / "manifest.json").write_bytes(manifest.dump(made))
+    found = check(released)
+    assert {"index.html", "../../secret.html"} <= set(found.torn)
+    assert "canary" not in "\n".join(verify.story(found))
+
+
+def test_what_is_withheld_on_either_side_is_told_on_neither(released):
+    found = check(released)
+    told = {"id": "a.rate", "value": 0.123, "text": "12%", "suppressed": False}
+    held = {**told, "value": None, "text": "[c]", "suppressed": True}
+    for before, after in ((told, held), (held, told)):
+        apart = replace(
+            found,
+            figures=compare.figures({"bulletin": [before]}, {"bulletin": [after]}),
+            files=(Differing("x.csv", "differs", "", (Place("row 2", "12.3", "[c]"),)),),
+        )
+        assert "12" not in "".join(line for line in verify.story(apart) if "a.rate" in line)
+        assert "12.3" not in "".join(verify.story(apart))
+
+
+def test_other_people_are_never_held_against_those_published(released):
+    rows = people(3)
+    result = released.folder / "reports" / "harbour" / "result.json"
+    result.write_text(result.read_text().replace("0.2", "0.3"))
+    told = "\n".join(verify.story(check(released)))
+    assert "made again '0.2" in told and "not shown" not in told
+    released.add("harbour", upload=text([*rows[:2], {**rows[2], "location": "Leeds"}]))
+    told = "\n".join(verify.story(check(released)))
+    assert "not shown" in told and "made again '0.2" not in told
+
+
+def test_the_page_is_written_whole_and_private(released, tmp_path):
+    found = check(released)
+    verify.write_page(found, tmp_path / "found.html", TODAY)
+    verify.write_page(found, tmp_path / "again.html", TODAY)
+    page = (tmp_path / "found.html").read_bytes()
+    assert page == (tmp_path / "again.html").read_bytes()
+    assert (tmp_path / "found.html").stat().st_mode & 0o777 == 0o600
+    assert found.line in page.decode()
 
 
 def test_an_untouched_release_is_clean_and_nothing_else_is_written(released):
@@ -96,11 +214,14 @@ def test_a_file_added_or_taken_away_is_found(released):
     assert check(released).differing == ("extra.html", "index.html")
 
 
-def test_a_folder_that_is_not_as_its_manifest_has_it_is_not_made_again(released):
+def test_a_folder_that_is_not_as_its_manifest_has_it_is_made_again_all_the_same(released):
     (released.folder / "index.html").write_text("other")
     runs = len(released.ran())
-    assert check(released).differing == ("index.html",)
-    assert len(released.ran()) == runs
+    found = check(released)
+    assert found.differing == ("index.html",)
+    assert found.torn == {"index.html": "changed"}
+    assert [one.path for one in found.files] == ["index.html"]
+    assert len(released.ran()) > runs
 
 
 def test_a_changed_upload_is_named(released):
@@ -166,37 +287,44 @@ def test_scratch_is_private_and_cleared_whatever_happens(released, monkeypatch):
     def stops(name, scratch, **options):
         seen.append(scratch.outputs)
         assert scratch.outputs.is_relative_to(released.places.scratch.resolve())
-        raise Unusable([])
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(verify, "run_release", stops)
-    with pytest.raises(Unusable):
+    monkeypatch.setattr(again, "run_release", stops)
+    with pytest.raises(KeyboardInterrupt):
         check(released)
     [outputs] = seen
     assert not outputs.parent.exists()
     assert recorded(released) is None
 
 
-@pytest.mark.parametrize("ends", ["unusable", "refused", "stopped"])
-def test_a_verification_begun_takes_the_earlier_verdict_back(released, monkeypatch, ends):
+@pytest.mark.parametrize(
+    ("ends", "left"),
+    [
+        (Unusable([]), verify.PUBLISHED_ONLY),
+        (Refused("who"), DIFFERS),
+        (KeyboardInterrupt(), None),
+    ],
+)
+def test_a_verification_begun_takes_the_earlier_verdict_back(released, monkeypatch, ends, left):
     check(released)
     assert recorded(released) == CLEAN
-    how = {"unusable": Unusable([]), "refused": Refused("who"), "stopped": KeyboardInterrupt()}
 
-    def stops(*arguments, **options):
-        raise how[ends]
+    def stops(*_, **__):
+        raise ends
 
-    monkeypatch.setattr(verify, "run_release", stops)
-    with pytest.raises(type(how[ends])):
+    for name in ("run_release", "run_request"):
+        monkeypatch.setattr(again, name, stops)
+    with pytest.raises(KeyboardInterrupt) if left is None else nullcontext():
         check(released)
-    assert recorded(released) is None
+    assert recorded(released) == left
 
 
 def test_an_upload_that_cannot_be_used_any_more_leaves_no_clean_verdict(released):
     check(released)
     released.add("harbour", upload="forename,surname\nA,B\n")
-    with pytest.raises(Unusable):
-        check(released)
-    assert recorded(released) is None
+    found = check(released)
+    assert found.verdict == recorded(released) == verify.PUBLISHED_ONLY
+    assert "harbour/upload.csv" in found.cannot[""]
 
 
 def test_people_found_when_it_is_made_again_are_told_of_with_a_log_that_stays(
@@ -206,12 +334,12 @@ def test_people_found_when_it_is_made_again_are_told_of_with_a_log_that_stays(
     monkeypatch.setattr(release, "_hold_to_scan", HOLD_TO_SCAN)
     found = scan.Scan((scan.Find("x.html", "a name", 1, ("zyk",)),), ())
     monkeypatch.setattr(scan, "scan", lambda *arguments: found)
-    with pytest.raises(Refused, match="cannot be put together, because it would tell") as refused:
-        check(released)
-    log = Path(str(refused.value).partition("restricted file ")[2].partition(". Look")[0])
+    [why] = check(released).stopped
+    assert "cannot be put together, because it would tell" in why
+    log = Path(why.partition("restricted file ")[2].partition(". Look")[0])
     assert "zyk" in log.read_text()
     assert log.is_relative_to(released.places.restricted / "logs")
-    assert recorded(released) is None
+    assert recorded(released) == DIFFERS
 
 
 def test_a_release_that_tells_of_an_earlier_one_sees_it_again(month):
@@ -232,7 +360,7 @@ def test_the_command_keeps_to_its_limits(released, monkeypatch):
         seen.append(limits)
         raise Refused("held to its limits")
 
-    monkeypatch.setattr(verify, "run_release", limited)
+    monkeypatch.setattr(again, "run_release", limited)
     places = {name: getattr(released.places, name) for name in ("data", "requests", "outputs")}
     named = [f"--{name}={folder}" for name, folder in places.items()]
     command = ["verify", "2014-03", "--timeout", "7", "--memory", "3", *named]
@@ -243,7 +371,7 @@ def test_the_command_keeps_to_its_limits(released, monkeypatch):
 @pytest.mark.parametrize("told", ["", "{}", '{"release": "../x", "files": {"a": "b"}}'])
 def test_what_is_no_release_is_refused(released, told):
     (released.folder / "manifest.json").write_text(told)
-    with pytest.raises(Refused, match="is no finished release"):
+    with pytest.raises(Unusable, match="is no finished release"):
         check(released)
 
 
@@ -252,7 +380,7 @@ def test_earlier_months_named_like_paths_lead_nowhere(released):
     made = json.loads(file.read_text())
     made["inputs"]["earlier"] = {"../../outside": "0" * 64}
     file.write_bytes(manifest.dump(made))
-    with pytest.raises(Refused, match="is no finished release"):
+    with pytest.raises(Unusable, match="is no finished release"):
         check(released)
 
 

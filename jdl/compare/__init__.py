@@ -15,17 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from jdl.compare.numbers import DIFFERS, SAME, TOLERANCE, WITHIN, agree, near
-from jdl.compare.pieces import Broken, Place, alike, apart, read
+from jdl.compare.pieces import LIMIT, Broken, Place, alike, apart, read
 from jdl.faults import Fault, Unusable
-from jdl.manifest import NOT_COMPARED
+from jdl.manifest import NOT_COMPARED, is_record
 
 __all__ = [
     "DIFFERS",
+    "LIMIT",
     "ONLY_AFTER",
     "ONLY_BEFORE",
     "SAME",
     "TOLERANCE",
     "WITHIN",
+    "Broken",
     "Differing",
     "Held",
     "Place",
@@ -33,6 +35,7 @@ __all__ = [
     "files",
     "first_cell",
     "hashes",
+    "read",
     "registers",
 ]
 ONLY_BEFORE, ONLY_AFTER = "only before", "only after"
@@ -253,7 +256,9 @@ def _dumped(cell: Mapping[str, Any], key: str) -> str:
     return json.dumps([cell.get("cell_type"), cell.get(key)], ensure_ascii=False)
 
 
-def files(before: Path, after: Path, *, tolerance: float = 0.0) -> tuple[Differing, ...]:
+def files(
+    before: Path, after: Path, *, tolerance: float = 0.0, other_layout: bool = False
+) -> tuple[Differing, ...]:
     """Hold every file of two folders against each other, and say what differs in it.
 
     Parameters
@@ -264,6 +269,9 @@ def files(before: Path, after: Path, *, tolerance: float = 0.0) -> tuple[Differi
         Without one, files are the same byte by byte. With one they are compared by content: a page
         or data file by its text, a spreadsheet by what is in it, a PDF by its pages' text and its
         structure, and numbers that are not whole may lie this far apart.
+    other_layout : bool
+        Whether a PDF is compared by its text and structure even so, because another version of
+        what lays out its text made it.
 
     Returns
     -------
@@ -272,22 +280,26 @@ def files(before: Path, after: Path, *, tolerance: float = 0.0) -> tuple[Differi
     """
     old, new = dict(_plain(before)), dict(_plain(after))
     found = (
-        _differing(name, old[name], new[name], tolerance)
+        _differing(name, old[name], new[name], tolerance, other_layout)
         if name in old and name in new
         else Differing(name, verdict := ONLY_BEFORE if name in old else ONLY_AFTER, verdict)
         for name in sorted({*old, *new})
+        if not is_record(name)
     )
     return tuple(one for one in found if one is not None)
 
 
-def _differing(name: str, old: Path | None, new: Path | None, tolerance: float) -> Differing | None:
+def _differing(
+    name: str, old: Path | None, new: Path | None, tolerance: float, other_layout: bool
+) -> Differing | None:
     if old is None or new is None:
         return Differing(name, DIFFERS, LINK)
     try:
         ours, theirs = read(old), read(new)
         if ours == theirs:
             return None
-        verdict = alike(name, ours, theirs, tolerance) if tolerance else DIFFERS
+        by_content = tolerance or (other_layout and name.endswith(".pdf"))
+        verdict = alike(name, ours, theirs, tolerance) if by_content else DIFFERS
         if verdict != DIFFERS:
             return Differing(name, verdict, "other bytes, the same content")
         places = apart(name, ours, theirs)
@@ -324,6 +336,6 @@ def _plain(folder: Path) -> Iterator[tuple[str, Path | None]]:
         links = [name for name in below if (Path(at) / name).is_symlink()]
         for name in (*names, *links):
             path = Path(at) / name
-            if name not in NOT_COMPARED:
-                plain = path.is_file() and not path.is_symlink()
-                yield path.relative_to(folder).as_posix(), path if plain else None
+            told = path.relative_to(folder).as_posix()
+            if told not in NOT_COMPARED:
+                yield told, path if path.is_file() and not path.is_symlink() else None

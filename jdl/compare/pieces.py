@@ -23,6 +23,8 @@ from jdl.scan.reading import Unreadable, pages_of, structure_of
 LIMIT = 2**26
 """Bytes that are read of one file; the largest of a real release is a fiftieth of this."""
 _MANY = 3000
+_NAMED = (".json", ".ipynb", ".ods")
+"""Kinds of files of which every piece has a name of its own, that stays when others are put in."""
 _VOID = {
     "area",
     "base",
@@ -144,7 +146,8 @@ def apart(name: str, before: bytes, after: bytes) -> tuple[Place, ...]:
     if [piece.where for piece in ours] == [piece.where for piece in theirs]:
         pairs = zip(ours, theirs, strict=True)
         return tuple(Place(a.where, a.text, b.text) for a, b in pairs if a != b)
-    return tuple(_aligned(ours, theirs))
+    by_name = name.endswith(_NAMED)
+    return tuple(_replaced(ours, theirs) if by_name else _aligned(ours, theirs))
 
 
 def _aligned(ours: Sequence[Piece], theirs: Sequence[Piece]) -> Iterator[Place]:
@@ -166,7 +169,8 @@ def _replaced(ours: Sequence[Piece], theirs: Sequence[Piece]) -> Iterator[Place]
     """Yield what stands in place of what: piece by piece of one name, run by run otherwise."""
     old, new = _runs(ours), _runs(theirs)
     for where in dict.fromkeys((*old, *new)):
-        yield Place(where, old.get(where), new.get(where))
+        if old.get(where) != new.get(where):
+            yield Place(where, old.get(where), new.get(where))
 
 
 def _runs(pieces: Sequence[Piece]) -> dict[str, str]:

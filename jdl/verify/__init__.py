@@ -1,0 +1,242 @@
+"""Verification: a finished release, or one report of it, is made again and everything compared.
+
+What was found is recorded for the very manifest of the release that was looked at: a release that
+is made again must be verified again. A verdict on one report is none on its release.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from jdl import compare, manifest, published, signature
+from jdl.compare import ONLY_AFTER, TOLERANCE, Differing
+from jdl.faults import Unusable
+from jdl.release import Places, alone
+from jdl.verify.again import Again, made_again
+from jdl.verify.found import Verification
+from jdl.verify.inputs import (
+    WITHOUT_EFFECT,
+    Change,
+    changed,
+    code_changes,
+    environment_changes,
+    other_layout,
+    other_processor,
+    told,
+)
+from jdl.verify.record import (
+    CLEAN,
+    DIFFERS,
+    FILE,
+    PUBLISHED_ONLY,
+    keep,
+    record,
+    revoke,
+    verdict_on,
+    verified_on,
+)
+from jdl.verify.story import story, write_page
+from jdl.verify.subject import Subject, subject_of
+from jdl.workers import USUAL, Limits, Tell
+
+__all__ = [
+    "CLEAN",
+    "DIFFERS",
+    "FILE",
+    "PUBLISHED_ONLY",
+    "WITHOUT_EFFECT",
+    "Change",
+    "Verification",
+    "changed",
+    "keep",
+    "story",
+    "told",
+    "verdict_on",
+    "verified_on",
+    "verify",
+    "write_page",
+]
+
+
+def verify(
+    folder: Path,
+    places: Places,
+    *,
+    jobs: int | None = None,
+    limits: Limits = USUAL,
+    tell: Tell,
+    on: dt.date,
+) -> Verification:
+    """Make a finished release or report again, compare everything, and record the verdict.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the release, or of one report of it, wherever it lies.
+    places : Places
+        Its ``outputs`` hold the earlier releases and what is restricted.
+    jobs, limits, tell
+        As for ``release.run_release``.
+    on : date
+        The day, for the record.
+
+    Returns
+    -------
+    Verification
+
+    Raises
+    ------
+    Unusable
+        If the folder is no finished release or report.
+    Refused
+        If another command is at work in the outputs folder. An earlier verdict no longer stands
+        once a verification has begun.
+    """
+    subject = subject_of(folder)
+    if not places.restricted.is_dir():
+        with made_again(subject, places, jobs=jobs, limits=limits, tell=tell) as again:
+            return _compared(subject, again, places)
+    with alone(places):
+        if subject.request is None:
+            revoke(places.restricted, subject.identity)
+        with made_again(subject, places, jobs=jobs, limits=limits, tell=tell) as again:
+            found = _compared(subject, again, places)
+        if subject.request is None:
+            record(places.restricted, subject.identity, subject.release, found.verdict, on)
+    return found
+
+
+def _compared(subject: Subject, again: Again, places: Places) -> Verification:
+    """Hold a folder against what was made again of it."""
+    torn = {**_contradicting(subject), **subject.torn()}
+    environment = environment_changes(subject.made["environment"], manifest.environment())
+    found = Verification(
+        subject,
+        torn,
+        again.documents,
+        environment=environment,
+        code=code_changes(subject.made["code"], manifest.code()),
+        stopped=again.stopped,
+        cannot=again.cannot,
+        tolerance=TOLERANCE if other_processor(environment) else 0.0,
+        published=published.check(subject.folder),
+        signed=signature.check(subject.folder, places.requests / signature.SIGNERS),
+    )
+    if again.made is None:
+        return found
+    return _with_results(found, again, again.made)
+
+
+def _with_results(found: Verification, again: Again, made: Mapping[str, Any]) -> Verification:
+    subject, tolerance = found.subject, found.tolerance
+    layout = other_layout(found.environment)
+    files = tuple(
+        one
+        for one in compare.files(
+            subject.folder, again.folder, tolerance=tolerance, other_layout=layout
+        )
+        if _is_due(one, subject, again)
+    )
+    figures = tuple(
+        one
+        for one in compare.figures(
+            _registers(subject.folder), _registers(again.folder), tolerance=tolerance
+        )
+        if one.document in again.documents
+    )
+    cells = {
+        document: cell
+        for document in again.documents
+        if (cell := _first_cell(subject.folder / document, again.folder / document, tolerance))
+    }
+    return replace(
+        found,
+        files=files,
+        figures=figures,
+        printed=_printed(files, subject),
+        cells=cells,
+        changed=changed(_of_these(subject.made, made), made),
+    )
+
+
+def _of_these(before: Mapping[str, Any], made: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a manifest with the requests only that another tells of too."""
+    inputs, parameters = before["inputs"], before["parameters"]
+    names = made["inputs"]["requests"]
+    kept = {name: told for name, told in inputs["requests"].items() if name in names}
+    asked = {name: told for name, told in parameters.get("requests", {}).items() if name in names}
+    others = {key: told for key, told in parameters.items() if key in made["parameters"]}
+    return {
+        **before,
+        "inputs": {**inputs, "requests": kept},
+        "parameters": {**others, "requests": asked},
+    }
+
+
+def _is_due(one: Differing, subject: Subject, again: Again) -> bool:
+    """Whether a file that differs is one that was made again, and is not held back when public."""
+    document = _document_of(one.path, subject)
+    whole = "" in again.documents and document not in again.cannot
+    held_back = Path(one.path).name in manifest.HELD_BACK and one.path not in subject.listed
+    absent = held_back and one.verdict == ONLY_AFTER
+    return (whole or document in again.documents) and not absent
+
+
+def _document_of(path: str, subject: Subject) -> str:
+    """Return the folder of the report or bulletin that a file belongs to."""
+    first, *others = path.split("/")
+    if subject.request is not None or not others:
+        return ""
+    return f"{first}/{others[0]}" if first == "reports" else first
+
+
+def _registers(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Read the registers; that one is broken is told of its file."""
+    try:
+        return compare.registers(folder)
+    except Unusable:
+        return {}
+
+
+def _first_cell(before: Path, after: Path, tolerance: float) -> str | None:
+    name = "notebook.ipynb"
+    return compare.first_cell(before / name, after / name, tolerance=tolerance)
+
+
+def _printed(
+    files: Sequence[Differing], subject: Subject
+) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Return the pages that print a figure otherwise, by document and figure."""
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for one in (file for file in files if file.path.endswith(".html")):
+        for place in one.places:
+            if place.where.startswith("figure "):
+                key = _document_of(one.path, subject), place.where.removeprefix("figure ")
+                found[key] = tuple(dict.fromkeys((*found.get(key, ()), one.path)))
+    return found
+
+
+def _contradicting(subject: Subject) -> dict[str, str]:
+    """Return the records of a release that tell otherwise than its manifest, which they follow.
+
+    Another version of the code may have written them otherwise.
+    """
+    if subject.request or subject.made["code"]["sha256"] != manifest.code()["sha256"]:
+        return {}
+    expected = manifest.records(subject.made).items()
+    return {
+        name: "tells otherwise than the manifest"
+        for name, content in expected
+        if _content(subject.folder / name) != content
+    }
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return None if path.is_symlink() else compare.read(path)
+    except compare.Broken:
+        return None
