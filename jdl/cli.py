@@ -202,6 +202,11 @@ def _add_verify(commands: _Commands[argparse.ArgumentParser]) -> None:
         "--html", type=Path, metavar="FILE", help="write all that was found to a new page"
     )
     parser.add_argument(
+        "--as-made",
+        action="store_true",
+        help="make it again with the code of the commit that it was made by, from this history",
+    )
+    parser.add_argument(
         "--published",
         action="store_true",
         help="without any data: hold the published files of a release, or of one report, against "
@@ -599,7 +604,13 @@ def _verify(given: argparse.Namespace) -> int:
     with _display() as display:
         try:
             found = verify.verify(
-                folder, places, jobs=given.jobs, limits=limits, tell=display.tell, on=today
+                folder,
+                places,
+                jobs=given.jobs,
+                limits=limits,
+                as_made=given.as_made,
+                tell=display.tell,
+                on=today,
             )
         except Refused as refused:
             _warn(str(refused))

@@ -10,8 +10,10 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+import conformance
 import pytest
 import test_release
+from browser import Browser, chromium
 from months import folders, jdl
 from request_files import people, text
 
@@ -164,6 +166,38 @@ def test_other_people_are_never_held_against_those_published(released):
     released.add("harbour", upload=text([*rows[:2], {**rows[2], "location": "Leeds"}]))
     told = "\n".join(verify.story(check(released)))
     assert "not shown" in told and "made again '0.2" not in told
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ({"commit": None}, "names no commit"),
+        ({"commit": "--output=x"}, "names no commit"),
+        ({"commit": "0" * 40, "changed_since": True}, "had been changed since"),
+        ({"commit": "0" * 40, "changed_since": False}, "not in the history"),
+    ],
+)
+def test_code_that_is_not_at_hand_is_refused_in_words(released, told, why):
+    file = released.folder / "manifest.json"
+    made = json.loads(file.read_text())
+    made["code"] |= told
+    file.write_bytes(manifest.dump(made))
+    with pytest.raises(Refused, match=why):
+        verify.verify(
+            released.folder, released.places, as_made=True, tell=released.news.append, on=TODAY
+        )
+    assert recorded(released) is None
+
+
+def test_the_page_has_no_fault_that_a_browser_finds(released, tmp_path):
+    if chromium() is None:
+        pytest.skip("Chromium is not installed (Debian package chromium)")
+    (released.folder / "index.html").write_text("other")
+    verify.write_page(check(released), tmp_path / "found.html", TODAY)
+    with Browser() as browser:
+        for width in conformance.WIDTHS:
+            address = (tmp_path / "found.html").as_uri()
+            assert conformance.browser_findings(browser, address, width) == []
 
 
 def test_the_page_is_written_whole_and_private(released, tmp_path):

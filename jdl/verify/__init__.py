@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ def verify(
     *,
     jobs: int | None = None,
     limits: Limits = USUAL,
+    as_made: bool = False,
     tell: Tell,
     on: dt.date,
 ) -> Verification:
@@ -81,6 +83,9 @@ def verify(
         Its ``outputs`` hold the earlier releases and what is restricted.
     jobs, limits, tell
         As for ``release.run_release``.
+    as_made : bool
+        Whether by the code that it was made by. The verdict is then not recorded: what `publish`
+        asks for is that today's code makes it.
     on : date
         The day, for the record.
 
@@ -93,19 +98,24 @@ def verify(
     Unusable
         If the folder is no finished release or report.
     Refused
-        If another command is at work in the outputs folder. An earlier verdict no longer stands
+        If another command is at work in the outputs folder, or if it is to be made as it was and
+        that code or its packages are not at hand. An earlier verdict no longer stands
         once a verification has begun.
     """
     subject = subject_of(folder)
+    recorded = subject.request is None and not as_made
+    making = partial(
+        made_again, subject, places, jobs=jobs, limits=limits, as_made=as_made, tell=tell
+    )
     if not places.restricted.is_dir():
-        with made_again(subject, places, jobs=jobs, limits=limits, tell=tell) as again:
+        with making() as again:
             return _compared(subject, again, places)
     with alone(places):
-        if subject.request is None:
+        if recorded:
             revoke(places.restricted, subject.identity)
-        with made_again(subject, places, jobs=jobs, limits=limits, tell=tell) as again:
+        with making() as again:
             found = _compared(subject, again, places)
-        if subject.request is None:
+        if recorded:
             record(places.restricted, subject.identity, subject.release, found.verdict, on)
     return found
 
@@ -119,7 +129,7 @@ def _compared(subject: Subject, again: Again, places: Places) -> Verification:
         torn,
         again.documents,
         environment=environment,
-        code=code_changes(subject.made["code"], manifest.code()),
+        code=code_changes(subject.made["code"], (again.made or {"code": manifest.code()})["code"]),
         stopped=again.stopped,
         cannot=again.cannot,
         tolerance=TOLERANCE if other_processor(environment) else 0.0,

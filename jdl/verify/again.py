@@ -28,6 +28,7 @@ from jdl.release import (
     run_release,
     run_request,
 )
+from jdl.verify.as_made import hold_to_history, run
 from jdl.verify.subject import Subject
 from jdl.workers import RUN, Limits, Tell
 
@@ -63,7 +64,13 @@ class Again:
 
 @contextmanager
 def made_again(
-    subject: Subject, places: Places, *, jobs: int | None, limits: Limits, tell: Tell
+    subject: Subject,
+    places: Places,
+    *,
+    jobs: int | None,
+    limits: Limits,
+    as_made: bool = False,
+    tell: Tell,
 ) -> Iterator[Again]:
     """Make a release or a report again from its recorded inputs, as far as they are there.
 
@@ -74,10 +81,17 @@ def made_again(
         Its ``outputs`` hold the earlier releases and what is restricted.
     jobs, limits, tell
         As for ``release.run_release``.
+    as_made : bool
+        Whether by the code that it was made by, from this project's history.
 
     Yields
     ------
     Again
+
+    Raises
+    ------
+    Refused
+        If it is to be made as it was and that code, or its packages, are not at hand.
 
     """
     vintage = _vintage_named(subject.made["vintage"]["name"], places.data)
@@ -85,12 +99,16 @@ def made_again(
         yield _none(subject, why)
         return
     assert vintage is not None
+    commit = hold_to_history(subject.made) if as_made else None
     with _scratch(places, vintage, subject) as scratch:
         if lacking := cohorts.missing(scratch.outputs, scratch.restricted, subject.release):
             yield _none(subject, _without(lacking))
             return
         try:
-            again = _made(subject, scratch, jobs, limits, tell)
+            if commit is None:
+                again = _made(subject, scratch, jobs, limits, tell)
+            else:
+                again = _as_made(subject, scratch, commit, jobs)
         except Refused as refused:
             again = Again(subject.folder, stopped=(str(refused).rstrip("."),))
         told = tuple(_where(one, scratch, places) for one in again.stopped)
@@ -119,6 +137,29 @@ def _hopeless(subject: Subject, places: Places, vintage: Path | None) -> str:
             "and cohorts nothing comes out as it did"
         )
     return ""
+
+
+def _as_made(subject: Subject, scratch: Places, commit: str, jobs: int | None) -> Again:
+    """Make it again with the code of a commit, on a copy of what is prepared for the vintage."""
+    vintage = scratch.outputs.parent / "vintage"
+    shutil.copytree(scratch.data, vintage, ignore=shutil.ignore_patterns(".*"))
+    if subject.request is not None:
+        _lay_beside(subject.release, subject.request, scratch)
+    places = replace(scratch, data=vintage)
+    stopped, made = run(commit, places, subject.release, subject.request, subject.manifest, jobs)
+    folder = scratch.outputs / subject.release
+    if subject.request is not None:
+        folder = scratch.outputs / _MADE
+        if not stopped:
+            _copy(scratch.work(subject.release) / subject.request, folder)
+    if stopped:
+        return Again(subject.folder, stopped=stopped)
+    documents = ("",) if subject.request else ("", *subject.documents)
+    return Again(folder, documents, made)
+
+
+def _copy(made: Path, folder: Path) -> None:
+    shutil.copytree(made, folder, ignore=shutil.ignore_patterns(*_NOT_PUBLISHED))
 
 
 def _without(lacking: Sequence[str]) -> str:
@@ -205,8 +246,7 @@ def _one(
         return _none(subject, _told(unusable))
     if summary.failures:
         return Again(folder, stopped=_failed(summary))
-    ignored = shutil.ignore_patterns(*_NOT_PUBLISHED)
-    shutil.copytree(scratch.work(subject.release) / name, folder, ignore=ignored)
+    _copy(scratch.work(subject.release) / name, folder)
     return Again(folder, ("",), made)
 
 

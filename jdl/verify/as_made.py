@@ -1,0 +1,140 @@
+"""A release made again with the code of its own time, from this project's history."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jdl import manifest
+from jdl.manifest import ROOT
+from jdl.release import Places, Refused
+from jdl.verify.inputs import environment_changes
+
+_COMMIT = re.compile("[0-9a-f]{40}")
+_DRIVER = """\
+import json, sys
+from dataclasses import replace
+from pathlib import Path
+from jdl import cohorts, manifest
+from jdl.release import Places, inputs_of, open_month, run_release, run_request
+asked = json.loads(sys.argv[1])
+places, repeats = Places(*map(Path, asked["places"])), Path(asked["repeats"])
+if __name__ == "__main__":
+    given = {"repeats": repeats, "tell": lambda news: None}
+    if asked["request"]:
+        done = run_request(asked["request"], places, **given)
+    else:
+        done = run_release(asked["release"], places, jobs=asked["jobs"], **given)
+    made = {"schema": None, "release": asked["release"]}
+    made |= inputs_of(open_month(asked["release"], places, only=asked["request"]))
+    made["inputs"][cohorts.TOLD] = cohorts.results(cohorts.kept(places.restricted, repeats))
+    failures = [f"{one.name} stopped: {one.message.rstrip('.')}" for one in done.failures]
+    Path(asked["told"]).write_bytes(manifest.dump({"failures": failures, "made": made}))
+"""
+
+
+def hold_to_history(made: Mapping[str, Any]) -> str:
+    """Return the commit that a manifest names.
+
+    Parameters
+    ----------
+    made : dict
+        The manifest.
+
+    Raises
+    ------
+    Refused
+        If it names none, the code had been changed since that, it is not in this project's
+        history, or other packages are installed than then.
+    """
+    code = made["code"]
+    commit = code.get("commit")
+    if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
+        raise _refused("its manifest names no commit, so that its code cannot be found")
+    if code.get("changed_since") is not False:
+        raise _refused(f"its code had been changed since the commit {commit[:12]}")
+    if _git("cat-file", "-e", f"{commit}^{{commit}}") is None:
+        raise _refused(f"the commit {commit[:12]} is not in the history of {ROOT}")
+    differ = [
+        f"{one.what.rpartition('.')[2]} was {one.then}, is {one.now}"
+        for one in environment_changes(made["environment"], manifest.environment())
+        if one.what.startswith(("python", "packages.", "dependencies."))
+    ]
+    if differ:
+        raise _refused(f"the packages are not those of then: {'; '.join(differ)}")
+    return commit
+
+
+def _refused(why: str) -> Refused:
+    return Refused(f"It cannot be made again as it was made: {why}.")
+
+
+def _git(*arguments: str) -> bytes | None:
+    try:
+        told = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return told.stdout
+
+
+def run(
+    commit: str, places: Places, release: str, request: str | None, repeats: Path, jobs: int | None
+) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Run a release or a request with the code of a commit.
+
+    Parameters
+    ----------
+    commit : str
+        From `hold_to_history`.
+    places : Places
+        Scratch, with a vintage that may be prepared anew.
+    release : str
+    request : str, optional
+        The one that is wanted; all of the release without it.
+    repeats : Path
+        The manifest that is repeated.
+    jobs : int, optional
+
+    Returns
+    -------
+    tuple of tuple of str and dict
+        Why a notebook stopped, and what it was made from as that code tells it.
+
+    Raises
+    ------
+    Refused
+        If that code cannot do it.
+    """
+    code, told = places.outputs.parent / "code", places.outputs.parent / "told.json"
+    with tarfile.open(fileobj=io.BytesIO(_git("archive", commit) or b"")) as archive:
+        archive.extractall(code, filter="data")
+    asked = {
+        "places": [str(place) for place in (places.data, places.requests, places.outputs)],
+        "repeats": str(repeats),
+        "release": release,
+        "request": request,
+        "jobs": jobs,
+        "told": str(told),
+    }
+    environment = {**os.environ, "PYTHONPATH": str(code)}
+    ended = subprocess.run(
+        [sys.executable, "-c", _DRIVER, json.dumps(asked)],
+        cwd=code,
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
+    if ended.returncode or not told.exists():
+        last = ended.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        kind = last[0].partition(":")[0] if last else "no reason"
+        raise _refused(f"the code of {commit[:12]} ended with {kind}")
+    found = json.loads(told.read_text(encoding="utf-8"))
+    return tuple(found["failures"]), found["made"]
