@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import nbformat
@@ -29,6 +29,7 @@ from nbformat import NotebookNode
 from packaging.requirements import Requirement
 from threadpoolctl import threadpool_info
 
+from jdl import crate
 from jdl.render import pdf_obstacle
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -139,17 +140,26 @@ def records(made: Mapping[str, Any]) -> dict[str, bytes]:
     Returns
     -------
     dict of str to bytes
-        The manifest of each report's folder, by which it can be verified alone.
+        The manifest of each report's folder, by which it can be verified alone; and the metadata of
+        the release as a research object crate. Neither tells of what only a provider sees.
     """
-    return {
+    own = {
         f"reports/{request}/{MANIFEST}": dump(_of_report(made, request))
         for request in made["inputs"]["requests"]
     }
+    held: dict[str, str | None] = {
+        name: hashed
+        for name, hashed in made["files"].items()
+        if not is_record(name) and PurePosixPath(name).name not in HELD_BACK
+    }
+    held |= dict.fromkeys([*own, MANIFEST])
+    described = crate.describe(made, dict(sorted(held.items())))
+    return {**own, crate.FILE: dump(described)}
 
 
 def is_record(name: str) -> bool:
     """Whether a file of a release is one of its `records`."""
-    return name.rpartition("/")[2] == MANIFEST
+    return PurePosixPath(name).name in (MANIFEST, crate.FILE)
 
 
 def _of_report(made: Mapping[str, Any], request: str) -> dict[str, Any]:

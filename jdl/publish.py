@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jdl import manifest, verify
+from jdl import manifest, signature, verify
 from jdl.faults import Fault, Unusable
 from jdl.log import ZONE, Release, in_zone, read_release
 from jdl.manifest import HELD_BACK, MANIFEST
@@ -511,6 +511,8 @@ def _put(finished: Finished, public: Path) -> None:
             (made / name).parent.mkdir(parents=True, exist_ok=True)
             (made / name).write_bytes((finished.folder / name).read_bytes())
         (made / MANIFEST).write_bytes(finished.public_manifest())
+        if key := signature.key():
+            signature.sign(made, key)
         if wrong := manifest.broken(made):
             raise Refused(
                 f"{finished.name} is not published: {wrong} while it was copied. "

@@ -44,6 +44,7 @@ from jdl import (
     safekeeping,
     scan,
     sentence,
+    signature,
     yearly,
 )
 from jdl.execute import defaults_of, peak_memory, write_restricted
@@ -659,6 +660,7 @@ def run_release(
         have changed since.
     """
     started = _Start()
+    signature.key()
     month = replace(open_month(name, places), repeats=repeats)
     with _private(), _outputs(places, exclusive=True):
         if month.folder.exists() and not again:
@@ -1272,12 +1274,15 @@ def _finish(month: Month, made: Path, made_from: dict[str, Any]) -> None:
     record = nbformat.read(made / "bulletin" / "notebook.ipynb", as_version=4)
     results = read_results(made / "reports")
     render.write(render.release_pages(record, results), made)
-    content = {"schema": SCHEMA, "release": month.name, **made_from}
+    out = month.release.published_at.isoformat()
+    content = {"schema": SCHEMA, "release": month.name, "published_at": out, **made_from}
     content["files"] = manifest.file_hashes(made)
     for name, told in manifest.records(content).items():
         (made / name).write_bytes(told)
     content["files"] = manifest.file_hashes(made)
     (made / MANIFEST).write_bytes(manifest.dump(content))
+    if key := signature.key():
+        signature.sign(made, key)
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,7 @@ def test_every_release_holds_the_files_of_the_contract(outputs):
         folder = outputs / month
         assert {path.name for path in folder.iterdir()} == {
             "index.html", "quality.html", "bulletin", "reports", "run.json", "manifest.json",
+            "ro-crate-metadata.json",
         }  # fmt: skip
         assert {path.name for path in (folder / "bulletin").iterdir()} == BULLETIN_FILES
         for report in (folder / "reports").iterdir():

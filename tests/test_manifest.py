@@ -17,14 +17,19 @@ from jdl import manifest, national, prepare, verify
 OF_OLD = {
     "schema": 1,
     "release": "2014-03",
+    "published_at": "2014-03-13T09:30:00",
     "inputs": {
         "requests": {"harbour": {"request.toml": "by its bytes", "upload": "u"}},
         "log.csv": "l",
         "release": "r",
         "earlier": {},
     },
-    "vintage": {"name": "tiny", "tables": {"offenders": "o", "vintage.toml": "v"}},
-    "code": {"sha256": "c"},
+    "vintage": {
+        "name": "tiny",
+        "synthetic": True,
+        "tables": {"offenders": "o", "vintage.toml": "v"},
+    },
+    "code": {"version": "0.1.0", "sha256": "c", "commit": None},
     "environment": {"python": "3.11.7", "packages": {"pandas": "3.1.1"}},
     "parameters": {},
     "seed": 1,
@@ -34,6 +39,7 @@ OF_OLD = {
 def of_today():
     """The same inputs, as this version tells them."""
     made = deepcopy(OF_OLD) | {"schema": manifest.SCHEMA}
+    made["code"]["files"] = {}
     made["inputs"]["requests"]["harbour"]["request.toml"] = "by what it says"
     made["vintage"]["tables"] = {
         "offenders": {"sha256": "o", "rows": 3, "columns": {"offender_id": "id"}},
@@ -160,7 +166,8 @@ def test_a_reports_manifest_tells_of_no_other_request_and_of_no_page_held_back()
         "reports/harbour/manifest.json": "m", "reports/other/report.html": "o",
     }  # fmt: skip
     told = manifest.records(content)
-    assert set(told) == {"reports/harbour/manifest.json", "reports/other/manifest.json"}
+    own = {"reports/harbour/manifest.json", "reports/other/manifest.json"}
+    assert set(told) == {*own, "ro-crate-metadata.json"}
     made = json.loads(told["reports/harbour/manifest.json"])
     assert list(made["inputs"]["requests"]) == ["harbour"]
     assert made["parameters"] == {"requests": {"harbour": {"a": 1}}}

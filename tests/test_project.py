@@ -95,6 +95,7 @@ ORDER = (
     "execute",
     "spreadsheet",
     "render",
+    "crate",
     "manifest",
     "signature",
     "scan",

@@ -214,7 +214,7 @@ def test_an_untouched_release_is_clean_and_nothing_else_is_written(released):
     before = kept(released.places)
     verdict = check(released)
     assert verdict.clean
-    assert verdict.line == "2014-03: clean, each of its 13 files comes out the same again."
+    assert verdict.line == "2014-03: clean, each of its 14 files comes out the same again."
     assert recorded(released) == CLEAN
     assert kept(released.places) == before
 
@@ -226,7 +226,7 @@ def test_a_changed_digit_is_found_though_the_manifest_agrees(released):
     assert manifest.broken(released.folder) is None
     verdict = check(released)
     assert verdict.differing == ("reports/harbour/result.json",)
-    assert verdict.line.startswith("2014-03: differs. 1 of 13 files: reports/harbour/result.json")
+    assert verdict.line.startswith("2014-03: differs. 1 of 14 files: reports/harbour/result.json")
     assert recorded(released) == DIFFERS
 
 
