@@ -201,6 +201,69 @@ def test_a_word_of_a_sentence_is_found_on_the_page(report):
     assert "report.html" in found
 
 
+def without_copies(report):
+    """Leave the page, the register and the result only: no other copy tells what was changed."""
+    for name in ("notebook.ipynb", "audit.html", "report.pdf", "annex.ods"):
+        (report / name).unlink()
+    return {(find.file, find.figure) for find in published.check(report).finds}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "figure"),
+    [
+        (r"reoffended less than the comparison", "reoffended more than the comparison", "rate"),
+        (r"lower by between", "higher by between", "rate"),
+        (r" fewer people\.", " more people.", "rate"),
+        (r"A smaller share of the treatment", "A larger share of the treatment", None),
+        (r'tag-blue">Yes<', 'tag-blue">No<', "rate"),
+    ],
+)
+def test_words_that_contradict_the_numbers_are_found_without_a_copy(report, old, new, figure):
+    file = report / "report.html"
+    page, count = re.subn(old, new, file.read_text(), count=1)
+    assert count == 1
+    file.write_text(page)
+    name = f"headline.{figure}" if figure else "chart-rate"
+    assert ("report.html", name) in without_copies(report)
+
+
+def test_a_moved_point_of_a_curve_is_found_without_a_copy(report):
+    file = report / "report.html"
+    page = file.read_text()
+    start = page.index('<figure id="survival-chart">')
+    curve = re.compile(r'd="M 44 30 L [\d.]+ ([\d.]+) L').search(page, start)
+    moved = f"{float(curve[1]) + 6:g}"
+    file.write_text(page[: curve.start(1)] + moved + page[curve.end(1) :])
+    assert ("report.html", "headline.survival.30.treatment") in without_copies(report)
+
+
+def bulletin_finds(copy):
+    return {(find.file, find.figure) for find in published.check(copy).finds}
+
+
+def test_the_log_the_history_and_the_release_page_are_held_to_each_other(copy):
+    log = copy / "bulletin" / "log.csv"
+    change(log, "reduction,reduction", "increase,reduction")
+    change(copy / "index.html", ">Significant reduction<", ">Significant increase<")
+    history = copy / "bulletin" / "history.csv"
+    row = re.search(r"^print-room,.*$", history.read_text(), re.M)[0]
+    change(history, row, row.replace(",263.0,", ",264.0,"))
+    found = bulletin_finds(copy)
+    assert ("bulletin/log.csv", "at-the-gate-mentors rate_result") in found
+    assert ("bulletin/log.csv", "print-room treatment_n") in found
+    assert ("index.html", REPORT) in found
+
+
+def test_a_pooled_average_is_worked_out_again(copy):
+    file = copy / "bulletin" / "figures.json"
+    entries = json.loads(file.read_text())
+    entry = next(one for one in entries if one["id"] == "pooled.employment.ci_low")
+    entry["value"] -= 0.01
+    file.write_text(json.dumps(entries))
+    rules = {find.rule for find in published.check(copy).finds if find.figure == entry["id"]}
+    assert "the random-effects average of the results told" in rules
+
+
 def test_a_hash_and_an_unlisted_file_are_found(copy):
     (copy / "index.html").write_text((copy / "index.html").read_text() + "\n")
     (copy / "bulletin" / "more.csv").write_text("a\n1\n")

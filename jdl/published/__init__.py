@@ -50,14 +50,14 @@ def check(folder: Path) -> Checked:
     for document, notes in opened.values():
         for part in (places, results, register, wording, drawing):
             _try(part.check, document, notes)
+    _bulletins(opened)
+    _top(folder, opened)
     every = [notes for _, notes in opened.values()]
     for name in dict.fromkeys(("", *documents)):
         if name == "" or (folder / name / MANIFEST).exists():
             notes = Notes(name)
             sealed.check(folder / name, documents, notes)
             every.append(notes)
-    _bulletins(opened)
-    _top(folder, opened)
     finds = {find: None for notes in every for find in notes.finds}
     derived, held, beyond = kinds.count(opened.values())
     said = tuple(dict.fromkeys(one for notes in every for one in notes.said))

@@ -396,6 +396,27 @@ def _weights(chart: _Chart) -> None:
         chart.must(name, right if (value or 0) > 0 else left, value)
 
 
+def _overlap(chart: _Chart) -> None:
+    """Bars and marks whose lengths are to one another as the shares of the bands are."""
+    names = [one.removesuffix(".treatment") for one in _behind(chart, ".treatment")]
+    rows = [row for row in _by_height(chart.drawn.bars) if row[0][0] > 40]
+    if len(rows) != len(names) or any(len(row) != 2 for row in rows):
+        return
+    shares = [[chart.value(f"{one}.{key}") or 0.0 for key in _BANDS] for one in names]
+    most = max(range(len(rows)), key=lambda at: shares[at][0])
+    per = (rows[most][0][2] - rows[most][0][1]) / shares[most][0]
+    for name, row, told in zip(names, rows, shares, strict=True):
+        left, right = sorted(row, key=lambda bar: bar[1])
+        marks = [x - right[1] for x, y, _ in chart.drawn.points if abs(y - right[0]) < 1]
+        lengths = (left[2] - left[1], right[2] - right[1], *marks[:1])
+        for key, share, long in zip(_BANDS, told, lengths, strict=False):
+            if abs(long - per * share) > 2 * NEAR:
+                chart.wrong(f"{name}.{key}", f"{long / per:.3f}", share)
+
+
+_BANDS = ("treatment", "after", "before")
+
+
 _KINDS: dict[str, Callable[[_Chart], None]] = {
     "chart-rate": _bars("rate", "per100"),
     "chart-frequency": _bars("frequency", "per100"),
@@ -409,4 +430,5 @@ _KINDS: dict[str, Callable[[_Chart], None]] = {
     "by-sector-chart": _stacked("sector"),
     "summary-chart": _hundred,
     "weights-chart": _weights,
+    "overlap-chart": _overlap,
 }

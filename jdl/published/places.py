@@ -79,13 +79,8 @@ def _record(document: Document, notes: Notes) -> None:
     """The register is what the cells published, and each output is one thing told three ways."""
     if not document.executed:
         return
-    recorded = {
-        name: (step, figure)
-        for step, part in document.parts
-        for name, figure in part["figures"].items()
-    }
     if document.register:
-        _against_register(document, recorded, notes)
+        _against_register(document, notes)
     for step, part in document.parts:
         tree = reading.markup(str(part.get("html", "")))
         told = squeezed(tree.text + "".join(one.get("aria-label") for one in tree.named("svg")))
@@ -97,25 +92,30 @@ def _record(document: Document, notes: Notes) -> None:
     _plainly(document, notes)
 
 
-def _against_register(
-    document: Document, recorded: Mapping[str, tuple[str, Mapping[str, Any]]], notes: Notes
-) -> None:
-    for name in sorted(set(recorded) | set(document.figures)):
-        if name not in document.figures:
+def _against_register(document: Document, notes: Notes) -> None:
+    """Register and notebook tell the same of every figure, in every cell that shows it."""
+    recorded = {
+        (name, step): figure
+        for step, part in document.parts
+        for name, figure in part["figures"].items()
+    }
+    for name in sorted(set(document.figures) - {name for name, _ in recorded}):
+        rule = "every figure of the register was published by a cell of the notebook"
+        notes.find(REGISTER, name, rule, document.figures[name]["text"], "absent")
+    for (name, step), figure in recorded.items():
+        entry = document.figures.get(name)
+        if entry is None:
             notes.find(REGISTER, name, "every figure published is in the register", "absent", name)
-        elif name not in recorded:
-            rule = "every figure of the register was published by a cell of the notebook"
-            notes.find(REGISTER, name, rule, document.figures[name]["text"], "absent")
-        else:
-            step, figure = recorded[name]
-            entry = document.figures[name]
-            for part in _SHOWN_FIELDS:
-                if entry.get(part) != figure.get(part):
-                    rule = f"register and notebook tell the same {part}"
-                    notes.find(REGISTER, name, rule, entry.get(part), figure.get(part))
-            if entry.get("cell", step) not in _cells_of(document, name):
-                rule = "the register names the cell that published a figure"
-                notes.find(REGISTER, name, rule, entry.get("cell"), step)
+            continue
+        for part in _SHOWN_FIELDS:
+            if entry.get(part) != figure.get(part):
+                rule = f"register and notebook (cell {step}) tell the same {part}"
+                notes.find(REGISTER, name, rule, entry.get(part), figure.get(part))
+    for name, entry in document.figures.items():
+        cells = _cells_of(document, name)
+        if cells and entry.get("cell") not in {None, *cells}:
+            rule = "the register names the cell that published a figure"
+            notes.find(REGISTER, name, rule, entry.get("cell"), " or ".join(sorted(cells)))
 
 
 def _cells_of(document: Document, name: str) -> set[str]:
@@ -496,6 +496,9 @@ def _cover(
     document: Document, file: str, sheets: Mapping[str, list[list[Cell]]], notes: Notes
 ) -> None:
     """The numbers of the cover and the notes stand on a page or in the record as well."""
+    numbered = [row[0].text for row in sheets.get("notes", ()) if row[0].text.startswith("note ")]
+    if numbered != [f"note {number}" for number in range(1, len(numbered) + 1)]:
+        notes.find(file, "notes", "the notes are numbered one by one", numbered, "1, 2, 3 ...")
     known = " ".join(page.text for page in document.pages.values())
     told = set(re.findall(r"\d[\d,.]*\d|\d", known))
     for name in ("cover", "notes"):
