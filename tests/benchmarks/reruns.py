@@ -91,7 +91,7 @@ def shuffle_upload(world: World) -> None:
     file = world.requests / REPORT / "upload.csv"
     drawn = random.Random(SEED)
     text = file.read_text(encoding="utf-8-sig")
-    header, *rows = [row for row in csv.reader(text.splitlines()) if any(row)]
+    header, *rows = csv.reader(text.splitlines())
     places = list(range(len(header)))
     drawn.shuffle(places)
     drawn.shuffle(rows)
