@@ -21,6 +21,7 @@ from jdl.wording import (
     counted,
     dated,
     is_missing,
+    limited,
     listed,
     number,
     plural,
@@ -220,14 +221,16 @@ def this_month_lead(results: Sequence[Mapping[str, Any]]) -> Sentence:
     reports = sum(_is_reported(result) for result in results)
     if not reports:
         return Sentence.of("No report is being published this month.")
-    ready = counted("bulletin.ready", reports, "reports")
+    again = any(result["request"].get("correction") for result in results)
+    name = "bulletin.reports" if again else "bulletin.ready"
+    ready, corrected = counted(name, reports, "reports"), ", corrected ones included" * again
     if reports == 1:
         return Sentence.of(
             "Of the ",
-            Figure("bulletin.ready.words", 1, "reports", "one"),
-            " report being published this month:",
+            Figure(f"{name}.words", 1, "reports", "one"),
+            f" report being published this month{corrected}:",
         )
-    return Sentence.of("Of the ", ready, " reports being published this month:")
+    return Sentence.of("Of the ", ready, f" reports being published this month{corrected}:")
 
 
 def this_month(results: Sequence[Mapping[str, Any]], log: pd.DataFrame) -> Sentences:
@@ -245,35 +248,93 @@ def this_month(results: Sequence[Mapping[str, Any]], log: pd.DataFrame) -> Sente
     Sentences
         In order of id; empty where there is none, which `this_month_lead` then says.
     """
-    told = sorted(filter(_is_reported, results), key=lambda result: result["request"]["id"])
-    return Sentences(tuple(_one_report(result, log) for result in told))
+    told = sorted(filter(_is_told, results), key=lambda result: result["request"]["id"])
+    return Sentences(
+        tuple(
+            _one_report(result, log) if _is_reported(result) else _taken_back(result)
+            for result in told
+        )
+    )
+
+
+def _is_told(result: Mapping[str, Any]) -> bool:
+    """Whether a result is a report, or the notice that took a report's place."""
+    replaced = result.get("replaced")
+    return _is_reported(result) or bool(replaced and _is_reported(replaced))
+
+
+def _taken_back(result: Mapping[str, Any]) -> Sentence:
+    """Tell of a report that a correction left without a result."""
+    request = result["request"]
+    return Sentence.of(
+        f"A correction {REVISED} takes back the report on ",
+        *quoted(f"bulletin.{slug(request['id'])}.about", _about(request)),
+        ", which was published in ",
+        *_of_correction(request),
+        "No result of it stands any longer.",
+    )
 
 
 def _one_report(result: Mapping[str, Any], log: pd.DataFrame) -> Sentence:
     request = result["request"]
-    about = request["programme"]
-    if request["organisation"] != request["programme"]:
-        about = f"{about} run by {request['organisation']}"
     mark = f" {REVISED}" if request.get("correction") else ""
     return Sentence.of(
         f"One report{mark} looks at the effectiveness of ",
-        *quoted(f"bulletin.{slug(request['id'])}.about", about),
+        *quoted(f"bulletin.{slug(request['id'])}.about", _about(request)),
         ". ",
         *_includes(request, log),
-        *_corrects(request),
+        *_corrects(request, result.get("replaced")),
         *_shows(result),
     )
 
 
-def _corrects(request: Mapping[str, Any]) -> tuple[Part, ...]:
-    """Tell what a corrected report replaces and what changed."""
-    correction = request.get("correction")
-    if not correction:
+def _about(request: Mapping[str, Any]) -> str:
+    about = str(request["programme"])
+    if request["organisation"] != request["programme"]:
+        return f"{about} run by {request['organisation']}"
+    return about
+
+
+def _corrects(request: Mapping[str, Any], replaced: Mapping[str, Any] | None) -> tuple[Part, ...]:
+    """Tell what a corrected report replaces, what changed, and what was found then."""
+    if not request.get("correction"):
         return ()
+    of, *why = _of_correction(request)
+    if replaced and not _is_reported(replaced):
+        lead = "It corrects the notice published in "
+        return (lead, of, ", that the request could not be processed", *why)
+    lead = "It corrects the report published in "
+    return (lead, of, " and replaces it", *why, *_found_then(request, replaced))
+
+
+def _of_correction(request: Mapping[str, Any]) -> tuple[Part, ...]:
+    """Return the month that is corrected, and what changed."""
+    correction = request["correction"]
     base = f"bulletin.{slug(request['id'])}.correction"
     of = Figure(f"{base}.of", correction["of"], "month", _months([correction["of"]]))
     why = quoted(f"{base}.reason", f"{' '.join(correction['reason'].split()).rstrip('.')}. ")
-    return ("It corrects the report published in ", of, " and replaces it. What changed: ", *why)
+    return (of, ". What changed: ", *why)
+
+
+def _found_then(request: Mapping[str, Any], replaced: Mapping[str, Any] | None) -> tuple[Part, ...]:
+    """Tell the rate that was published, with its interval where that was told."""
+    rate = replaced and replaced["measures"].get("rate")
+    if not rate:
+        return ()
+    if rate["conclusion"] == "suppressed":
+        return ("No result was shown then. ",)
+    words = {"inconclusive": "inconclusive"}.get(
+        rate["conclusion"], f"a statistically significant {rate['conclusion']}"
+    )
+    lead = f"The result for the one-year proven re-offending rate was then {words}"
+    if is_missing(rate["ci_low"]) or is_missing(rate["ci_high"]):
+        return (f"{lead}. ",)
+    base = f"bulletin.{slug(request['id'])}.correction.rate"
+    low, high = (
+        limited(f"{base}.{name}", rate[name], "percentage points", 0, 100)
+        for name in ("ci_low", "ci_high")
+    )
+    return (f"{lead} (a difference of ", low, " to ", high, " percentage points). ")
 
 
 def _includes(request: Mapping[str, Any], log: pd.DataFrame) -> tuple[Part, ...]:

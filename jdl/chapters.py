@@ -11,14 +11,14 @@ from typing import Any
 
 import pandas as pd
 
-from jdl import charts, checks, figures, findings, groups, people, scope, tables
+from jdl import charts, checks, disclosure, figures, findings, groups, people, scope, tables
 from jdl import summary as first_page
 from jdl.analyses import Analysed, attempts
 from jdl.balance import Verdict
 from jdl.covariates import LABELS
-from jdl.disclosure import Cleared, Decision, Drawn, People, Told
+from jdl.disclosure import Cleared, Decision, Drawn, People, Rules, Told
 from jdl.effects import MEASURES, Effect
-from jdl.figures import Group, Table
+from jdl.figures import Group, Sentence, Table
 from jdl.linkage import FATES, Links
 from jdl.log import Release
 from jdl.matching import Matched
@@ -43,18 +43,26 @@ def _group(**parts: Any) -> Group | None:
     return Group(told) if told else None
 
 
-def facts(asked: Request, earlier: Mapping[str, str]) -> Group | None:
-    """Return what the request is about, and what it corrects.
+def facts(
+    asked: Request, earlier: Mapping[str, str], replaced: Mapping[str, Any] | None = None
+) -> Group | None:
+    """Return what the request is about, what it corrects, and that this is kept.
 
     Parameters
     ----------
     asked : Request
     earlier : mapping of str to str
         What each request that it extends is called in print.
+    replaced : mapping, optional
+        From ``history.replaced``; None also where that is not at hand.
     """
+    status = replaced["status"] if replaced else "reported"
+    kept = Sentence.of("What was published then is kept, unchanged, and should no longer be used.")
     return _group(
         request_facts=tables.request_facts(asked.public, earlier=earlier),
-        correction_statement=asked.correction and findings.correction_statement(asked.correction),
+        correction_statement=asked.correction
+        and findings.correction_statement(asked.correction, status),
+        correction_kept=kept if replaced else None,
     )
 
 
@@ -369,7 +377,11 @@ def checked(
 
 
 def measures(
-    results: Mapping[str, Cleared], analysed: Sequence[Analysed], *, significance: float
+    results: Mapping[str, Cleared],
+    analysed: Sequence[Analysed],
+    *,
+    significance: float,
+    revised: Table | None = None,
 ) -> Group:
     """Return the sizes and the eleven measures of every analysis.
 
@@ -380,6 +392,8 @@ def measures(
     analysed : sequence of Analysed
         For their labels and regions.
     significance : float
+    revised : Table, optional
+        From `revision`, which comes with them.
     """
     labels = {one.wanted.id: one.wanted.label for one in analysed}
     regions = {one.wanted.id: one.wanted.region for one in analysed if one.wanted.region}
@@ -388,7 +402,40 @@ def measures(
         name: tables.result_table(name, _tested(results), labels=labels, significance=significance)
         for name in tables.RESULT_TABLES
     }
-    return Group({"sizes-table": tables.sizes_table(rates, labels=labels, regions=regions), **told})
+    sizes = tables.sizes_table(rates, labels=labels, regions=regions)
+    corrected = {"correction-table": revised} if revised else {}
+    return Group({"sizes-table": sizes, **told, **corrected})
+
+
+def revision(
+    replaced: Mapping[str, Any] | None,
+    asked: Request,
+    cleared: Cleared,
+    *,
+    words: Words,
+    rules: Rules,
+) -> Table | None:
+    """Return what a correction changed in the headline; None where no result is replaced.
+
+    Parameters
+    ----------
+    replaced : mapping or None
+        From ``history.replaced``.
+    asked : Request
+    cleared : Cleared
+        The headline.
+    words : Words
+    rules : Rules
+    """
+    if not replaced or not replaced["measures"] or not asked.correction:
+        return None
+    revised = disclosure.clear_revision(replaced["measures"], cleared, rules)
+    concluded = {
+        name: (replaced["measures"][name]["conclusion"], cleared.effects[name].conclusion)
+        for name in disclosure.HEADLINES
+        if name in replaced["measures"] and name in cleared.effects
+    }
+    return scope.correction_table(revised, concluded, words=words, least=rules.cell)
 
 
 def _tested(results: Mapping[str, Cleared]) -> list[Effect]:

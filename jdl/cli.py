@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import importlib.metadata
+import os
 import signal
 import sys
 import tempfile
@@ -74,6 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _tell_faults(unusable.faults)
         except PermissionError as error:
             return _tell_faults([_closed(error)])
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return FAILED
         except KeyboardInterrupt as stopped:
             usual = "Stopped. Nothing has been published; requests that had finished are kept."
             _warn(str(stopped) or usual)
@@ -118,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(title="commands", metavar="")
     adders = (_add_release, _add_run, _add_yearly, _add_prepare, _add_review, _add_check)
-    after = (_add_disclosure, _add_scan, _add_verify, _add_why, _add_publish)
+    after = (_add_disclosure, _add_scan, _add_verify, _add_why, _add_diff, _add_publish)
     for add in (*adders, *after, _add_power, _add_synth, _add_template):
         add(commands)
     return parser
@@ -246,6 +250,38 @@ def _add_why(commands: _Commands[argparse.ArgumentParser]) -> None:
         help="where releases are (outputs)",
     )
     parser.set_defaults(do=_why)
+
+
+def _add_diff(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _described(
+        commands.add_parser("diff", help="say what differs between two releases or reports"),
+        "Hold two releases, reports or runs against each other, figure by figure, and say what\n"
+        "they were not made from alike: inputs, code, environment and parameters. Each of the two\n"
+        "is a month, the id of a request (its latest finished report; named twice, that and the\n"
+        "run not yet gathered), a month and an id, or a folder, also a copy elsewhere. Reports of\n"
+        "two releases are matched by their request. Nothing is changed, and no record of a person\n"
+        "is read.",
+        "examples:\n"
+        "  jdl diff 2014-02 2014-03\n"
+        "  jdl diff 2014-02/green-shoots 2014-03/green-shoots --all\n"
+        "  jdl diff green-shoots green-shoots\n"
+        "  jdl diff outputs/2014-03 received/2014-03 --csv figures.csv\n\n"
+        "exit status: 0 nothing differs; 1 something does; 2 one of them cannot be used",
+    )
+    parser.add_argument("before", metavar="A", help="a month, an id, a month/id, or a folder")
+    parser.add_argument("after", metavar="B", help="the same")
+    parser.add_argument("--all", action="store_true", help="tell everything, however long")
+    parser.add_argument(
+        "--csv", type=Path, metavar="FILE", help="write every figure, a row each, to a new file"
+    )
+    parser.add_argument(
+        "--outputs",
+        type=Path,
+        default=Path("outputs"),
+        metavar="DIR",
+        help="where releases are (outputs)",
+    )
+    parser.set_defaults(do=_diff)
 
 
 def _add_publish(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -640,6 +676,22 @@ def _why(given: argparse.Namespace) -> int:
     for line in traced or why.listed(found):
         _say(line)
     return DONE
+
+
+def _diff(given: argparse.Namespace) -> int:
+    from jdl import diff
+    from jdl.safekeeping import write
+
+    if given.csv and (problem := _unfit_to_write(given.csv, given.outputs)):
+        _warn(problem)
+        return UNUSABLE
+    found = diff.diff(*diff.open_sides(given.before, given.after, given.outputs))
+    for line in diff.lines(found, everything=given.all):
+        _say(line)
+    if given.csv:
+        write(given.csv, diff.table(found))
+        _say(f"Every figure is in {given.csv}")
+    return DONE if found.none else FAILED
 
 
 def _finished(given: argparse.Namespace) -> tuple[Path, Places]:

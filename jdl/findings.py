@@ -1199,19 +1199,22 @@ def estimand_statement(*, words: Words, programme: str) -> Sentences:
     )
 
 
-def correction_statement(correction: Correction) -> Sentence:
+def correction_statement(correction: Correction, status: str = "reported") -> Sentence:
     """Return the notice of a report that corrects an earlier one.
 
     Parameters
     ----------
     correction : request.Correction
         The release corrected (``YYYY-MM``), the reason in public words, and the day.
+    status : str
+        Of what was published: ``reported``, or a notice that there was no report.
     """
+    what = "one" if status == "reported" else "notice"
     reason = " ".join(correction.reason.split()).rstrip(".")
     return Sentence.of(
         "This report was corrected on ",
         dated("request.correction.on", correction.on),
-        ". It replaces the one published in ",
+        f". It replaces the {what} published in ",
         month("request.correction.of", f"{correction.of}-01"),
         ". What changed: ",
         *quoted("request.correction.reason", f"{reason[:1].lower()}{reason[1:]}"),

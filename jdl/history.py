@@ -228,6 +228,37 @@ def looks(
     ]
 
 
+def replaced(request_id: str, of: str | None, outputs: Path) -> dict[str, Any] | None:
+    """Return what a correction replaces, as it was published.
+
+    Parameters
+    ----------
+    request_id : str
+    of : str or None
+        The release corrected; None where nothing is.
+    outputs : Path
+        The folder of releases.
+
+    Returns
+    -------
+    dict or None
+        status, and measures, the entries of its headline by name, none where nothing was reported.
+        None where the earlier report is not at hand.
+    """
+    file = result_file(outputs, of or "", request_id)
+    if not of or not file.is_file():
+        return None
+    result = json.loads(file.read_text(encoding="utf-8"))
+    headline = (one["measures"] for one in result["analyses"] if one["headline"])
+    measures = {one["measure"]: one for one in next(headline, [])}
+    return {"status": result["status"], "measures": measures}
+
+
+def result_file(outputs: Path, release: str, request_id: str) -> Path:
+    """Return where the record of a report lies in its release."""
+    return outputs / release / "reports" / request_id / "result.json"
+
+
 def _headline_of(request_id: str, outputs: Path, release: str) -> list[dict[str, Any]]:
     """Read the measures of the latest headline that a request published before a release."""
     files = sorted(
@@ -318,6 +349,7 @@ def reports_of(
     history: pd.DataFrame,
     log: pd.DataFrame,
     results: Sequence[Mapping[str, Any]] = (),
+    outputs: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Gather the reports that a release publishes, whoever analysed them.
 
@@ -331,16 +363,24 @@ def reports_of(
         The log of requests, for what a re-analysis includes.
     results : sequence of dict
         The release's ``result.json`` contents, for what a report corrects and why.
+    outputs : Path, optional
+        The folder of releases, for what a corrected report was.
 
     Returns
     -------
     list of dict
         In order of id, each with the fields of ``result.json`` that a sentence needs: the request
-        with ``extends`` and ``correction``, and one headline analysis with its rate and frequency;
-        a frequency that the log does not hold is inconclusive.
+        with ``extends`` and ``correction``, ``replaced`` of a corrected one, and one headline
+        analysis with its rate and frequency; a frequency that the log does not hold is
+        inconclusive. A notice in place of a report comes too, not reported and without analyses.
     """
     extends = log.set_index("id")["extends"].fillna("")
     corrections = {each["request"]["id"]: each["request"].get("correction") for each in results}
+    before = {
+        name: replaced(name, told["of"], outputs)
+        for name, told in corrections.items()
+        if told and outputs is not None
+    }
     reports = []
     for request_id, rows in history.loc[history["release"].eq(release)].groupby("id"):
         first = rows.iloc[0]
@@ -354,9 +394,14 @@ def reports_of(
             {
                 "request": {name: first[name] for name in PUBLIC} | more,
                 "status": "reported",
+                "replaced": before.get(str(request_id)),
                 "analyses": [
                     {"headline": True, "measures": measures.reset_index().to_dict("records")}
                 ],
             }
         )
-    return reports
+    return reports + [
+        {**each, "replaced": before.get(each["request"]["id"])}
+        for each in results
+        if each["status"] != "reported" and corrections[each["request"]["id"]]
+    ]

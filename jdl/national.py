@@ -394,6 +394,8 @@ class Workplace:
         One vintage, or a folder of vintages.
     requests : Path
         The folder of requests, with the log.
+    release : str
+        The release in hand; empty where the notebook is run by hand.
     results : Path
         The folder of finished reports of this release.
     outputs : Path
@@ -414,6 +416,7 @@ class Workplace:
     results: Path
     outputs: Path
     restricted: Path
+    release: str = ""
     handed: Path | None = None
     beside: tuple[str, ...] = ()
     repeats: Path | None = None
@@ -444,9 +447,9 @@ def workplace(release: str = "") -> Workplace:
     Returns
     -------
     Workplace
-        From JDL_VINTAGE, JDL_REQUESTS, JDL_RESULTS, JDL_OUTPUTS, JDL_RESTRICTED, JDL_HANDED,
-        JDL_BESIDE and JDL_REPEATS; without JDL_RESTRICTED, ``.restricted`` in the folder of
-        releases.
+        From JDL_VINTAGE, JDL_REQUESTS, JDL_RESULTS, JDL_OUTPUTS, JDL_RESTRICTED, JDL_RELEASE,
+        JDL_HANDED, JDL_BESIDE and JDL_REPEATS; without JDL_RESTRICTED, ``.restricted`` in the
+        folder of releases.
     """
     root = Path(__file__).resolve().parent.parent
 
@@ -461,6 +464,7 @@ def workplace(release: str = "") -> Workplace:
         results=folder("JDL_RESULTS", f"outputs/{release}/reports"),
         outputs=outputs,
         restricted=Path(os.environ.get("JDL_RESTRICTED", outputs / ".restricted")),
+        release=release or os.environ.get("JDL_RELEASE", ""),
         handed=Path(handed) if handed else None,
         beside=tuple(os.environ.get("JDL_BESIDE", "").split()),
         repeats=Path(repeats) if repeats else None,

@@ -50,8 +50,8 @@ from jdl import (
 from jdl.execute import defaults_of, peak_memory, write_restricted
 from jdl.faults import Fault, Unusable
 from jdl.forms import ID
-from jdl.history import read_results
-from jdl.log import log_at, log_file, release_hash
+from jdl.history import read_results, result_file
+from jdl.log import in_force, log_at, log_file, release_hash
 from jdl.manifest import MANIFEST, ROOT, SCHEMA
 from jdl.national import Vintage
 from jdl.safekeeping import fresh, swap
@@ -134,8 +134,9 @@ class Entry:
     request : request.Request
     hashes : dict of str to str
         Of its inputs by content: ``request.toml``, ``disclosure.toml`` where there is one,
-        ``upload`` with the people of the requests that it extends, and ``earlier uploads``, the
-        people of the requests received on days before.
+        ``upload`` with the people of the requests that it extends, ``earlier uploads``, the
+        people of the requests received on days before, and ``corrected report``, the result that
+        a correction replaces, where that is at hand.
     reviewed_as : str
         The key of its people, as the review of their links has it.
     decisions : review.Decisions
@@ -298,7 +299,7 @@ def open_month(name: str, places: Places, only: str | None = None) -> Month:
     entries = [
         _gather(faults, _read_entry, folder, places, vintage, parameters)
         for folder in folders
-        if only in (None, folder.name)
+        if only in (None, request.id_of(folder))
     ]
     if not faults and not folders and not release.stated:
         raise _unusable(
@@ -321,6 +322,8 @@ def _strangers(log: pd.DataFrame, release: request.Release, requests: Path) -> l
     then = request.status_at(log, release).set_index("id")
     here = then.loc[then["release"].eq(release.name)]
     folders = {path.name for path in request.request_folders(requests)}
+    made = {request.id_of(path) for path in request.requests_of(requests, release.name)}
+    corrected = set(log.loc[log["corrects"].notna(), "id"])
     awaited = here.index[here["status_then"].eq("ready") & here["rate_result"].isna()]
     missing = [
         Fault(
@@ -331,14 +334,23 @@ def _strangers(log: pd.DataFrame, release: request.Release, requests: Path) -> l
         for name in awaited
         if name not in folders
     ]
+    missing += [
+        Fault(
+            name,
+            f"it was corrected, and what it was in {release.name} is not kept",
+            "Put request.toml and the upload of then into a folder in it that is named for the "
+            "release of the correction, such as before-2014-04",
+        )
+        for name in sorted(corrected & set(awaited) & folders - made)
+    ]
     return missing + [
         Fault(
-            f"{folder.name}/request.toml",
+            f"{name}/request.toml",
             f"a request of {release.name} must have a row with that release in log.csv",
             "Add the row, or correct the release in one of the two",
         )
-        for folder in request.requests_of(requests, release.name)
-        if folder.name not in here.index
+        for name in sorted(made)
+        if name not in here.index
     ]
 
 
@@ -350,6 +362,8 @@ def _hold_to_log(month: Month) -> None:
         entry.request.id: _status(month.work / entry.request.id).replace("reported", "ready")
         for entry in month.entries
     }
+    again = log.loc[log["corrects"].notna() & log["release"].eq(month.name), "id"]
+    then = then.mask(then.index.isin(again) & then.eq("published"), "ready")
     wrong = [
         f"{name}: log.csv says {then[name]!r}, the run found {status!r}"
         for name, status in found.items()
@@ -415,6 +429,9 @@ def _read_entry(
         "upload": manifest.digest_people(upload.people),
         "earlier uploads": manifest.digest_people(others),
     }
+    if read.correction:
+        corrected = _digest_of(result_file(places.outputs, read.correction.of, read.id))
+        hashes |= {"corrected report": corrected} if corrected else {}
     if overrides:
         hashes[disclosure.FILE] = manifest.digest_toml(folder / disclosure.FILE)
     return Entry(read, hashes, review.upload_key(upload.people), decisions, overrides)
@@ -1017,7 +1034,7 @@ def _prepare_now(vintage: Vintage, places: Places, tell: Tell) -> bool:
 def _people_to_learn_from(requests: Path) -> pd.DataFrame | None:
     """Pool the uploads that may be used: readable, with a sign-off, not withdrawn."""
     try:
-        log = request.read_log(requests)
+        log = in_force(request.read_log(requests))
     except Unusable:
         return None
     withdrawn = set(log.loc[log["status"] == "withdrawn", "id"])
@@ -1074,7 +1091,7 @@ def _held_against(month: Month, job: Job, waiting: Collection[str]) -> Job:
 def _before(month: Month, name: str) -> list[str]:
     """Name the requests of a month with smaller ids that have a record, in order."""
     folders = request.requests_of(month.places.requests, month.name)
-    names = sorted(folder.name for folder in folders if folder.name < name)
+    names = sorted(one for one in map(request.id_of, folders) if one < name)
     return [one for one in names if (month.work / one / cohorts.FILE).exists()]
 
 
@@ -1144,7 +1161,7 @@ def _job(month: Month, entry: Entry, made_from: dict[str, Any], limits: Limits) 
 
 def _told_by_log(month: Month, asked: request.Request) -> str:
     """Hash what a request's notebook reads in the log: its own row and those it extends."""
-    log = request.read_log(month.places.requests)
+    log = request.read_log(month.places.requests, month.name)
     rows = log.loc[log["id"].isin([asked.id, *asked.extends])]
     return manifest.digest(rows.to_csv(index=False).encode())
 

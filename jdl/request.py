@@ -24,6 +24,7 @@ from jdl.log import (
     Release,
     SignOff,
     counts_at,
+    in_force,
     read_log,
     read_release,
     status_at,
@@ -266,7 +267,7 @@ def read_request(folder: Path) -> Request:
     Parameters
     ----------
     folder : Path
-        The request's folder, named as its id.
+        The request's folder, named as its id, or what it keeps from before a correction.
 
     Returns
     -------
@@ -278,7 +279,7 @@ def read_request(folder: Path) -> Request:
         With every unknown, missing or wrong key.
     """
     folder = folder.resolve()
-    found = Findings(f"{folder.name}/request.toml")
+    found = Findings(_where(folder))
     _hold_own(folder, folder / "request.toml")
     raw = load(folder / "request.toml", found.where)
     hold_form(raw, _REQUEST, found, frozenset({"method"}))
@@ -413,7 +414,7 @@ def _beyond(name: str, value: Any, default: Any) -> str | None:
 def _hold_sense(raw: Mapping[str, Any], folder: Path, found: Findings) -> None:
     """Hold together what single keys cannot show."""
     analysis = raw.get("analysis", {})
-    if raw["id"] != folder.name:
+    if raw["id"] != id_of(folder):
         found.add("the id must be the name of its folder", "Rename the one or the other", "id")
     if raw["release"] < raw["received"].isoformat()[:7]:
         found.add(
@@ -622,7 +623,7 @@ def pooled_upload(request: Request, requests_folder: Path) -> Upload:
         With every fault of every file, and where an earlier request is missing, is not earlier,
         is withdrawn, has no data-sharing sign-off, or leads back to this one.
     """
-    withdrawn = _withdrawn(requests_folder)
+    withdrawn = _withdrawn(requests_folder, request.release)
     chain, faults = _chain(request, requests_folder)
     if withdrawn & {one.id for one in chain[:-1]}:
         faults.append(_extends(request, "a request cannot extend one that was withdrawn"))
@@ -656,11 +657,11 @@ def people_of_others(
         As `Upload.people`, by id of the request. Requests that cannot be read, were withdrawn or
         have no data-sharing sign-off are left out, and so are people who refused.
     """
-    withdrawn = _withdrawn(requests_folder)
+    withdrawn = _withdrawn(requests_folder, request.release)
     own = {one.id for one in _chain(request, requests_folder)[0]}
     read = _people_of if keep else _people_of.__wrapped__
     parts = []
-    for folder in request_folders(requests_folder):
+    for folder in request_folders(requests_folder, request.release):
         with suppress(Unusable):
             one = read_request(folder)
             may_be_used = one.data_sharing is not None and one.id not in withdrawn | own
@@ -677,10 +678,10 @@ def _people_of(folder: Path, stamps: tuple[tuple[str, int], ...]) -> pd.DataFram
     return read_upload(read_request(folder)).people
 
 
-def _withdrawn(requests_folder: Path) -> set[str]:
+def _withdrawn(requests_folder: Path, release: str) -> set[str]:
     """Return the ids that the log, where there is one that can be read, calls withdrawn."""
     try:
-        log = read_log(requests_folder)
+        log = read_log(requests_folder, release)
     except Unusable:
         return set()
     return set(log.loc[log["status"] == "withdrawn", "id"])
@@ -697,7 +698,7 @@ def _chain(request: Request, requests_folder: Path) -> tuple[list[Request], list
                 faults.append(_extends(one, "a request must not extend itself by way of others"))
             elif name not in chain:
                 try:
-                    earlier = read_request(requests_folder / name)
+                    earlier = read_request(folder_of(requests_folder, name, request.release))
                 except Unusable as unusable:
                     faults.extend(unusable.faults)
                     continue
@@ -986,9 +987,49 @@ def _effective(people: pd.DataFrame) -> pd.Series[pd.Timestamp]:
     )
 
 
-def request_folders(requests_folder: Path) -> list[Path]:
-    """Return the folders that hold a ``request.toml``, by name."""
-    return sorted(path.parent for path in requests_folder.glob("*/request.toml"))
+def request_folders(requests_folder: Path, release: str = "") -> list[Path]:
+    """Return the folders that hold a ``request.toml``, by id; as they stood at a release."""
+    found = sorted(path.parent.name for path in requests_folder.glob("*/request.toml"))
+    return [folder_of(requests_folder, name, release) for name in found]
+
+
+def folder_of(requests_folder: Path, request_id: str, release: str = "") -> Path:
+    """Return the folder of a request as it stood at a release.
+
+    A corrected request keeps what it replaced, ``request.toml`` and upload, in a folder of its own
+    named for the release of the correction, such as ``before-2014-04``.
+
+    Parameters
+    ----------
+    requests_folder : Path
+    request_id : str
+    release : str
+        The month, ``YYYY-MM``; without it, as it stands now.
+    """
+    folder = requests_folder / request_id
+    earlier = sorted(path.parent.name for path in folder.glob(f"{_BEFORE}????-??/request.toml"))
+    held = (name for name in earlier if release and release < name.removeprefix(_BEFORE))
+    return folder / next(held, "")
+
+
+def corrected_folders(requests_folder: Path) -> list[Path]:
+    """Return the folders of what requests were before they were corrected."""
+    found = requests_folder.glob(f"*/{_BEFORE}????-??/request.toml")
+    return sorted(path.parent for path in found)
+
+
+def id_of(folder: Path) -> str:
+    """Return the id of the request whose folder this is, also of one from before a correction."""
+    return folder.parent.name if folder.name.startswith(_BEFORE) else folder.name
+
+
+def _where(folder: Path) -> str:
+    """Name a request's file in a fault."""
+    version = f"{folder.name}/" if folder.name.startswith(_BEFORE) else ""
+    return f"{id_of(folder)}/{version}request.toml"
+
+
+_BEFORE = "before-"
 
 
 def requests_of(requests_folder: Path, release: str) -> list[Path]:
@@ -1015,8 +1056,8 @@ def requests_of(requests_folder: Path, release: str) -> list[Path]:
     faults: list[Fault] = []
     chosen: list[Path] = []
     seen: dict[str, str] = {}
-    for folder in request_folders(requests_folder):
-        where = f"{folder.name}/request.toml"
+    for folder in request_folders(requests_folder, release):
+        where = _where(folder)
         try:
             raw = load(folder / "request.toml", where)
         except Unusable as unusable:
@@ -1140,15 +1181,16 @@ def _check_request(folder: Path, beside: Beside) -> list[Fault]:
     except Unusable as unusable:
         return [*unusable.faults, *_faults_of(partial(_check_upload, folder))]
     faults = [] if beside.parameters is None else overrides_faults(request, beside.parameters)
+    requests_folder = folder.parents[0 if folder.name == request.id else 1]
     try:
         if read_destroyed(folder):
             return faults
-        upload = pooled_upload(request, folder.parent)
+        upload = pooled_upload(request, requests_folder)
     except Unusable as unusable:
         return [*faults, *unusable.faults]
     if beside.data is None:
         return faults
-    return faults + _check_follow_up(request, upload, folder.parent, beside.data)
+    return faults + _check_follow_up(request, upload, requests_folder, beside.data)
 
 
 def _check_follow_up(
@@ -1185,14 +1227,14 @@ def _check_requests(folder: Path, beside: Beside) -> list[Fault]:
     for file in sorted((folder / "releases").glob("*.toml")):
         faults += _faults_of(partial(read_release, folder, file.stem))
     faults += _faults_of(partial(requests_of, folder, "all"))
-    for one in request_folders(folder):
+    for one in [*request_folders(folder), *corrected_folders(folder)]:
         faults += _check_request(one, beside)
     return faults or _check_agreement(folder)
 
 
 def _check_agreement(folder: Path) -> list[Fault]:
     """Hold every request against its row of the log."""
-    log = read_log(folder).set_index("id")
+    log = in_force(read_log(folder)).set_index("id")
     found = Findings("log.csv")
     for path in request_folders(folder):
         request = read_request(path)

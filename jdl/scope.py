@@ -16,7 +16,7 @@ from jdl.disclosure import NOT_BALANCED, UNTOLD, WITHHELD, Cleared
 from jdl.effects import ALL, Effect
 from jdl.figures import Cell, Figure, Part, Sentence, Sentences, Table, Tag
 from jdl.findings import corrected, secondary
-from jdl.tables import NOT_APPLICABLE, SHORTHAND
+from jdl.tables import NOT_APPLICABLE, RESULT_WORDS, SHORTHAND
 from jdl.wording import (
     CONCLUDED,
     Words,
@@ -36,8 +36,11 @@ from jdl.wording import (
     plural,
     proper,
     quoted,
+    scaled,
+    signed,
     slug,
     spelled,
+    unit_of_difference,
 )
 
 # --- The analyses --------------------------------------------------------------------------------
@@ -195,6 +198,86 @@ def _took_part(row: Mapping[Any, Any]) -> tuple[Cell, ...]:
         percentage(f"{name}.share", row["share"]),
         percentage(f"{name}.rate", row["rate"]),
     )
+
+
+# --- Corrections ---------------------------------------------------------------------------------
+
+
+def correction_table(
+    revised: pd.DataFrame,
+    concluded: Mapping[str, tuple[str, str]],
+    *,
+    words: Words,
+    least: int,
+) -> Table:
+    """Return the headline of a corrected report as it was published and as it is now.
+
+    Parameters
+    ----------
+    revised : DataFrame
+        From ``disclosure.clear_revision``.
+    concluded : mapping of str to tuple of str
+        By measure what was concluded then, and now.
+    words : Words
+    least : int
+        The smallest change of a size that is told.
+    """
+    rows = [_revised(row, words, least) for row in revised.to_dict("records")]
+    rows += [
+        (
+            f"{_MEASURED[measure]}: conclusion",
+            RESULT_WORDS[was],
+            RESULT_WORDS[now],
+            "none" if was == now else "changed",
+        )
+        for measure, (was, now) in concluded.items()
+    ]
+    withheld = revised[["was", "now"]].isna().any(axis=None) or "suppressed" in {
+        one for pair in concluded.values() for one in pair
+    }
+    return Table(
+        "correction-table",
+        "The headline result as it was published, and as it is now",
+        ("Result", "As published", "As corrected", "Change"),
+        tuple(rows),
+        (SHORTHAND,) if withheld else (),
+    )
+
+
+_MEASURED = {"rate": "One-year rate", "frequency": "Frequency"}
+_OF_GROUPS = {
+    "treatment_n": "{people} analysed",
+    "comparison_n": "Disposals in the comparison group",
+    "treatment": "{measure}: treatment group",
+    "comparison": "{measure}: comparison group",
+    "difference": "{measure}: difference",
+    "ci_low": "{measure}: lower limit of the difference",
+    "ci_high": "{measure}: upper limit of the difference",
+}
+
+
+def _revised(row: Mapping[Any, Any], words: Words, least: int) -> tuple[Cell, ...]:
+    measure, part = row["measure"], row["figure"]
+    name = f"correction.{slug(measure)}.{slug(part)}"
+    told = _OF_GROUPS[part].format(measure=_MEASURED[measure], people=capital(words.people))
+    if part in ("treatment_n", "comparison_n"):
+        unit, places, scale = "people" if part == "treatment_n" else "disposals", 0, 1
+    else:
+        unit, places, scale = unit_of_difference(measure), 2, 1
+        if measure == "rate":
+            unit = unit if part in ("difference", "ci_low", "ci_high") else "per cent"
+            places, scale = 1, 100
+    label = told if part in ("treatment_n", "comparison_n") else f"{told}, {unit}"
+    was, now = (
+        scaled(f"{name}.{which}", row[which], unit, places, scale) for which in ("was", "now")
+    )
+    if row["few"]:
+        few = Sentence.of("fewer than ", counted(f"{name}.few", least, unit))
+        return label, was, now, few
+    change: Cell = Figure.withheld(f"{name}.change", unit)
+    if not is_missing(row["change"]):
+        change = signed(f"{name}.change", row["change"] * scale, unit, places)
+    return label, was, now, change
 
 
 # --- Earlier looks -------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The bulletin: the service's published history, corrections, the pooled view in words."""
 
 import datetime as dt
+import json
 import re
 from itertools import pairwise
 
@@ -200,6 +201,54 @@ def test_a_corrected_report_is_marked_and_says_what_changed():
     )
     assert [figure.text for figure in told.figures()] == ["January 2014", "12"]
     assert held["corrects"].eq("2014-01").all()
+
+
+def _was(outputs, status="reported", conclusion="reduction", low=-0.12, high=-0.02):
+    """Lay down what a correction replaces, as its release has it."""
+    file = history.result_file(outputs, "2014-01", "harbour")
+    file.parent.mkdir(parents=True)
+    rate = {"measure": "rate", "conclusion": conclusion, "ci_low": low, "ci_high": high}
+    analyses = [{"headline": True, "measures": [rate]}] if status == "reported" else []
+    file.write_text(json.dumps({"status": status, "analyses": analyses}))
+    return outputs
+
+
+@pytest.mark.parametrize(
+    ("was", "words"),
+    [
+        ({}, "was then a statistically significant reduction (a difference of -12 to -2 "
+         "percentage points). This"),
+        ({"conclusion": "inconclusive", "low": None, "high": None}, "was then inconclusive. This"),
+        ({"conclusion": "suppressed"}, "read wrongly. No result was shown then. This"),
+        ({"status": "not processed"}, "It corrects the notice published in January 2014, that the "
+         "request could not be processed. What changed: Dates of 12 people were read wrongly. "
+         "This"),
+    ],
+)  # fmt: skip
+def test_a_correction_tells_what_was_found_then(tmp_path, was, words):
+    results = [result(CORRECTION)]
+    held = history.measures_of(results)
+    reports = history.reports_of("2014-03", held, LOG, results, _was(tmp_path, **was))
+    [told] = bulletin.this_month(reports, LOG).items
+    assert words in told.text
+    assert bulletin.this_month_lead(reports).text == (
+        "Of the one report being published this month, corrected ones included:"
+    )
+
+
+def test_a_report_taken_back_by_a_correction_is_told_and_counts_as_no_report(tmp_path):
+    notice = {**result(CORRECTION), "status": "not processed", "analyses": []}
+    nobody = history.measures_of([])
+    reports = history.reports_of("2014-03", nobody, LOG, [notice], _was(tmp_path))
+    [told] = bulletin.this_month(reports, LOG).items
+    assert told.text == (
+        "A correction [r] takes back the report on Harbour run by Tarnside, which was published in "
+        "January 2014. What changed: Dates of 12 people were read wrongly. No result of it stands "
+        "any longer."
+    )
+    assert bulletin.this_month_lead(reports).text == "No report is being published this month."
+    assert history.replaced("harbour", "2013-12", tmp_path) is None
+    assert history.replaced("harbour", None, tmp_path) is None
 
 
 def test_a_report_that_corrects_nothing_bears_no_mark():

@@ -107,6 +107,7 @@ ORDER = (
     "published",
     "verify",
     "why",
+    "diff",
     "decided",
     "publish",
     "cli",

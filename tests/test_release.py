@@ -25,7 +25,7 @@ import nbformat
 import pandas as pd
 import pytest
 from few_pages import pages, silent, torn_pages
-from request_files import people, text, write_request
+from request_files import REQUEST, people, text, write_request
 from small_cohorts import named
 
 from jdl import (
@@ -1025,6 +1025,38 @@ def test_a_release_holds_its_reports_against_those_told_and_keeps_its_own(tellin
     (kept / "harbour.1.json").write_text("[]")
     with pytest.raises(Refused, match=r"2014-03/harbour\.1\..*Restore that folder"):
         telling.release(again=True)
+
+
+def _correct(month):
+    """Correct harbour, reported in March, in May."""
+    again = ROW.format("harbour").replace("2014-03", "2014-05")
+    lines = [f"{HEADER.strip()},corrects", LOG.splitlines()[1] + ",", f"{again.strip()},2014-03"]
+    (month.places.requests / "log.csv").write_text("\n".join(lines))
+    told = '[correction]\nof = "2014-03"\nreason = "Dates were misread."\non = 2014-05-01\n'
+    toml = REQUEST.replace("2014-03", "2014-05")
+    month.add("harbour", toml=toml, rest=told, upload=_upload(range(330)))
+
+
+def test_an_earlier_month_made_again_is_as_it_was_before_the_correction(telling):
+    upload = (telling.places.requests / "harbour" / "upload.csv").read_text()
+    telling.release()
+    first = _files(telling.folder)
+    _correct(telling)
+    harbour = telling.places.requests / "harbour"
+    with pytest.raises(Unusable, match="what it was in 2014-03 is not kept"):
+        telling.release(again=True)
+    before = harbour / "before-2014-05"
+    write_request(before, toml=REQUEST.replace("{id}", "harbour"), upload=upload)
+    made = run_release("2014-05", telling.places, jobs=1, tell=telling.news.append)
+    assert made.failures == ()
+    assert _files(telling.folder) == first
+    held = json.loads((telling.places.outputs / "2014-05" / "manifest.json").read_text())
+    of = held["inputs"]["requests"]["harbour"]["corrected report"]
+    assert of == manifest.digest(first["reports/harbour/result.json"])
+    telling.release(again=True)
+    second = _files(telling.folder)
+    changed = {name for name in {*first, *second} if first.get(name) != second.get(name)}
+    assert {Path(name).name for name in changed} <= {"run.json", "manifest.json"}
 
 
 def test_requests_that_share_people_come_out_the_same_one_by_one_and_side_by_side(

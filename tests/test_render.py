@@ -57,7 +57,8 @@ OF_THE_AUDIT = {
     "multiplicity-table",
 }  # fmt: skip
 FROM_OTHER_CELLS = {
-    "correction-statement", "court-delays-statement", "estimand-statement", "lost-statement",
+    "correction-kept", "correction-statement", "correction-table", "court-delays-statement",
+    "estimand-statement", "lost-statement",
     "lost-table", "overlap-chart", "summary-chart", "summary-found", "summary-meaning",
     "summary-next", "summary-question", "summary-sure", "unmatched-statement",
 }  # fmt: skip

@@ -656,6 +656,40 @@ def test_the_requests_of_a_release_come_in_id_order(tmp_path):
     assert [path.name for path in request.requests_of(tmp_path, "2014-03")] == ["a", "b"]
 
 
+def _correct(requests, name, rows, **earlier):
+    """Correct a request of March in May; what it was stays in a folder of its own."""
+    now = write_request(requests / name, toml=REQUEST.replace("2014-03", "2014-05"), upload=rows)
+    before = write_request(now / "before-2014-05", toml=REQUEST.replace("{id}", name), **earlier)
+    return now, before
+
+
+def test_a_corrected_request_is_what_it_was_until_its_correction(tmp_path):
+    now, before = _correct(tmp_path, "a", text(people(4)), upload=text(people(3)))
+    for month, folder in (("2014-03", before), ("2014-04", before), ("2014-05", now), ("", now)):
+        assert request.folder_of(tmp_path, "a", month) == folder
+    assert request.requests_of(tmp_path, "2014-03") == [before]
+    assert request.requests_of(tmp_path, "2014-05") == [now]
+    assert request.id_of(before) == request.id_of(now) == "a"
+    assert request.corrected_folders(tmp_path) == [before]
+    assert request.pooled_upload(request.read_request(before), tmp_path).rows == 3
+    later = REQUEST.replace("2013-11-04", "2013-12-04").replace("{top}", 'extends = ["a"]')
+    for month, pooled in (("2014-04", 3), ("2014-06", 4)):
+        write_request(tmp_path / "b", toml=later.replace("2014-03", month), upload=text(people(1)))
+        read = request.read_request(tmp_path / "b")
+        assert request.pooled_upload(read, tmp_path).rows == pooled
+    alone = later.replace('extends = ["a"]', "")
+    write_request(tmp_path / "c", toml=alone, upload=text(people(1)))
+    assert len(request.people_of_others(request.read_request(tmp_path / "c"), tmp_path)) == 3
+
+
+def test_what_a_request_was_is_checked_like_the_request(tmp_path):
+    _, before = _correct(tmp_path, "a", text(people(4)), upload=text(people(3)))
+    assert request.check(before) == []
+    (before / "request.toml").write_text(REQUEST.replace("{id}", "other").format(top="", rest=""))
+    [fault] = request.check(before)
+    assert (fault.where, fault.column) == ("a/before-2014-05/request.toml", "id")
+
+
 def test_requests_with_equal_ids_or_no_release_are_told(tmp_path):
     write_request(tmp_path / "a")
     write_request(tmp_path / "b", toml=REQUEST.replace("{id}", "a"))

@@ -1,13 +1,14 @@
 """Which analyses there are, what came of each, and how often the programme was looked at."""
 
 import pandas as pd
+import pytest
 from test_checks import hold_words
 from test_findings import PEOPLE, effect, suppressed, untested, version
 from test_tables import stray_digits, texts
 
-from jdl import scope
+from jdl import disclosure, scope
 from jdl.analyses import ASSESSED, WITH_NEEDS, Wanted
-from jdl.disclosure import NOT_BALANCED, WITHHELD, Cleared
+from jdl.disclosure import NOT_BALANCED, RULES, WITHHELD, Cleared
 from jdl.wording import Words
 
 MEN = Words.of("male")
@@ -58,6 +59,58 @@ def test_every_planned_analysis_is_numbered_with_what_came_of_it():
     assert table.notes[0].startswith("[c] withheld")
     open_ = scope.analyses_list(planned[:1], cleared, matched_on={False: "History"})
     assert open_.notes == ()
+
+
+def _published(n=300, low=-0.1, conclusion="inconclusive"):
+    """What a report told of its rate, as ``history.replaced`` reads it."""
+    told = {"treatment_n": n, "comparison_n": 4_000, "treatment": 0.4, "comparison": 0.45}
+    rest = {"difference": -0.05, "ci_low": low, "ci_high": 0.02, "conclusion": conclusion}
+    return {"rate": told | rest}
+
+
+def _correction(published, now):
+    revised = disclosure.clear_revision(published, result(now))
+    pair = (published["rate"]["conclusion"], now.conclusion)
+    return revised, scope.correction_table(revised, {"rate": pair}, words=PEOPLE, least=RULES.cell)
+
+
+def test_a_correction_sets_what_was_told_beside_what_is():
+    now = effect("rate", -0.12, -0.02)
+    revised, table = _correction(_published(n=now.treatment.n + 20), now)
+    rows = {label: cells for label, *cells in texts(table)}
+    assert table.header[1:] == ("As published", "As corrected", "Change")
+    n = now.treatment.n
+    assert rows["People analysed"] == [f"{n + 20}", f"{n}", "-20"]
+    assert rows["One-year rate: lower limit of the difference, percentage points"] == [
+        "-10.0", "-12.0", "-2.0",
+    ]  # fmt: skip
+    assert rows["One-year rate: conclusion"] == [
+        "Inconclusive", "Significant reduction", "changed",
+    ]  # fmt: skip
+    assert not revised["few"].any() and table.notes == ()
+    assert stray_digits(table) == []
+
+
+@pytest.mark.parametrize("more", [-9, -1, 1, 9])
+def test_a_size_that_changed_by_few_is_not_told_beside_what_it_was(more):
+    now = effect("rate", -0.12, -0.02)
+    revised, table = _correction(_published(n=now.treatment.n + more), now)
+    assert texts(table)[0][2:] == ["[c]", "fewer than 10"]
+    assert revised.loc[0, ["now", "change"]].isna().all()
+    held = {one.id: one.value for one in table.figures() if ".treatment-n." in one.id}
+    assert set(held.values()) == {now.treatment.n + more, None, 10}
+    assert table.notes
+
+
+def test_what_either_report_withheld_shows_no_change():
+    withheld = dict.fromkeys(("treatment", "comparison", "difference"))
+    before = {"rate": _published(n=500, low=None)["rate"] | withheld}
+    for published, now in ((before, effect("rate", -0.12, -0.02)), (_published(500), suppressed())):
+        _, table = _correction(published, now)
+        rows = {label: cells for label, *cells in texts(table)}
+        told = rows["One-year rate: difference, percentage points"]
+        assert told[2] == "[c]" and "[c]" in told[:2]
+        assert table.notes
 
 
 def test_every_secondary_test_has_its_corrected_p_values():

@@ -87,6 +87,7 @@ from jdl.disclosure.together import (
     clear_analyses,
     clear_looks,
     clear_participation,
+    clear_revision,
     what_is_told,
 )
 from jdl.disclosure.upload import Found, People, clear_people, follow
@@ -156,6 +157,7 @@ __all__ = [
     "clear_people",
     "clear_pool",
     "clear_rates",
+    "clear_revision",
     "clear_rules",
     "clear_survival",
     "clear_unmeasured",

@@ -110,6 +110,62 @@ NEW_PEOPLE = "new-people"
 """The analysis of the new people alone, planned for every request that extends others."""
 
 
+def clear_revision(
+    published: Mapping[str, Mapping[str, Any]], cleared: Cleared, rules: Rules = RULES
+) -> pd.DataFrame:
+    """Set the headline of a corrected report beside what was published, told where both are.
+
+    Parameters
+    ----------
+    published : mapping of str to mapping
+        The earlier report's measures by name, from ``history.replaced``.
+    cleared : Cleared
+        The headline as it is now; `clear_analyses` has held it against the earlier report.
+    rules : Rules
+
+    Returns
+    -------
+    DataFrame
+        measure, figure, was, now and change, missing where withheld. ``few`` says that a size
+        changed by fewer than the smallest cell: beside what was told, it would tell of them.
+    """
+    rows = [
+        _revised(measure, name, published[measure], effect, rules)
+        for measure, effect in cleared.effects.items()
+        if measure in HEADLINES[:2] and measure in published
+        for name in (*(_SIZES if measure == "rate" else ()), *_REVISED)
+    ]
+    return pd.DataFrame(rows, columns=["measure", "figure", "was", "now", "change", "few"])
+
+
+_SIZES = ("treatment_n", "comparison_n")
+_REVISED = ("treatment", "comparison", "difference", "ci_low", "ci_high")
+
+
+def _revised(
+    measure: str, name: str, was: Mapping[str, Any], effect: Effect, rules: Rules
+) -> dict[str, Any]:
+    now = {
+        "treatment_n": effect.treatment.n or None,
+        "comparison_n": effect.comparison.n or None,
+        "treatment": effect.treatment.mean,
+        "comparison": effect.comparison.mean,
+        **{one: getattr(effect, one) for one in ("difference", "ci_low", "ci_high")},
+    }
+    moved = None
+    if was[name] is not None and now[name] is not None:
+        moved = now[name] - was[name]
+    few = moved is not None and name in _SIZES and 0 < abs(moved) < rules.cell
+    return {
+        "measure": measure,
+        "figure": name,
+        "was": was[name],
+        "now": None if few else now[name],
+        "change": None if few else moved,
+        "few": few,
+    }
+
+
 def clear_looks(
     results: Mapping[str, Cleared],
     earlier: Sequence[Mapping[str, Any]],

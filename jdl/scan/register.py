@@ -57,11 +57,12 @@ def cohort(requests: Path) -> Cohort:
     Cohort
     """
     parts, unread = [], []
-    for folder in request.request_folders(requests):
+    folders = [*request.request_folders(requests), *request.corrected_folders(requests)]
+    for folder in folders:
         try:
             parts.append(request.read_upload(request.read_request(folder)).people)
         except Unusable:
-            unread.append(folder.name)
+            unread.append(request.id_of(folder))
     people = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_UPLOADED)
     return Cohort(people, tuple(unread))
 

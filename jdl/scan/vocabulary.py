@@ -126,7 +126,7 @@ def _public(vintage: Vintage, requests: Path) -> Iterator[str]:
     for path in (requests / "log.csv", *sorted(requests.glob("releases/*.toml"))):
         if path.exists():
             yield from texts_of(path.name, path.read_bytes())
-    for folder in request.request_folders(requests):
+    for folder in [*request.request_folders(requests), *request.corrected_folders(requests)]:
         with suppress(Unusable):
             public = json.dumps(request.read_request(folder).public, ensure_ascii=False)
             yield from texts_of(".json", public.encode())
