@@ -345,6 +345,7 @@ _VERDICTS = {
     "inconclusive": "Inconclusive",
     "increase": "Significant increase",
 }
+_CLOSED = {"not processed": "Not processed", "withdrawn": "Withdrawn"}
 _RATE_SAID = re.compile(r"re-offended (less|more) than the comparison group")
 _OFTEN_SAID = re.compile(r"committed (fewer|more) proven re-offences per person")
 _BY = re.compile(r"(lower|higher) by between ⟦")
@@ -365,7 +366,7 @@ def check_index(document: Document, notes: Notes, reports: Mapping[str, Document
     for name, report in reports.items():
         follows = _final(report)
         entry = told.get(name, "")
-        verdicts = [one for one in (*_VERDICTS.values(), "Not processed") if one in entry]
+        verdicts = [one for one in (*_VERDICTS.values(), *_CLOSED.values()) if one in entry]
         if follows is not None and verdicts != [follows]:
             notes.find(file, name, f"{_RULE} (its verdict)", verdicts or "none", follows)
         programme = report.result.get("request", {}).get("programme", "")
@@ -375,7 +376,7 @@ def check_index(document: Document, notes: Notes, reports: Mapping[str, Document
 
 def _final(report: Document) -> str | None:
     if report.result.get("status") != "reported":
-        return "Not processed" if report.result else None
+        return _CLOSED.get(str(report.result.get("status")))
     conclusion = _Says(report).of("rate")
     return _VERDICTS.get(str(conclusion))
 
