@@ -146,7 +146,11 @@ def _as_made(subject: Subject, scratch: Places, commit: str, jobs: int | None) -
     if subject.request is not None:
         _lay_beside(subject.release, subject.request, scratch)
     places = replace(scratch, data=vintage)
-    stopped, made = run(commit, places, subject.release, subject.request, subject.manifest, jobs)
+    asked = (subject.release, subject.request, subject.manifest, jobs)
+    try:
+        stopped, made = run(commit, places, *asked)
+    except Refused as refused:
+        return _none(subject, str(refused).rstrip("."))
     folder = scratch.outputs / subject.release
     if subject.request is not None:
         folder = scratch.outputs / _MADE

@@ -117,8 +117,10 @@ def run(
     with tarfile.open(fileobj=io.BytesIO(_git("archive", commit) or b"")) as archive:
         archive.extractall(code, filter="data")
     asked = {
-        "places": [str(place) for place in (places.data, places.requests, places.outputs)],
-        "repeats": str(repeats),
+        "places": [
+            str(place.resolve()) for place in (places.data, places.requests, places.outputs)
+        ],
+        "repeats": str(repeats.resolve()),
         "release": release,
         "request": request,
         "jobs": jobs,
@@ -134,7 +136,8 @@ def run(
     )
     if ended.returncode or not told.exists():
         last = ended.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        kind = last[0].partition(":")[0] if last else "no reason"
-        raise _refused(f"the code of {commit[:12]} ended with {kind}")
+        faults = last[0].removeprefix("jdl.faults.Unusable: ") if last else "no reason"
+        known = faults if last and last[0].startswith("jdl.faults.") else faults.partition(":")[0]
+        raise _refused(f"the code of {commit[:12]} ended with {known}")
     found = json.loads(told.read_text(encoding="utf-8"))
     return tuple(found["failures"]), found["made"]
