@@ -38,6 +38,7 @@ def check_pages(document: Document, notes: Notes) -> None:
     for name, page in document.pages.items():
         _page(document, name, page, notes)
         _blocks(document, name, page, notes)
+        _descriptions(name, page, notes)
 
 
 def squeezed(text: str) -> str:
@@ -179,7 +180,7 @@ def _page(document: Document, file: str, page: Node, notes: Notes) -> None:
             notes.find(file, told.figure, rule, told.value, exact)
 
 
-_ASIDE = frozenset({"trace", "unseen"})
+_ASIDE = frozenset({"trace", "unseen", "said"})
 
 
 def _blocks(document: Document, file: str, page: Node, notes: Notes) -> None:
@@ -201,6 +202,16 @@ def _blocks(document: Document, file: str, page: Node, notes: Notes) -> None:
             _as_list(file, name, block, part, notes)
             continue
         compare(file, name, _without(block), reading.markup(str(part["html"])), notes)
+
+
+def _descriptions(file: str, page: Node, notes: Notes) -> None:
+    """Where the description of a drawing stands in sight, it is that of the drawing."""
+    for figure in page.named("figure"):
+        for said in (one for one in figure.all() if "said" in one.get("class").split()):
+            wanted = " ".join(one.get("aria-label") for one in figure.named("svg"))
+            if squeezed(said.text) != squeezed(wanted):
+                rule = "the description in sight is that of the drawing"
+                notes.find(file, figure.get("id"), rule, said.text, wanted)
 
 
 def _as_list(file: str, name: str, block: Node, part: Mapping[str, Any], notes: Notes) -> None:

@@ -164,7 +164,7 @@ def _others(name: str, unit: str, value: float) -> set[str]:
         return set()
     places = 1 if _ONE_PLACE.search(name) and not _BY_SIZE.search(name) else _PLACES[unit]
     if ".estimate." in name and value < 1:
-        return {"less than 1"}
+        return {"less than 1", limit(value, places)}
     told = {limit(value, places)} if "ci_" in name or "pi_" in name else {number(value, places)}
     if not rounded(value, places):
         told |= {limit(value, places), "less than 1"}
