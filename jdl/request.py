@@ -36,6 +36,7 @@ from jdl.upload import (
     SETTINGS,
     Note,
     Upload,
+    by_content,
     no_people,
     participation,
     read_people,
@@ -485,6 +486,7 @@ def read_upload(request: Request, *, withdrawn: bool = False) -> Upload:
     Returns
     -------
     Upload
+        Its rows ordered `by_content`.
 
     Raises
     ------
@@ -523,7 +525,7 @@ def read_upload(request: Request, *, withdrawn: bool = False) -> Upload:
     _hold_labels(upload.people, request.subgroups, found)
     if found.faults:
         raise Unusable(found.faults)
-    return upload
+    return replace(upload, people=by_content(upload.people))
 
 
 def read_destroyed(folder: Path) -> Destroyed | None:

@@ -663,7 +663,7 @@ def judgements(answers: Iterable[Answer], people: pd.DataFrame) -> pd.DataFrame:
         for pair in answer.pairs
         if pair.judgement != CANNOT_TELL
     }
-    rows = people[["source", "row"]].assign(case=row_keys(people)).sort_values(["source", "row"])
+    rows = people[["source", "row"]].assign(case=row_keys(people))
     rows = rows.drop_duplicates("case").set_index("case")
     table = pd.DataFrame(
         [(*rows.loc[case], offender, same) for (case, offender), same in judged.items()],

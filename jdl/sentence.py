@@ -392,7 +392,7 @@ def _participations(people: pd.DataFrame, links: pd.DataFrame, setting: str) -> 
             validate="one_to_one",
         )
     )
-    known = rows.loc[rows["decision"] != "duplicate"].sort_values(["source", "row"])
+    known = rows.loc[rows["decision"] != "duplicate"]
     first = known.drop_duplicates("person").set_index("person")
     offender = rows["person"].map(first["offender_id"])
     return rows.assign(
@@ -464,7 +464,7 @@ def _one_each(rows: pd.DataFrame) -> pd.DataFrame:
     """Keep one participation a person: the earliest that stays in, else the furthest it came."""
     progress = rows["reason"].map({reason: i for i, reason in enumerate(REASONS)})
     order = rows.assign(progress=progress.fillna(len(REASONS))).sort_values(
-        ["progress", "index_date", "source", "row"], ascending=[False, True, True, True]
+        ["progress", "index_date"], ascending=[False, True], kind="stable"
     )
     chosen = order.drop_duplicates("person").index
     reason = rows["reason"].where(rows.index.isin(chosen), DUPLICATE)
@@ -650,7 +650,7 @@ def _tests(
     dates = list(_DATED[1:])
     tests[dates] = tests[dates].where(tests[dates] <= pd.Timestamp(vintage.convictions_to))
     tests = tests.dropna(subset=dates, how="all").drop_duplicates(["person", *_DATED])
-    tests = tests.sort_values(["person", "source", "row"], ignore_index=True)
+    tests = tests.sort_values("person", kind="stable", ignore_index=True)
     return tests.reset_index(names="key")
 
 

@@ -129,8 +129,8 @@ class Upload:
     Parameters
     ----------
     people : DataFrame
-        One row per row of the file, in its order: ``row`` (as a spreadsheet counts), ``source``
-        (the request the row came with), the columns of the template, and any ``group_<name>``.
+        One row per row of the file: ``row`` (as a spreadsheet counts), ``source`` (the request the
+        row came with), the columns of the template, and any ``group_<name>``, by name.
         Text is pandas ``str``, dates are ``datetime64[s]``; what is missing is missing. A row's
         setting and participation are filled from the request's setting and with ``started``.
     name : str
@@ -505,7 +505,7 @@ def _hold_columns(table: Table, found: Findings) -> None:
 def _columns(
     table: Table, declared: DateFormat, received: dt.date, found: Findings
 ) -> tuple[dict[str, list[Any]], int]:
-    groups = [name for name in table.columns if name not in COLUMNS]
+    groups = sorted(name for name in table.columns if name not in COLUMNS)
     dates: dict[str, _Dates] = {}
     columns: dict[str, list[Any]] = {}
     for name in (*COLUMNS, *groups):
@@ -549,6 +549,27 @@ def _people(
     if setting is not None:
         people["setting"] = people["setting"].fillna(setting)
     return people
+
+
+def by_content(people: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of an upload in an order that no order of the file can change.
+
+    Parameters
+    ----------
+    people : DataFrame
+        As `Upload.people`.
+
+    Returns
+    -------
+    DataFrame
+        By date of start, then whatever else the rows hold, the reference last. Rows that stay in
+        the order of the file are alike in all but their number. Where several rows are of one
+        person the first stands for all, so nothing after this may sort by ``row``.
+    """
+    last = ("reference", "source", "row")
+    rest = sorted(name for name in map(str, people) if name not in (*DATES, *last))
+    order = ["intervention_start", "intervention_end", "index_date", "conviction_date"]
+    return people.sort_values([*order, *rest, *last], ignore_index=True)
 
 
 def no_people() -> pd.DataFrame:

@@ -22,6 +22,7 @@ from jdl.linkage import model as modelling
 from jdl.linkage.decisions import CERTAIN
 from jdl.national import open_vintage
 from jdl.request import read_request, read_upload
+from jdl.upload import DATES, by_content
 
 SEED = 20140313
 CANARY = "Quillfeather"
@@ -321,18 +322,39 @@ def test_planted_truth_of_the_example_requests_is_recovered(synthetic_out: Path)
     assert right.sum() / len(there) >= 0.95
 
 
-def test_a_shuffled_upload_and_register_give_the_same_model_and_links(few_pairs: None) -> None:
+def overlapping(rows: pd.DataFrame) -> pd.DataFrame:
+    """These rows and half of them again, on other dates, each with some fields lacking."""
+    rng = np.random.default_rng(7)
+    both = pd.concat([rows, rows.head(len(rows) // 2)], ignore_index=True)
+    for name in ("gender", "pnc_id", "prison_number", "date_of_birth", "surname", "forename"):
+        both.loc[rng.random(len(both)) < 0.15, name] = None
+    days = pd.Timestamp("2009-01-01") + pd.to_timedelta(rng.integers(0, 900, len(both)), unit="D")
+    started = pd.Series(days).where(rng.random(len(both)) < 0.9).astype("datetime64[s]")
+    dates = dict.fromkeys(DATES, pd.Series(pd.NaT, both.index, dtype="datetime64[s]"))
+    both["reference"] = [f"R{number}" for number in range(len(both))]
+    return both.assign(**{**dates, "intervention_start": started})
+
+
+def test_a_shuffled_upload_and_register_give_the_same_model_and_links(
+    few_pairs: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linkage.accounts, "FEWEST_WITH_SURNAME", 1)
     world = linkage_world.make(people=800, rows=300, seed=5)
     made = []
-    for shuffled in (None, 1):
+    for shuffled in (None, 1, 2, 3):
         con = world.connect(shuffled)
-        rows = world.upload
+        rows = overlapping(world.upload)
         if shuffled:
             rows = rows.sample(frac=1, random_state=shuffled)
+        rows = by_content(rows.assign(row=range(2, len(rows) + 2)))
         model = linkage.train(con, rows, SEED)
-        links = located(rows, linkage.Register(con, model, len(world.offenders)))
-        made.append((json.dumps(model), links.model_hash, links.table.to_json()))
-    assert made[0] == made[1]
+        register = linkage.Register(con, model, len(world.offenders))
+        cleaned, links = linkage.clean(rows), located(rows, register)
+        kinds = linkage.kinds(links, cleaned, rows, register)
+        tables = [table.drop(columns="row").to_csv() for table in (cleaned, links.table)]
+        referred = rows["reference"].tolist()
+        made.append((json.dumps(model), links.model_hash, referred, *tables, kinds.to_csv()))
+    assert made[0] == made[1] == made[2] == made[3]
 
 
 def test_posteriors_of_a_person_never_exceed_certainty(

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import random
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -394,6 +395,25 @@ def test_a_subgroup_must_be_in_the_upload(tmp_path):
     with pytest.raises(Unusable) as caught:
         request.read_upload(read)
     assert [fault.column for fault in caught.value.faults] == ["group_course"]
+
+
+def test_no_order_of_the_file_reaches_what_follows(tmp_path):
+    rows = [
+        {**row, "group_b": number % 3, "group_a": number % 2, "surname": "", "reference": "Ref"}
+        for number, row in enumerate(people(30))
+    ]
+    rows += [{**row, "intervention_start": "2010-02-01"} for row in rows[:12]]
+    read = made(tmp_path / "harbour", upload=text(rows))
+    first = request.read_upload(read).people
+    assert list(first.columns[-2:]) == ["group_a", "group_b"]
+    for seed in range(4):
+        drawn = random.Random(seed)
+        names = drawn.sample(list(rows[0]), k=len(rows[0]))
+        moved = [{name: row[name] for name in names} for row in drawn.sample(rows, k=len(rows))]
+        now = request.read_upload(made(tmp_path / "harbour", upload=text(moved))).people
+        assert now.drop(columns="row").equals(first.drop(columns="row"))
+        told = [moved[row - 2]["forename"] for row in now["row"]]
+        assert told == list(now["forename"]), "the number is still the one of the file"
 
 
 def test_pooled_people_come_once_for_each_participation(tmp_path):

@@ -200,7 +200,8 @@ def _name_groups(surnames: pd.Series, register: Register) -> pd.Series:
         SELECT surname, ethnicity FROM surname_groups SEMI JOIN looked_for USING (surname)
         WHERE people >= {FEWEST_WITH_SURNAME} ORDER BY surname""").df()
     con.unregister("looked_for")
-    return surnames.map(known.set_index("surname")["ethnicity"]).fillna(NO_GROUP)
+    found = surnames.map(known.set_index("surname")["ethnicity"]).astype("str")
+    return found.fillna(NO_GROUP)
 
 
 def _lacking(rows: pd.DataFrame) -> dict[str, pd.Series[bool]]:

@@ -26,7 +26,7 @@ class Links:
     Parameters
     ----------
     table : DataFrame
-        One row an upload row, by source and row: row, source, person, offender_id (only where
+        One row an upload row, in their order: row, source, person, offender_id (only where
         linked), stage (a pass, 'probabilistic' or 'clerical review'), weight (bits), posterior (of
         the best candidate), in_register (of all candidates together), gap (bits to the second
         candidate), candidates (register people weighed), decision ('linked', 'review', 'not found',
@@ -282,9 +282,7 @@ def _by_row(rows: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
     """One row an upload row; the first row of a person carries the decision."""
     known = ["offender_id", "stage", "match_weight", "posterior", "in_register", "gap"]
     known += ["candidates", "reason"]
-    table = rows.merge(best[["person", "decision", *known]], on="person", how="left").sort_values(
-        ["source", "row"], ignore_index=True
-    )
+    table = rows.merge(best[["person", "decision", *known]], on="person", how="left")
     table["decision"] = table["decision"].fillna("not found")
     table["decision"] = table["decision"].where(table["complete"], "incomplete")
     table["decision"] = table["decision"].mask(table.duplicated("person"), "duplicate")

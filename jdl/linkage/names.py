@@ -177,7 +177,7 @@ def clean(people: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row an upload row, by source and row: row, source, person, forename, middle, surname,
+        One row an upload row, in their order: row, source, person, forename, middle, surname,
         parts, root (the formal forename of a nickname), date_of_birth, sex, pnc_key and pnc_state,
         prison_key and prison_state ('absent', 'valid', 'failed check', 'not an id'), complete (both
         names, or an identifier: enough to be looked for).
@@ -195,20 +195,22 @@ def clean(people: pd.DataFrame) -> pd.DataFrame:
     seven-digit serial, read as one number) modulo 23.
     """
     upload = people[["row", "source"]].assign(
+        place=range(len(people)),
         date_of_birth=pd.to_datetime(people["date_of_birth"]).astype("datetime64[s]"),
         **people.reindex(columns=list(_WRITTEN)).assign(sex=people["gender"]).astype("str"),
     )
     with closing(private_engine()) as con:
         con.register("upload", upload)
-        rows = con.execute(cleaned_sql("upload", "row, source")).df()
+        rows = con.execute(cleaned_sql("upload", "row, source, place")).df()
     rows = rows.astype(dict.fromkeys(("source", *TEXTS), "str"))
-    content = ["surname", "forename", "date_of_birth", "pnc_key", "prison_key", "source", "row"]
-    rows = rows.sort_values(content, ignore_index=True)
+    first = ["surname", "forename", "date_of_birth", "pnc_key", "prison_key"]
+    rest = [name for name in PERSON if name not in first]
+    rows = rows.sort_values([*first, *rest, "source", "place"], ignore_index=True)
     rows["person"] = _persons(rows)
     by_id = rows["pnc_key"].notna() | rows["prison_key"].notna()
     rows["complete"] = by_id | rows[["forename", "surname"]].notna().all(axis=1)
     order = ["row", "source", "person", *PERSON, "pnc_state", "prison_state", "complete"]
-    return rows.sort_values(["source", "row"], ignore_index=True)[order]
+    return rows.sort_values("place", ignore_index=True)[order]
 
 
 def _persons(rows: pd.DataFrame) -> list[int]:
