@@ -333,12 +333,12 @@ def read_log(requests_folder: Path, release: str | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a request and one more a correction of it, in the file's order, every column of
-        `LOG`: ``received``,
-        ``status_date`` and ``outcomes_read`` as ``datetime64[s]``, ``treatment_n`` as ``Int64``,
-        the three figures of the rate as proportions, all else as text; ``extends`` holds ids set
-        apart by a space, ``corrects`` the release of the row that a correction replaces. That row
-        stays, so that every month can be told again as it was.
+        One row a request and one more a correction of it, by day of receipt, id and release
+        whatever the file's order, every column of `LOG`: ``received``, ``status_date`` and
+        ``outcomes_read`` as ``datetime64[s]``, ``treatment_n`` as ``Int64``, the three figures of
+        the rate as proportions, all else as text; ``extends`` holds ids set apart by a space,
+        ``corrects`` the release of the row that a correction replaces. That row stays, so that
+        every month can be told again as it was.
 
     Raises
     ------
@@ -363,6 +363,7 @@ def read_log(requests_folder: Path, release: str | None = None) -> pd.DataFrame:
             for name, values in columns.items()
         }
     )
+    log = log.sort_values(["received", "id", "release"], ignore_index=True)
     return log if release is None else in_force(log, release)
 
 

@@ -492,11 +492,11 @@ def _hold_whole(folder: Path, name: str) -> None:
 def _year_inputs(year: Year) -> dict[str, Any]:
     """Return the hashes of all that a yearly review is made from, for its manifest."""
     folder = year.places.requests
-    files = {"log.csv": folder / "log.csv", "changelog": yearly.CHANGELOG}
     told = [path.stem for path in sorted(folder.glob("releases/*.toml"))]
     return {
         "inputs": {
-            **{name: _digest_of(path) for name, path in files.items()},
+            "log.csv": _digest_of_log(folder),
+            "changelog": _digest_of(yearly.CHANGELOG),
             "calendar": {
                 name: release_hash(folder, name) for name in told if name <= year.finished[-1]
             },
@@ -513,6 +513,13 @@ def _year_inputs(year: Year) -> dict[str, Any]:
 
 def _digest_of(path: Path) -> str | None:
     return manifest.digest(path.read_bytes()) if path.exists() else None
+
+
+def _digest_of_log(folder: Path) -> str | None:
+    """Return the hash of what the log says, whatever the order of its rows and columns."""
+    if not (folder / "log.csv").exists():
+        return None
+    return manifest.digest(log_file(request.read_log(folder)))
 
 
 def inputs_of(month: Month) -> dict[str, Any]:
@@ -534,7 +541,7 @@ def inputs_of(month: Month) -> dict[str, Any]:
     return {
         "inputs": {
             "requests": {entry.request.id: entry.inputs(tables) for entry in month.entries},
-            "log.csv": _digest_of(folder / "log.csv"),
+            "log.csv": _digest_of_log(folder),
             "release": release_hash(folder, month.name),
             "earlier": _earlier_results(month),
         },
