@@ -38,6 +38,8 @@ SIGNATURE = f"{MANIFEST}.sig"
 NOT_COMPARED = (MANIFEST, SIGNATURE, "run.json")
 HELD_BACK = ("facts.html",)
 """Files of a report that only its provider sees: nothing public tells even their hash."""
+RELEASED_AS = "released_as"
+"""What the manifest of a public copy tells besides: the hash of the one that was signed."""
 SCHEMA = 2
 _LOCK = "requirements.lock"
 _BY_BYTES = ("request.toml", "disclosure.toml")
@@ -173,7 +175,7 @@ def _of_report(made: Mapping[str, Any], request: str) -> dict[str, Any]:
     return {
         **{key: made[key] for key in ("schema", "release")},
         "request": request,
-        **made,
+        **{key: told for key, told in made.items() if key != RELEASED_AS},
         "inputs": {**inputs, "requests": {request: inputs["requests"][request]}},
         "parameters": {"requests": {request: parameters["requests"][request]}},
         "files": {name: hashed for name, hashed in listed.items() if name not in HELD_BACK},

@@ -78,7 +78,8 @@ class Finished:
 
     def public_manifest(self) -> bytes:
         """Return the manifest of the public copy, which names the one that was signed."""
-        return manifest.dump({**self.made, "files": self.files, "released_as": self.identity})
+        told = {"files": self.files, manifest.RELEASED_AS: self.identity}
+        return manifest.dump({**self.made, **told})
 
 
 def publish(

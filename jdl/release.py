@@ -587,7 +587,7 @@ def inputs_now(name: str, places: Places) -> dict[str, Any]:
     Parameters
     ----------
     name : str
-        The release, ``YYYY-MM``.
+        A finished release, ``YYYY-MM``.
     places : Places
 
     Returns
@@ -606,10 +606,11 @@ def inputs_now(name: str, places: Places) -> dict[str, Any]:
             rule = "the national data must be prepared, as they were for the release"
             raise _unusable(month.vintage.name, rule, "Run: jdl prepare")
         made_from = inputs_of(month)
+    told = cohorts.kept(places.restricted, month.folder / MANIFEST)
+    made_from["inputs"][cohorts.TOLD] = cohorts.results(told)
     then = log_file(log_at(request.read_log(places.requests), month.release))
     now = {"schema": SCHEMA, "release": name, "log_then": manifest.digest(then), **made_from}
-    told: dict[str, Any] = json.loads(manifest.dump(now))
-    return told
+    return dict(json.loads(manifest.dump(now)))
 
 
 def _same_inputs(month: Month) -> bool:

@@ -21,7 +21,7 @@ from jdl.publish import awaited
 from jdl.release import Places, Refused
 from jdl.render import SYNTHETIC
 
-month = test_release.month
+month, telling = test_release.month, test_release.telling
 NAME, NEXT = "2014-03", "2014-04"
 PAGE = f'<p class="status synthetic">{SYNTHETIC}</p>\n'
 LONDON = ZoneInfo("Europe/London")
@@ -615,6 +615,14 @@ def test_an_input_that_changed_since_the_release_stops_it(month):
     assert [line.partition(":")[0] for line in ready.told()] == ["upload of harbour"]
     month.add("harbour", upload="forename,surname\nA,B\n")
     assert any("upload.csv" in line for line in ready.told())
+
+
+def test_a_release_held_against_what_was_told_before_has_no_input_that_changed(telling):
+    telling.release()
+    telling.add("harbour", upload=test_release._upload(range(303)))
+    telling.release(again=True)
+    assert telling.manifest()["inputs"]["told before"]
+    assert Ready(telling).told() == []
 
 
 @pytest.mark.parametrize("part", ["request.toml", "review", "the vintage"])

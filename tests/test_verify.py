@@ -17,10 +17,11 @@ from browser import Browser, chromium
 from months import folders, jdl
 from request_files import people, text
 
-from jdl import cli, compare, manifest, published, release, scan, verify
+from jdl import cli, compare, manifest, publish, published, release, scan, verify
 from jdl.compare import Differing, Place
 from jdl.faults import Unusable
-from jdl.log import in_zone
+from jdl.log import Release, in_zone
+from jdl.publish import Finished
 from jdl.published import Checked
 from jdl.release import Refused
 from jdl.verify import CLEAN, DIFFERS, again, verdict_on
@@ -96,6 +97,16 @@ def test_a_copy_of_one_reports_folder_alone_is_verified_by_its_own_manifest(rele
     assert (found.verdict, found.differing) == (DIFFERS, ("result.json",))
     assert all("0.3" in place.before and "0.2" in place.after for place in found.files[0].places)
     assert found.files[0].places
+
+
+def test_the_public_copy_is_verified_as_the_release_is(released, tmp_path):
+    facts = Release("2014-03", TODAY, dt.datetime(2014, 3, 13), TODAY)
+    finished = Finished("2014-03", released.folder, released.places, facts, released.manifest())
+    publish._put(finished, tmp_path)
+    assert "released_as" in json.loads((tmp_path / "2014-03" / "manifest.json").read_text())
+    for folder in (tmp_path / "2014-03", tmp_path / "2014-03" / "reports" / "harbour"):
+        found = verify.verify(folder, released.places, jobs=1, tell=released.news.append, on=TODAY)
+        assert found.clean, found.line
 
 
 def test_a_destroyed_upload_leaves_the_published_aggregates_and_the_rest_is_made_again(released):
