@@ -198,7 +198,7 @@ def _add_verify(commands: _Commands[argparse.ArgumentParser]) -> None:
         "  jdl verify /copies/2014-03 --outputs outputs --html found.html\n"
         "  jdl verify --published /srv/www/releases/2014-03\n\n"
         "exit status: 0 clean; 1 something differs; 2 the folder cannot be used; 3 published\n"
-        "aggregates only, and nothing was found",
+        "aggregates only, and nothing was found, or with --published no figure to compare",
     )
     what = "a month, or the folder of a release or of one report of it"
     parser.add_argument("what", metavar="WHAT", help=what)
@@ -622,7 +622,9 @@ def _verify_published(folder: Path) -> int:
     for find in checked.finds:
         _warn(str(find))
     (_say if checked.clean else _warn)(checked.line)
-    return DONE if checked.clean else FAILED
+    if not checked.finds:
+        return DONE if checked.clean else IN_PART
+    return FAILED
 
 
 def _verify(given: argparse.Namespace) -> int:

@@ -31,8 +31,8 @@ PARTS = {
         "people", "upload", "__init__",
     ),
     "published": (
-        "told", "printing", "arithmetic", "reading", "folder", "places", "results", "register",
-        "bulletin", "wording", "drawing", "kinds", "sealed", "__init__",
+        "told", "printing", "arithmetic", "reading", "folder", "contents", "places", "results",
+        "register", "bulletin", "wording", "drawing", "kinds", "sealed", "__init__",
     ),
     "scan": ("words", "reading", "vocabulary", "register", "__init__"),
     "yearly": ("records", "counts", "numbers", "sentences", "tables", "__init__"),

@@ -5,6 +5,7 @@ manifest, so that no hash gives them away.
 """
 
 import ast
+import hashlib
 import json
 import re
 import shutil
@@ -15,6 +16,9 @@ import pytest
 from months import jdl
 
 from jdl import published
+from jdl.published import contents
+from jdl.published.folder import Document
+from jdl.published.told import Notes
 
 HERE = Path(published.__file__).parent
 ALLOWED = {"numpy", "scipy", "lxml", "pikepdf"}
@@ -298,3 +302,102 @@ def test_the_command_tells_what_it_saw_and_ends_with_its_verdict(release, copy, 
     done = jdl("verify", "--published", str(copy))
     assert done.returncode == 1 and "index.html" in done.stderr
     assert jdl("verify", "--published", str(tmp_path / "nothing")).returncode == 2
+
+
+def alter_manifest(folder, alter):
+    made = json.loads((folder / "manifest.json").read_text())
+    alter(made)
+    (folder / "manifest.json").write_text(json.dumps(made))
+
+
+def resealed(folder):
+    """List every file that is there with its hash, as somebody would who removed some."""
+    files = {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in {"manifest.json", "run.json"}
+    }
+    alter_manifest(folder, lambda made: made.update(files=files))
+    return published.check(folder)
+
+
+def lacking(folder):
+    """Return the files that are missed, with one report known as reported."""
+    notes = Notes("")
+    reported = Document(REPORT, folder / REPORT, result={"status": "reported"})
+    contents.check(folder, {REPORT: reported}, notes)
+    return {find.file for find in notes.finds if "every file of its kind" in find.rule}
+
+
+def test_where_nothing_is_compared_nothing_is_clean(tmp_path):
+    (tmp_path / "manifest.json").write_text('{"files": {}}')
+    checked = published.check(tmp_path)
+    assert not checked.clean and not checked.finds
+    done = jdl("verify", "--published", str(tmp_path))
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "nothing could be checked" in done.stderr and "clean" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("pattern", "missed"),
+    [
+        ("reports/*/result.json", f"{REPORT}/result.json"),
+        ("**/*.pdf", f"{REPORT}/report.pdf"),
+        ("bulletin/*", "bulletin/log.csv"),
+        (f"{REPORT}/*", f"{REPORT}/report.html"),
+        ("reports/small-steps/audit.html", "reports/small-steps/audit.html"),
+        (f"{REPORT}/annex.ods", f"{REPORT}/annex.ods"),
+        ("quality.html", "quality.html"),
+        ("ro-crate-metadata.json", "ro-crate-metadata.json"),
+        ("manifest.json", "manifest.json"),
+    ],
+)
+def test_files_that_every_document_of_the_kind_has_are_missed(copy, pattern, missed):
+    assert lacking(copy) == set()
+    removed = {path.relative_to(copy).as_posix() for path in copy.glob(pattern)}
+    for file in removed:
+        (copy / file).unlink()
+    named = {file for file in removed if not file.endswith("facts.html")}
+    assert missed in removed and lacking(copy) == named
+
+
+def test_a_release_without_registers_records_and_results_is_not_clean(copy):
+    for name in ("figures.json", "notebook.ipynb", "result.json"):
+        for file in copy.rglob(name):
+            file.unlink()
+    finds = {find.file for find in resealed(copy).finds}
+    assert {f"{REPORT}/result.json", "bulletin/figures.json"} <= finds
+
+
+def test_pdfs_are_not_missed_where_the_environment_had_none(copy):
+    for file in copy.rglob("*.pdf"):
+        file.unlink()
+    native = ("pango", "harfbuzz", "fontconfig")
+    alter_manifest(copy, lambda made: [made["environment"]["native"].pop(one) for one in native])
+    assert lacking(copy) == set()
+
+
+def test_listed_files_of_a_kind_that_no_release_has_are_found(copy):
+    extra = {"press-release.html", "reports/note.csv", f"{REPORT}/more.html"}
+    for name in extra:
+        (copy / name).write_text("<p>All of it works.</p>")
+    rule = "a file is of a kind that a release has"
+    assert {find.file for find in resealed(copy).finds if find.rule == rule} == extra
+
+
+def test_pages_that_are_held_to_nothing_are_named(release, report):
+    said = " ".join(published.check(release).account)
+    assert "compared with nothing" in said
+    assert "index.html, quality.html" in said and f"{REPORT}/data_quality.html" in said
+    assert f"{REPORT}/report.html" not in said
+    (report / "notebook.ipynb").unlink()
+    told = " ".join(published.check(report).account)
+    assert "no output of a cell is left" in told and "report.html" in told
+
+
+@pytest.mark.parametrize("result", [{"status": "x", "request": 5}, {"status": 1, "request": {}}])
+def test_a_result_of_another_shape_is_found_in_words(tmp_path, result):
+    (tmp_path / "manifest.json").write_text('{"release": "2014-03", "files": {}}')
+    (tmp_path / "result.json").write_text(json.dumps(result))
+    told = {find.told for find in published.check(tmp_path).finds if find.file == "result.json"}
+    assert "it is no result of a request" in told

@@ -11,9 +11,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from jdl.published import bulletin, drawing, kinds, places, register, results, sealed, wording
+from jdl.published import (
+    bulletin,
+    contents,
+    drawing,
+    kinds,
+    places,
+    register,
+    results,
+    sealed,
+    wording,
+)
 from jdl.published.folder import MANIFEST, RECORD, REGISTER, RESULT, Document, open_document
 from jdl.published.told import Beyond, Checked, Find, Notes
 
@@ -21,6 +31,7 @@ __all__ = ["Beyond", "Checked", "Find", "check", "is_published"]
 
 _DEEPEST = 3
 _OF_A_DOCUMENT = (REGISTER, RECORD, RESULT)
+_T = TypeVar("_T")
 _BROKEN = "the file has the shape that the rest of the release has"
 
 
@@ -46,22 +57,26 @@ def check(folder: Path) -> Checked:
         name = "" if path == folder else path.relative_to(folder).as_posix()
         notes = Notes(name)
         opened[name] = (open_document(name, path, notes), notes)
-    documents = {name: document for name, (document, _) in opened.items()}
     for document, notes in opened.values():
         for part in (places, results, register, wording, drawing):
             _try(part.check, document, notes)
     _bulletins(opened)
     _top(folder, opened)
     every = [notes for _, notes in opened.values()]
+    documents = {name: document for name, (document, _) in opened.items()}
+    whole = Notes("")
+    contents.check(folder, documents, whole)
+    every.append(whole)
     for name in dict.fromkeys(("", *documents)):
         if name == "" or (folder / name / MANIFEST).exists():
             notes = Notes(name)
-            sealed.check(folder / name, documents, notes)
+            _try(partial(sealed.check, folder / name), documents, notes)
             every.append(notes)
     finds = {find: None for notes in every for find in notes.finds}
     derived, held, beyond = kinds.count(opened.values())
-    said = tuple(dict.fromkeys(one for notes in every for one in notes.said))
-    return Checked(tuple(finds), derived, held, beyond, said)
+    said = dict.fromkeys(one for notes in every for one in notes.said)
+    told = (*said, *contents.uncompared(documents))
+    return Checked(tuple(finds), derived, held, beyond, told)
 
 
 def _bulletins(opened: Mapping[str, tuple[Document, Notes]]) -> None:
@@ -111,10 +126,10 @@ def _documents(folder: Path) -> list[Path]:
     return found
 
 
-def _try(part: Callable[[Document, Notes], Any], document: Document, notes: Notes) -> None:
+def _try(part: Callable[[_T, Notes], Any], given: _T, notes: Notes) -> None:
     """Check one part; data of another shape than a release has are a find, never a traceback."""
     try:
-        part(document, notes)
+        part(given, notes)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
         told = f"{type(error).__name__}: {error}"
         notes.find("", None, _BROKEN, told, "a document that can be read throughout")

@@ -134,7 +134,7 @@ def _register(data: bytes) -> list[dict[str, Any]]:
 
 def _result(data: bytes) -> dict[str, Any]:
     result = reading.records(data)
-    if not isinstance(result, dict) or "status" not in result:
+    if not isinstance(result, dict) or not table(result, "request") or "status" not in result:
         raise Unreadable("it is no result of a request")
     return result
 
@@ -151,6 +151,12 @@ def _parts(steps: list[Step]) -> list[tuple[str, dict[str, Any]]]:
             except (KeyError, TypeError) as error:
                 raise Unreadable(f"what its cell {step.id} published cannot be read") from error
     return found
+
+
+def table(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a table of a manifest or of a result; empty where there is none."""
+    inner = content.get(name)
+    return inner if isinstance(inner, dict) else {}
 
 
 def printed(part: Any, figures: Mapping[str, Mapping[str, Any]]) -> str:

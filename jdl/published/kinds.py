@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from jdl.published.folder import Document
-from jdl.published.told import Beyond, Notes
+from jdl.published.told import WITHHELD, Beyond, Notes
 
 _KINDS: tuple[tuple[str, str, str], ...] = (
     (r"^decisions\.", "decisions of disclosure control", "what they withhold is not published"),
@@ -78,7 +78,7 @@ def count(
         for name, entry in document.figures.items():
             kind = kind_of(name)
             if entry["value"] is None:
-                held["withheld, and told as such everywhere"] += 1
+                held[WITHHELD] += 1
             elif name in notes.derived:
                 derived[kind[0]] += 1
             elif name in notes.held:

@@ -9,17 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from jdl.published import reading
-from jdl.published.folder import MANIFEST, RECORD, Document
+from jdl.published.contents import PROVIDERS, TIMES
+from jdl.published.folder import MANIFEST, RECORD, Document, table
 from jdl.published.reading import Unreadable
 from jdl.published.told import Notes
 
-_TIMES = "run.json"
-"""The one file of a release that is outside every comparison: times and host of a run."""
 _STRIPPED = (
     "the outputs of {} were taken away after the release was made, so only its code is compared"
 )
-_PROVIDERS = "facts.html"
-"""What only a report's provider sees: it stays behind, so the report's manifest leaves it out."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -34,7 +31,7 @@ def check(folder: Path, documents: Mapping[str, Document], notes: Notes) -> None
     except (Unreadable, KeyError, TypeError, AttributeError) as error:
         notes.find(MANIFEST, None, "the file can be read", error, "a manifest")
         return
-    outside = {MANIFEST, _TIMES, *({_PROVIDERS} if "request" in made else ())}
+    outside = {MANIFEST, TIMES, *({PROVIDERS} if "request" in made else ())}
     _files(folder, files, outside, documents, notes)
     _names(made, documents, notes)
 
@@ -88,8 +85,8 @@ def _names(made: Mapping[str, Any], documents: Mapping[str, Document], notes: No
         for name, one in documents.items()
         if one.result and (not notes.document or name == notes.document)
     ]
-    inputs = _table(made, "inputs")
-    requests = _table(inputs, "requests")
+    inputs = table(made, "inputs")
+    requests = table(inputs, "requests")
     ids = sorted(str(one.result.get("request", {}).get("id")) for one in inside)
     if requests and ids and set(ids) != set(requests):
         rule = "the requests of the manifest are those with a result"
@@ -102,11 +99,6 @@ def _names(made: Mapping[str, Any], documents: Mapping[str, Document], notes: No
         _parameters(made, one, str(request.get("id")), notes)
     if any(not _HASH.fullmatch(value) for value in _hashes(inputs)):
         notes.find(MANIFEST, "inputs", "inputs are told in hashes", "something else", "SHA-256")
-
-
-def _table(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    inner = content.get(name)
-    return inner if isinstance(inner, dict) else {}
 
 
 def _hashes(inputs: Any) -> Iterable[str]:
@@ -122,7 +114,7 @@ def _hashes(inputs: Any) -> Iterable[str]:
 
 def _parameters(made: Mapping[str, Any], document: Document, name: str, notes: Notes) -> None:
     """The notebook ran with the parameters that the manifest tells."""
-    told = _table(_table(made, "parameters"), "requests").get(name)
+    told = table(table(made, "parameters"), "requests").get(name)
     step = next((one for one in document.steps if "injected-parameters" in one.tags), None)
     if not isinstance(told, dict) or step is None:
         return

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 LONGEST = 160
+WITHHELD = "withheld, and told as such everywhere"
+"""The kind of figures that are held, but have no value to compare."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,14 @@ class Checked:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing contradicts anything."""
-        return not self.finds
+        """Whether figures were compared, and nothing contradicts anything."""
+        return self.compared > 0 and not self.finds
+
+    @property
+    def compared(self) -> int:
+        """How many figures with a value were derived or held to another file."""
+        held = sum(self.held.values()) - self.held.get(WITHHELD, 0)
+        return sum(self.derived.values()) + held
 
     @property
     def account(self) -> tuple[str, ...]:
@@ -107,6 +115,8 @@ class Checked:
         seen = f"{figures:,} figures derived or held to another file"
         if self.clean:
             return f"Published aggregates: clean, {seen}."
+        if not self.finds:
+            return "Published aggregates: nothing could be checked, no figure has another to meet."
         count = len(self.finds)
         return f"Published aggregates: {count} contradiction{'s' if count > 1 else ''}, {seen}."
 
@@ -130,7 +140,7 @@ class Notes:
 
     def find(self, file: str, figure: str | None, rule: str, told: Any, derived: Any) -> None:
         """Note a contradiction."""
-        path = f"{self.document}/{file}" if self.document and file else file or self.document
+        path = f"{self.document}/{file}" if self.document and file else file or self.document or "."
         self.finds.append(Find(self.document, path, figure, rule, _short(told), _short(derived)))
 
     def must(

@@ -98,7 +98,7 @@ class Verification:
         """``clean``, ``differs`` or ``published aggregates only``."""
         telling = set(self.changed) - set(WITHOUT_EFFECT)
         forged = self.signed is not None and self.signed.state == INVALID
-        contradicts = self.published is not None and not self.published.clean
+        contradicts = self.published is not None and bool(self.published.finds)
         if self.differing or self.figures_apart or telling or self.stopped or forged or contradicts:
             return DIFFERS
         return PUBLISHED_ONLY if self.cannot else CLEAN
