@@ -16,7 +16,7 @@ import pytest
 from months import jdl
 
 from jdl import published
-from jdl.published import contents
+from jdl.published import contents, sealed
 from jdl.published.folder import Document
 from jdl.published.told import Notes
 
@@ -401,3 +401,35 @@ def test_a_result_of_another_shape_is_found_in_words(tmp_path, result):
     (tmp_path / "result.json").write_text(json.dumps(result))
     told = {find.told for find in published.check(tmp_path).finds if find.file == "result.json"}
     assert "it is no result of a request" in told
+
+
+def described(folder):
+    """Return what is found in the description of a release as a research object."""
+    notes = Notes("")
+    sealed.check(folder, {}, notes)
+    assert {find.file for find in notes.finds} <= {"ro-crate-metadata.json"}
+    return {find.figure for find in notes.finds}
+
+
+@pytest.mark.parametrize(
+    ("place", "key"),
+    [
+        ("index.html", "sha256"),
+        (f"{REPORT}/report.pdf", "sha256"),
+        ("#run/harbour-mentoring/input/upload", "sha256"),
+        ("#input/log.csv", "sha256"),
+        ("#jdl", "sha256"),
+        ("#notebooks/bulletin.ipynb", "sha256"),
+        ("bulletin/log.csv", "@type"),
+    ],
+)
+def test_a_description_of_the_release_tells_what_the_manifest_does(copy, place, key):
+    assert described(copy) == set()
+    file = copy / "ro-crate-metadata.json"
+    crate = json.loads(file.read_text())
+    next(one for one in crate["@graph"] if one["@id"] == place)[key] = "0" * 64
+    file.write_text(json.dumps(crate))
+    made = json.loads((copy / "manifest.json").read_text())
+    made["files"][file.name] = hashlib.sha256(file.read_bytes()).hexdigest()
+    (copy / "manifest.json").write_text(json.dumps(made))
+    assert described(copy) == {place}

@@ -1,4 +1,7 @@
-"""Manifests: each file listed with its hash, nothing unlisted, and ids that belong together."""
+"""Manifests: each file listed with its hash, nothing unlisted, and ids that belong together.
+
+So does what describes a release as a research object: every hash in it is one of the manifest's.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jdl.published import reading
-from jdl.published.contents import PROVIDERS, TIMES
+from jdl.published.contents import CRATE, PROVIDERS, TIMES
 from jdl.published.folder import MANIFEST, RECORD, Document, table
 from jdl.published.reading import Unreadable
 from jdl.published.told import Notes
@@ -17,6 +20,7 @@ from jdl.published.told import Notes
 _STRIPPED = (
     "the outputs of {} were taken away after the release was made, so only its code is compared"
 )
+_RUN = ("notebooks/tailored_report.ipynb", "notebooks/bulletin.ipynb")
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -34,6 +38,8 @@ def check(folder: Path, documents: Mapping[str, Document], notes: Notes) -> None
     outside = {MANIFEST, TIMES, *({PROVIDERS} if "request" in made else ())}
     _files(folder, files, outside, documents, notes)
     _names(made, documents, notes)
+    if (folder / CRATE).exists():
+        _crate(folder, made, files, notes)
 
 
 def _files(
@@ -123,3 +129,50 @@ def _parameters(made: Mapping[str, Any], document: Document, name: str, notes: N
         if isinstance(value, str) and ran.get(key, "").strip("\"'") != value:
             rule = "notebook and manifest tell the same parameters"
             notes.find(MANIFEST, f"parameters.{name}.{key}", rule, value, ran.get(key))
+
+
+def _crate(folder: Path, made: Mapping[str, Any], files: Mapping[str, str], notes: Notes) -> None:
+    """The description of a release lists its files, and tells the hashes that its manifest does."""
+    try:
+        graph = reading.records(reading.content(folder / CRATE))["@graph"]
+        told = {str(one["@id"]): one for one in graph}
+        parts = {str(one["@id"]) for one in told.get("./", {}).get("hasPart", ())}
+    except (Unreadable, KeyError, TypeError, AttributeError) as error:
+        notes.find(CRATE, None, "the file can be read", error, "a description of a release")
+        return
+    if len(told) != len(graph):
+        rule = "the description of the release tells of a thing once"
+        notes.find(CRATE, "@graph", rule, len(graph), len(told))
+    follows = _described(made, files)
+    public = {one for one in files if Path(one).name != PROVIDERS} - {CRATE} | {MANIFEST}
+    listed = {name for name, one in told.items() if one.get("@type") == "File"}
+    for name in sorted(public ^ listed | public ^ parts):
+        rule = "the description of the release lists the files of the manifest"
+        notes.find(CRATE, name, rule, name in listed & parts, name in public)
+    for name in sorted({*follows, *(name for name, one in told.items() if "sha256" in one)}):
+        hashed = told.get(name, {}).get("sha256")
+        if hashed != follows.get(name):
+            rule = "the description of the release tells the hash that the manifest does"
+            notes.find(CRATE, name, rule, hashed or "no hash", follows.get(name) or "no hash")
+
+
+def _described(made: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, Any]:
+    """Return the hash of each thing that the description of a release tells one of."""
+    inputs, vintage, code = (table(made, name) for name in ("inputs", "vintage", "code"))
+    outside = {MANIFEST, CRATE, PROVIDERS}
+    follows: dict[str, Any] = {
+        name: hashed for name, hashed in files.items() if Path(name).name not in outside
+    }
+    for request, sent in table(inputs, "requests").items():
+        for name, hashed in sent.items():
+            follows[f"#run/{request}/input/{name.replace(' ', '-')}"] = hashed
+    for name, one in table(vintage, "tables").items():
+        follows[f"#input/{vintage.get('name')}/{name}"] = one["sha256"]
+    for name, hashed in table(inputs, "earlier").items():
+        follows[f"#input/results-of-{name}"] = hashed
+    follows["#input/log.csv"] = inputs.get("log.csv")
+    follows[f"#input/releases/{made.get('release')}.toml"] = inputs.get("release")
+    follows["#jdl"] = code.get("sha256")
+    notebooks = (one for one in table(code, "files") if one in _RUN)
+    follows |= {f"#{name}": table(code, "files")[name] for name in notebooks}
+    return {name: hashed for name, hashed in follows.items() if hashed is not None}
