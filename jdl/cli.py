@@ -260,7 +260,8 @@ def _add_diff(commands: _Commands[argparse.ArgumentParser]) -> None:
         "is a month, the id of a request (its latest finished report; named twice, that and the\n"
         "run not yet gathered), a month and an id, or a folder, also a copy elsewhere. Reports of\n"
         "two releases are matched by their request. Nothing is changed, and no record of a person\n"
-        "is read.",
+        "is read. What is told is for whoever holds both folders: where one is not published, a\n"
+        "difference between two numbers could tell of a few people, so pass it to nobody.",
         "examples:\n"
         "  jdl diff 2014-02 2014-03\n"
         "  jdl diff 2014-02/green-shoots 2014-03/green-shoots --all\n"

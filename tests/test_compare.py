@@ -82,6 +82,11 @@ def test_a_whole_number_has_no_tolerance():
     assert held[0].verdict == DIFFERS
 
 
+def test_a_value_too_great_for_a_number_is_told_apart_all_the_same():
+    [held] = compare.figures({"": [entry("n", 10**400)]}, {"": [entry("n", 0.5)]})
+    assert (held.verdict, held.difference) == (DIFFERS, None)
+
+
 def test_registers_are_found_by_document_and_nothing_outside_is(tmp_path):
     kept = [entry("n", 30)]
     outside = write(tmp_path / "outside", {"figures.json": json.dumps(kept)})
@@ -191,6 +196,9 @@ def test_files_of_one_folder_only_and_links_are_told_of(tmp_path):
     (after / "a.html").symlink_to(before / "a.html")
     found = {one.path: one.verdict for one in compare.files(before, after)}
     assert found == {"a.html": DIFFERS, "b/c.csv": ONLY_BEFORE, "b/d.csv": ONLY_AFTER}
+    (after / "run.json").unlink()
+    (after / "run.json").symlink_to(before, target_is_directory=True)
+    assert compare.hashes(after)["run.json"] == compare.LINK
     assert compare.hashes(after)["a.html"] == compare.LINK
 
 

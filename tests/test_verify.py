@@ -5,6 +5,7 @@ The notebooks are the tiny ones of test_release.py; the last test makes a real m
 
 import datetime as dt
 import json
+import os
 import shutil
 from contextlib import nullcontext
 from dataclasses import replace
@@ -15,7 +16,7 @@ import pytest
 import test_release
 from browser import Browser, chromium
 from months import folders, jdl
-from request_files import people, text
+from request_files import REQUEST, people, text
 
 from jdl import cli, compare, manifest, publish, published, release, scan, verify
 from jdl.compare import Differing, Place
@@ -24,7 +25,7 @@ from jdl.log import Release, in_zone
 from jdl.publish import Finished
 from jdl.published import Checked
 from jdl.release import Refused
-from jdl.verify import CLEAN, DIFFERS, again, verdict_on
+from jdl.verify import CLEAN, DIFFERS, again, inputs, subject, verdict_on
 from jdl.workers import Limits
 
 month = test_release.month
@@ -139,6 +140,52 @@ def test_what_is_gone_is_named_and_nothing_is_refused(released, monkeypatch, gon
     words = {"the vintage": "'another'", "the records": "restricted", "the cohorts": "2014-02/"}
     assert words[gone] in found.cannot[""]
     assert found.verdict == (DIFFERS if gone == "the vintage" else verify.PUBLISHED_ONLY)
+
+
+def test_an_upload_destroyed_since_is_none_that_changed_for_those_after_it(released):
+    day = "received = 2013-11-0"
+    released.add("early", toml=REQUEST.replace(f"{day}4", f"{day}1"))
+    released.add("later")
+    log = released.places.requests / "log.csv"
+    early = next(row for row in log.read_text().splitlines() if row.startswith("early"))
+    log.write_text(log.read_text().replace(early, early.replace("2013-11-04", "2013-11-01")))
+    release.run_release("2014-03", released.places, jobs=1, again=True, tell=released.news.append)
+    (released.places.requests / "early" / "upload.csv").unlink()
+    found = check(released)
+    assert found.verdict == verify.PUBLISHED_ONLY, found.line
+    assert found.changed == () and found.documents == ()
+    assert found.cannot["reports/later"] == "earlier uploads are there no more: early"
+    assert {"bulletin", "index.html"} <= found.cannot.keys()
+    assert "index.html: it tells of reports that cannot be made again" in found.line
+
+
+def test_a_request_that_nobody_made_is_not_told_as_made_again(released):
+    made = json.loads((released.folder / "manifest.json").read_text())
+    made["inputs"]["requests"]["ghost"] = made["inputs"]["requests"]["harbour"]
+    made["parameters"]["requests"]["ghost"] = made["parameters"]["requests"]["harbour"]
+    (released.folder / "reports" / "ghost").mkdir()
+    (released.folder / "manifest.json").write_bytes(manifest.dump(made))
+    rehash(released.folder)
+    found = check(released)
+    assert "reports/ghost" not in found.documents
+    assert found.torn["reports/ghost"] == "missing" and found.verdict == DIFFERS
+    assert found.cannot["reports/ghost"] == "2014-03 has no such request"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "request.toml of x",
+        "disclosure.toml of x",
+        "upload of x",
+        "what was told before",
+        "the parameters",
+        "the code",
+        "offences of the vintage",
+    ],
+)
+def test_what_decides_who_is_counted_withholds_recomputed_numbers(name):
+    assert inputs.of_people(["log.csv", name]) == (name,)
 
 
 def test_no_link_is_followed_and_no_path_leads_out(released, tmp_path):
@@ -411,6 +458,34 @@ def test_the_command_keeps_to_its_limits(released, monkeypatch):
     command = ["verify", "2014-03", "--timeout", "7", "--memory", "3", *named]
     assert cli.main(command) == cli.FAILED
     assert seen == [Limits(timeout=7, memory=3_000_000_000)]
+
+
+def test_a_name_on_more_than_one_line_forges_no_verdict(released):
+    (released.folder / "x\n2014-03: clean\x1b[1m.html").write_text("mine")
+    found = check(released)
+    assert "\n" not in found.line and "\x1b" not in found.line
+    assert not any("\n" in line or "\x1b" in line for line in verify.story(found))
+
+
+def test_a_manifest_that_is_no_plain_file_is_refused_at_once(released):
+    (released.folder / "manifest.json").unlink()
+    os.mkfifo(released.folder / "manifest.json")
+    with pytest.raises(Unusable, match="is no finished release"):
+        check(released)
+
+
+def test_what_stands_in_the_place_of_another_is_refused(released, tmp_path):
+    reports = released.folder / "reports"
+    shutil.copytree(reports / "harbour", reports / "other")
+    with pytest.raises(Unusable, match="is that of 2014-03, harbour"):
+        subject.subject_of(reports / "other")
+    shutil.copytree(released.folder, tmp_path / "2014-02")
+    with pytest.raises(Unusable, match="is that of 2014-03"):
+        subject.subject_of(tmp_path / "2014-02")
+    made = {**released.manifest(), "release": "2014-04"}
+    (released.folder / "manifest.json").write_bytes(manifest.dump(made))
+    with pytest.raises(Unusable, match="is that of 2014-03, harbour"):
+        subject.subject_of(reports / "harbour")
 
 
 @pytest.mark.parametrize("told", ["", "{}", '{"release": "../x", "files": {"a": "b"}}'])

@@ -57,7 +57,8 @@ class Held:
     before, after : dict, optional
         Its entries in the registers; None where there is none.
     difference : float, optional
-        After less before, in the unit of the value; None where either is no number.
+        After less before, in the unit of the value; None where either is no number, or it is too
+        great to be one.
     verdict : str
         ``same``, ``within tolerance``, ``differs``, ``only before`` or ``only after``.
     """
@@ -211,8 +212,12 @@ def _values_agree(before: Any, after: Any, tolerance: float) -> bool:
 
 
 def _difference(before: Any, after: Any) -> float | None:
-    numbers = all(isinstance(value, int | float) for value in (before, after))
-    return float(after - before) if numbers else None
+    if not all(isinstance(value, int | float) for value in (before, after)):
+        return None
+    try:
+        return float(after - before)
+    except OverflowError:
+        return None
 
 
 def first_cell(before: Path, after: Path, *, tolerance: float = 0.0) -> str | None:
@@ -337,5 +342,6 @@ def _plain(folder: Path) -> Iterator[tuple[str, Path | None]]:
         for name in (*names, *links):
             path = Path(at) / name
             told = path.relative_to(folder).as_posix()
-            if told not in NOT_COMPARED:
-                yield told, path if path.is_file() and not path.is_symlink() else None
+            plain = path.is_file() and not path.is_symlink()
+            if told not in NOT_COMPARED or not plain:
+                yield told, path if plain else None

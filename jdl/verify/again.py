@@ -28,12 +28,14 @@ from jdl.release import (
     run_release,
     run_request,
 )
+from jdl.request import request_folders
 from jdl.verify.as_made import hold_to_history, run
 from jdl.verify.subject import Subject
 from jdl.workers import RUN, Limits, Tell
 
 SCRATCH = "verify"
 _MADE = ".again"
+_EARLIER = "earlier uploads"
 _NOT_PUBLISHED = (RUN, cohorts.FILE, "disclosure.json")
 
 
@@ -112,7 +114,7 @@ def made_again(
         except Refused as refused:
             again = Again(subject.folder, stopped=(str(refused).rstrip("."),))
         told = tuple(_where(one, scratch, places) for one in again.stopped)
-        yield replace(again, stopped=told)
+        yield replace(_as_far_as_due(subject, again, places.requests), stopped=told)
 
 
 def _vintage_named(name: str, data: Path) -> Path | None:
@@ -158,8 +160,7 @@ def _as_made(subject: Subject, scratch: Places, commit: str, jobs: int | None) -
             _copy(scratch.work(subject.release) / subject.request, folder)
     if stopped:
         return Again(subject.folder, stopped=stopped)
-    documents = ("",) if subject.request else ("", *subject.documents)
-    return Again(folder, documents, made)
+    return Again(folder, ("",) if subject.request else _documents(folder), made)
 
 
 def _copy(made: Path, folder: Path) -> None:
@@ -187,7 +188,59 @@ def _made(subject: Subject, scratch: Places, jobs: int | None, limits: Limits, t
     if summary.failures:
         return Again(made, stopped=_failed(summary))
     again = json.loads((made / MANIFEST).read_text(encoding="utf-8"))
-    return Again(made, ("", *subject.documents), again)
+    return Again(made, _documents(made), again)
+
+
+def _documents(folder: Path) -> tuple[str, ...]:
+    """Return the documents of a whole release that was made again."""
+    return ("", *(f"reports/{path.name}" for path in sorted(folder.glob("reports/*"))), "bulletin")
+
+
+def _as_far_as_due(subject: Subject, again: Again, requests: Path) -> Again:
+    """Leave out what cannot come out as it did, because what it tells of is there no more."""
+    if subject.request is not None or again.made is None:
+        return again
+    cannot = {**_not_there(subject, again.made), **_bereft(subject, again.made, requests)}
+    cannot |= again.cannot
+    if not cannot:
+        return again
+    made = tuple(name for name in again.documents if name.startswith("reports/"))
+    documents = tuple(name for name in made if name not in cannot)
+    pages = (name for name in subject.listed if "/" not in name and not manifest.is_record(name))
+    cannot |= dict.fromkeys(("bulletin", *pages), "it tells of reports that cannot be made again")
+    return replace(again, documents=documents, made=_only(again.made, documents), cannot=cannot)
+
+
+def _not_there(subject: Subject, made: Mapping[str, Any]) -> dict[str, str]:
+    missing = subject.made["inputs"]["requests"].keys() - made["inputs"]["requests"].keys()
+    why = f"{subject.release} has no such request"
+    return {f"reports/{name}": why for name in sorted(missing)}
+
+
+def _bereft(subject: Subject, made: Mapping[str, Any], requests: Path) -> dict[str, str]:
+    """Say of which reports the earlier uploads changed because one of them is there no more."""
+    gone = [path.name for path in request_folders(requests) if not any(path.glob("[Uu]pload.*"))]
+    then, now = (one["inputs"]["requests"] for one in (subject.made, made))
+    why = f"earlier uploads are there no more: {', '.join(gone)}"
+    return {
+        f"reports/{name}": why
+        for name in sorted(then.keys() & now.keys())
+        if gone and then[name].get(_EARLIER) != now[name].get(_EARLIER)
+    }
+
+
+def _only(made: Mapping[str, Any], documents: Sequence[str]) -> dict[str, Any]:
+    """Return what was made again without the requests of other documents."""
+    inputs, parameters = made["inputs"], made["parameters"]
+    asked, told = (
+        {name: one for name, one in part["requests"].items() if f"reports/{name}" in documents}
+        for part in (inputs, parameters)
+    )
+    return {
+        **made,
+        "inputs": {**inputs, "requests": asked},
+        "parameters": {**parameters, "requests": told},
+    }
 
 
 def _failed(summary: Summary) -> tuple[str, ...]:
@@ -201,7 +254,7 @@ def _told(unusable: Unusable) -> str:
 def _rest(subject: Subject, scratch: Places, limits: Limits, tell: Tell) -> Again | None:
     """Make those requests of a release again that can be, one after the other; None without any."""
     folder = scratch.outputs / _MADE
-    cannot = {"bulletin": "it tells of reports that cannot be made again"}
+    cannot: dict[str, str] = {}
     made: dict[str, Any] | None = None
     stopped: tuple[str, ...] = ()
     for name in sorted(subject.made["inputs"]["requests"]):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jdl.compare import SAME, WITHIN, Differing, Held
+from jdl.faults import shown
 from jdl.published import Checked
 from jdl.signature import INVALID, Signed
 from jdl.verify.inputs import WITHOUT_EFFECT, Change, of_people
@@ -107,7 +108,7 @@ class Verification:
     def line(self) -> str:
         """What there is to say, in one line."""
         name, many = self.subject.name, len(self.subject.listed)
-        since = f"changed since: {', '.join(self.changed)}" if self.changed else ""
+        since = f"changed since: {', '.join(map(shown, self.changed))}" if self.changed else ""
         if self.clean:
             same = f"{name}: clean, each of its {many} files comes out the same again"
             return f"{same} ({since})." if since else f"{same}."
@@ -122,12 +123,12 @@ class Verification:
 
 
 def _reasons(cannot: Mapping[str, str]) -> str:
-    return "; ".join(f"{name}: {why}" if name else why for name, why in cannot.items())
+    return "; ".join(f"{shown(name)}: {why}" if name else why for name, why in cannot.items())
 
 
 def _listed(differing: Sequence[str], files: int) -> str:
     if not differing:
         return ""
     more = len(differing) - _SHOWN
-    names = ", ".join(differing[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    names = ", ".join(map(shown, differing[:_SHOWN])) + (f" and {more} more" if more > 0 else "")
     return f"{len(differing)} of {files} files: {names}"

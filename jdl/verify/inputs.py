@@ -11,7 +11,16 @@ from jdl import cohorts, manifest
 WITHOUT_EFFECT = ("log.csv", "the code", "the environment")
 """Inputs that go on changing; where every file comes out the same, they are only told."""
 _LAYOUT = ("native.pango", "native.harfbuzz", "native.fontconfig")
-_PEOPLE = ("upload of ", "earlier uploads of ", "review of ")
+_PEOPLE = (
+    "upload of ",
+    "earlier uploads of ",
+    "review of ",
+    "request.toml of ",
+    "disclosure.toml of ",
+    "what was told before",
+    "the parameters",
+    "the code",
+)
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def _what(found: Verification) -> Iterator[str]:
     by = f" by jdl {shown(str(code.get('version')))}" + (f" at commit {commit}" if commit else "")
     yield f"{subject.folder}: {subject.name}, made from {shown(made['vintage']['name'])}{by}."
     if found.documents:
-        names = [name or subject.request or "the release page" for name in found.documents]
+        names = [shown(name or subject.request or "the release page") for name in found.documents]
         yield f"Made again: {', '.join(names)}."
     if found.stopped:
         yield from (f"Stopped: {one}." for one in found.stopped)
@@ -66,7 +66,7 @@ def _what(found: Verification) -> Iterator[str]:
 
 def _untold(found: Verification) -> Iterator[str]:
     for document, why in found.cannot.items():
-        about = f"{document} cannot" if document else "Nothing can"
+        about = f"{shown(document)} cannot" if document else "Nothing can"
         yield f"{about} be made again: {why}. Only what is published can be checked."
 
 
@@ -79,21 +79,22 @@ def _listing(found: Verification) -> Iterator[str]:
 
 def _inputs(found: Verification) -> Iterator[str]:
     told = [one for one in found.changed if one not in WITHOUT_EFFECT]
-    yield from _cut([f"Input changed since: {one}." for one in told])
+    yield from _cut([f"Input changed since: {shown(one)}." for one in told])
     if people := of_people(found.changed):
         plural = "are" if len(people) > 1 else "is"
         yield (
             f"Since {shown(people[0])} {plural} not what it was, recomputed numbers are not shown: "
-            "they are of other people, and a difference could tell of a few."
+            "they may be of other people, and a difference could tell of a few."
         )
 
 
 def _surroundings(found: Verification) -> Iterator[str]:
     if found.code is None:
         yield "The code is not what it was; this manifest does not tell which files of it."
-    yield from _cut([f"Code changed since: {one.what}." for one in found.code or ()])
+    environment = _changes(found.environment)
+    yield from _cut([f"Code changed since: {shown(one.what)}." for one in found.code or ()])
     yield from _cut(
-        [f"Environment: {one.what} was {one.then}, is {one.now}." for one in found.environment]
+        [f"Environment: {what} was {then}, is {now}." for what, then, now in environment]
     )
     if found.tolerance:
         yield (

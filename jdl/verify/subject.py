@@ -96,7 +96,15 @@ class Subject:
                 told[name] = NOT_LISTED
             elif expected not in (None, there):
                 told[name] = CHANGED
-        return told
+        return told | dict.fromkeys(self._without_a_file(), MISSING)
+
+    def _without_a_file(self) -> list[str]:
+        """Return the folders of reports of which nothing is listed but what names them."""
+        if self.request is not None:
+            return []
+        told = [name for name in self.listed if not manifest.is_record(name)]
+        reports = (f"reports/{name}" for name in self.made["inputs"]["requests"])
+        return [name for name in reports if not any(one.startswith(f"{name}/") for one in told)]
 
 
 def _is_within(name: str) -> bool:
@@ -126,6 +134,7 @@ def subject_of(folder: Path) -> Subject:
     if (folder / MANIFEST).exists() or not (folder.parent.parent / MANIFEST).exists():
         made = _read(folder)
         request = made.get("request")
+        _hold_to_name(folder, made)
         return Subject(
             folder, made["release"], request, made, manifest.digest_manifest(folder), made["files"]
         )
@@ -143,11 +152,25 @@ def subject_of(folder: Path) -> Subject:
     return Subject(folder, made["release"], request, made, identity, listed)
 
 
+def _hold_to_name(folder: Path, made: Mapping[str, Any]) -> None:
+    """Refuse a folder that stands in the place of another report or month than it says."""
+    request, month = made.get("request"), made["release"]
+    in_release = folder.parent.name == "reports" and (folder.parent.parent / MANIFEST).exists()
+    release = _read(folder.parent.parent)["release"] if in_release else month
+    called = folder.name if in_release or MONTH.fullmatch(folder.name) else request or month
+    if (called, release) == (request or month, month):
+        return
+    is_of = month if request is None else f"{month}, {request}"
+    rule = f"this must hold what it is called, and its {MANIFEST} is that of {is_of}"
+    remedy = "Put back what belongs there, or name the folder of what is meant"
+    raise Unusable([Fault(str(folder), rule, remedy)])
+
+
 def _read(folder: Path) -> dict[str, Any]:
     """Return a manifest that has the shape of one."""
     file = folder / MANIFEST
     try:
-        if file.is_symlink() or file.stat().st_size > compare.LIMIT:
+        if file.is_symlink() or not file.is_file() or file.stat().st_size > compare.LIMIT:
             raise _no_release(folder)
         made = json.loads(file.read_text(encoding="utf-8"))
         if _is_manifest(made):
@@ -165,6 +188,7 @@ def _is_manifest(made: Any) -> bool:
         all(isinstance(made[key], kind) for key, kind in _SHAPE.items())
         and all(isinstance(inputs[key], str | None) for key in ("log.csv", "release"))
         and all(map(MONTH.fullmatch, (made["release"], *earlier)))
+        and all(name < made["release"] for name in earlier)
         and all(map(ID.fullmatch, requests))
         and (named is None or [named] == [*requests])
         and all(_is_flat(part) for part in (made["files"], earlier, *requests.values()))
