@@ -32,7 +32,7 @@ PARTS = {
     ),
     "published": (
         "told", "printing", "arithmetic", "reading", "folder", "contents", "places", "results",
-        "register", "bulletin", "wording", "drawing", "kinds", "sealed", "__init__",
+        "register", "bulletin", "yearly", "wording", "drawing", "kinds", "sealed", "__init__",
     ),
     "scan": ("words", "reading", "vocabulary", "register", "__init__"),
     "yearly": ("records", "counts", "numbers", "sentences", "tables", "__init__"),

@@ -88,7 +88,8 @@ def test_an_untouched_release_has_no_find(release):
 
 
 def test_so_has_the_yearly_review_and_one_report_alone_and_elsewhere(outputs, report):
-    assert published.check(outputs / "yearly-2014").finds == ()
+    yearly = published.check(outputs / "yearly-2014")
+    assert yearly.finds == () and yearly.clean and sum(yearly.derived.values()) > 200
     assert published.check(report).finds == ()
 
 
@@ -433,3 +434,23 @@ def test_a_description_of_the_release_tells_what_the_manifest_does(copy, place, 
     made["files"][file.name] = hashlib.sha256(file.read_bytes()).hexdigest()
     (copy / "manifest.json").write_text(json.dumps(made))
     assert described(copy) == {place}
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("yearly.types.mentoring.reported", "results.csv"),
+        ("yearly.waits.2014-01.median", "results.csv"),
+        ("yearly.size.200.conclusive", "results.csv"),
+        ("yearly.quarter.2013-07.all", "results.csv"),
+        ("yearly.funnel.0.remaining", "losses.csv"),
+    ],
+)
+def test_a_count_of_the_year_is_worked_out_again(outputs, tmp_path, name, file):
+    for one in ("figures.json", file, "losses.csv", "results.csv"):
+        shutil.copy(outputs / "yearly-2014" / one, tmp_path / one)
+    entries = json.loads((tmp_path / "figures.json").read_text())
+    next(one for one in entries if one["id"] == name)["value"] += 1
+    (tmp_path / "figures.json").write_text(json.dumps(entries))
+    found = {find.rule for find in published.check(tmp_path).finds if find.figure == name}
+    assert len(found) == 2, "its text and its data file both contradict it"

@@ -23,6 +23,7 @@ from jdl.published import (
     results,
     sealed,
     wording,
+    yearly,
 )
 from jdl.published.folder import MANIFEST, RECORD, REGISTER, RESULT, Document, open_document
 from jdl.published.told import Beyond, Checked, Find, Notes
@@ -58,7 +59,7 @@ def check(folder: Path) -> Checked:
         notes = Notes(name)
         opened[name] = (open_document(name, path, notes), notes)
     for document, notes in opened.values():
-        for part in (places, results, register, wording, drawing):
+        for part in (places, results, register, wording, drawing, yearly):
             _try(part.check, document, notes)
     _bulletins(opened)
     _top(folder, opened)
