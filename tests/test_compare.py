@@ -39,7 +39,10 @@ def pair(tmp_path):
         ("1.5 of 30", "1.5 of 30", SAME),
         ("1.5 of 30", "1.5000000001 of 30", WITHIN),
         ("-1.5e-05", "-1.5000000001e-05", WITHIN),
-        ("0.0000000001", "-0.0000000002", WITHIN),
+        ("1e-10", "-2e-10", WITHIN),
+        ("0.3", "0.30000000000000004", WITHIN),
+        ("0.5", "0.50", DIFFERS),
+        ("0.50", "0.5000000000000001", DIFFERS),
         ("1.5 of 30", "1.50001 of 30", DIFFERS),
         ("1.5 of 30", "1.5 of 31", DIFFERS),
         ("1.5 of 30", "1.5 in 30", DIFFERS),
@@ -143,7 +146,7 @@ def test_a_notebook_that_cannot_be_read_has_no_cells(tmp_path):
     assert compare.first_cell(folder / "b.ipynb", folder / "none.ipynb") is None
 
 
-def spreadsheet(value):
+def spreadsheet(value, *, copies=1):
     rows = f"""<t:table-row><t:table-cell/><t:table-cell o:value="{value}"/></t:table-row>"""
     names = "urn:oasis:names:tc:opendocument:xmlns"
     text = f"""<d xmlns:t="{names}:table:1.0" xmlns:o="{names}:office:1.0">
@@ -151,7 +154,8 @@ def spreadsheet(value):
     from io import BytesIO
 
     with zipfile.ZipFile(kept := BytesIO(), "w") as archive:
-        archive.writestr(zipfile.ZipInfo("content.xml"), text)
+        for _ in range(copies):
+            archive.writestr(zipfile.ZipInfo("content.xml"), text)
     return kept.getvalue()
 
 
@@ -221,3 +225,32 @@ def test_content_is_compared_to_the_tolerance_only_where_one_is_given(pair, valu
         assert {one.path: one.verdict for one in compare.files(*folders)}[name] == DIFFERS
         found = {one.path: one.verdict for one in compare.files(*folders, tolerance=TOLERANCE)}
         assert found[name] == (DIFFERS if value == 0.6 else WITHIN)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_no_tolerance_lets_other_things_into_a_file(pair):
+    mine, printed = spreadsheet(0.5), PAGE.format(0.5, 0.5, "")
+    for name, before, after in (
+        ("junk.ods", mine, b"junk" + mine),
+        ("more.ods", mine, mine + b"junk"),
+        ("twice.ods", mine, spreadsheet(0.5, copies=2)),
+        ("print.html", printed, PAGE.format(0.5, 0.5000000000000001, "")),
+        ("padded.html", printed, PAGE.format("0.50", 0.5, "")),
+    ):
+        folders = pair(name, before, after)
+    found = {one.path: one.verdict for one in compare.files(*folders, tolerance=TOLERANCE)}
+    assert set(found.values()) == {DIFFERS} and len(found) == 5
+
+
+def test_a_printed_text_has_no_tolerance():
+    one = entry("n", 0.5, "0.5")
+    [held] = compare.figures(
+        {"": [one]}, {"": [{**one, "text": "0.5000000000000001"}]}, tolerance=TOLERANCE
+    )
+    assert held.verdict == DIFFERS
+
+
+def test_files_of_a_kind_that_are_the_same_are_counted(pair):
+    pair("a.pdf", "a", "a")
+    pair("c.html", "a", "a")
+    assert compare.identical(*pair("b.pdf", "a", "b"), ".pdf") == [True, False]

@@ -35,6 +35,7 @@ __all__ = [
     "files",
     "first_cell",
     "hashes",
+    "identical",
     "read",
     "registers",
 ]
@@ -199,10 +200,9 @@ def _held(
 def _entry_verdict(before: Mapping[str, Any], after: Mapping[str, Any], tolerance: float) -> str:
     if before == after:
         return SAME
-    old, new = ({**entry, "value": None, "text": None} for entry in (before, after))
-    texts = agree(str(before.get("text")), str(after.get("text")), tolerance)
+    old, new = ({**entry, "value": None} for entry in (before, after))
     values = _values_agree(before.get("value"), after.get("value"), tolerance)
-    return WITHIN if old == new and texts != DIFFERS and values else DIFFERS
+    return WITHIN if old == new and values else DIFFERS
 
 
 def _values_agree(before: Any, after: Any, tolerance: float) -> bool:
@@ -317,6 +317,22 @@ def _how(places: Sequence[Place]) -> str:
     if not places:
         return "other bytes, though what it says is the same"
     return "1 place differs" if len(places) == 1 else f"{len(places)} places differ"
+
+
+def identical(before: Path, after: Path, suffix: str) -> list[bool]:
+    """Say of each file of a kind that both folders hold whether it is the same byte by byte.
+
+    Parameters
+    ----------
+    before, after : Path
+    suffix : str
+        Of the kind, such as ``.pdf``.
+    """
+    old, new = (
+        {name: _digest(path) for name, path in _plain(folder) if path and name.endswith(suffix)}
+        for folder in (before, after)
+    )
+    return [old[name] == new[name] for name in sorted(old.keys() & new.keys())]
 
 
 def hashes(folder: Path) -> dict[str, str]:

@@ -21,7 +21,8 @@ def agree(before: str, after: str, tolerance: float = 0.0) -> str:
     ----------
     before, after : str
     tolerance : float
-        For numbers with a decimal point or an exponent, as `near` has it; whole numbers and
+        For numbers with a decimal point or an exponent, as `near` has it, written as Python
+        writes them at full precision; whole numbers, those that are rounded or padded, and
         everything that is no number must be the same.
 
     Returns
@@ -35,7 +36,12 @@ def agree(before: str, after: str, tolerance: float = 0.0) -> str:
     if not tolerance or parts[::2] != others[::2]:
         return DIFFERS
     pairs = zip(parts[1::2], others[1::2], strict=True)
-    return WITHIN if all(near(float(a), float(b), tolerance) for a, b in pairs) else DIFFERS
+    return WITHIN if all(a == b or _close(a, b, tolerance) for a, b in pairs) else DIFFERS
+
+
+def _close(before: str, after: str, tolerance: float) -> bool:
+    ours, theirs = float(before), float(after)
+    return (repr(ours), repr(theirs)) == (before, after) and near(ours, theirs, tolerance)
 
 
 def near(before: float, after: float, tolerance: float) -> bool:

@@ -7,8 +7,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from html.parser import HTMLParser
@@ -40,6 +41,7 @@ _VOID = {
     "wbr",
 }
 _HEADINGS = {"h1", "h2", "h3", "h4", "caption", "title"}
+_MARKUP = re.compile(r"(<[^>]*>)")
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 
@@ -114,14 +116,21 @@ def alike(name: str, before: bytes, after: bytes, tolerance: float) -> str:
     ours, theirs = _whole(name, before), _whole(name, after)
     if ours.keys() != theirs.keys():
         return DIFFERS
+    if name.endswith((".html", ".svg", ".ods")) and _words(ours) != _words(theirs):
+        return DIFFERS
     verdicts = {agree(text, theirs[part], tolerance) for part, text in ours.items()}
     return next(verdict for verdict in (DIFFERS, WITHIN, SAME) if verdict in verdicts)
+
+
+def _words(parts: Mapping[str, str]) -> list[list[str]]:
+    """Return what markup shows, which is printed: no tolerance is due to it."""
+    return [_MARKUP.split(text)[::2] for text in parts.values()]
 
 
 def _whole(name: str, content: bytes) -> dict[str, str]:
     """Return all that a file says: its text, or those of its parts."""
     if name.endswith(".ods"):
-        return _members(content)
+        return {where: text for where, _, text in _unpacked(content)}
     if name.endswith(".pdf"):
         pages = {f"page {n}": text for n, text in enumerate(_pages(content), 1)}
         return {**pages, "structure": _structure(content)}
@@ -273,11 +282,21 @@ def _rows(text: str) -> Iterator[Piece]:
 
 def _members(content: bytes) -> dict[str, str]:
     """Return the text of each file in a spreadsheet."""
+    return {name: text for _, name, text in _unpacked(content) if name}
+
+
+def _unpacked(content: bytes) -> Iterator[tuple[str, str, str]]:
+    """Yield the files in a spreadsheet, each with its place, and the size of all that is none."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > LIMIT:
+            entries = archive.infolist()
+            if sum(entry.file_size for entry in entries) > LIMIT:
                 raise Broken(f"unpacked larger than {LIMIT // 2**20} MiB, so it was not read")
-            return {entry.filename: _text(archive.read(entry)) for entry in archive.infolist()}
+            for place, entry in enumerate(entries):
+                about = (entry.filename, entry.date_time, entry.extra, entry.comment)
+                yield f"{place} {about}", entry.filename, _text(archive.read(entry))
+            left = len(content) - sum(entry.compress_size for entry in entries)
+            yield f"{left} bytes beside", "", ""
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError):
         raise Broken("it is no spreadsheet") from None
 

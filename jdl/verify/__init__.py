@@ -142,8 +142,9 @@ def _compared(subject: Subject, again: Again, places: Places) -> Verification:
 
 
 def _with_results(found: Verification, again: Again, made: Mapping[str, Any]) -> Verification:
-    subject, tolerance = found.subject, found.tolerance
-    layout = other_layout(found.environment)
+    subject, pair = found.subject, (found.subject.folder, again.folder)
+    tolerance = 0.0 if all(compare.identical(*pair, ".ipynb")) else found.tolerance
+    layout = other_layout(found.environment) and not any(compare.identical(*pair, ".pdf"))
     files = tuple(
         one
         for one in compare.files(
@@ -165,6 +166,7 @@ def _with_results(found: Verification, again: Again, made: Mapping[str, Any]) ->
     }
     return replace(
         found,
+        tolerance=tolerance,
         files=files,
         figures=figures,
         printed=_printed(files, subject),

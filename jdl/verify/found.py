@@ -105,20 +105,29 @@ class Verification:
         return PUBLISHED_ONLY if self.cannot else CLEAN
 
     @property
+    def _of_pdfs(self) -> str:
+        alike = sum(
+            one.path.endswith(".pdf") and one.verdict in (SAME, WITHIN) for one in self.files
+        )
+        plural = "s" if alike > 1 else ""
+        return f"{alike} PDF{plural} compared by text and structure only" if alike else ""
+
+    @property
     def line(self) -> str:
         """What there is to say, in one line."""
         name, many = self.subject.name, len(self.subject.listed)
         since = f"changed since: {', '.join(map(shown, self.changed))}" if self.changed else ""
         if self.clean:
             same = f"{name}: clean, each of its {many} files comes out the same again"
-            return f"{same} ({since})." if since else f"{same}."
+            aside = "; ".join(filter(None, [since, self._of_pdfs]))
+            return f"{same} ({aside})." if aside else f"{same}."
         only = [f"{PUBLISHED_ONLY}: {_reasons(self.cannot)}"] if self.cannot else []
         if self.verdict == PUBLISHED_ONLY:
             return f"{name}: " + "; ".join(filter(None, [*only, since])) + "."
         said = [self.published.line.rstrip(".")] if self.published and self.published.finds else []
         forged = self.signed is not None and self.signed.state == INVALID
         said += [self.signed.line] if self.signed and forged else []
-        found = [*self.stopped, _listed(self.differing, many), *said, *only, since]
+        found = [*self.stopped, _listed(self.differing, many), *said, *only, self._of_pdfs, since]
         return f"{name}: {DIFFERS}. " + "; ".join(filter(None, found)) + "."
 
 
