@@ -454,3 +454,16 @@ def test_a_count_of_the_year_is_worked_out_again(outputs, tmp_path, name, file):
     (tmp_path / "figures.json").write_text(json.dumps(entries))
     found = {find.rule for find in published.check(tmp_path).finds if find.figure == name}
     assert len(found) == 2, "its text and its data file both contradict it"
+
+
+@pytest.mark.parametrize("name", ["not_processed", "withdrawn", "remaining"])
+def test_what_became_of_requests_is_counted_in_the_published_log(copy, name):
+    file = copy / "bulletin" / "figures.json"
+    entries = json.loads(file.read_text())
+    for one in entries:
+        if one["id"] in {f"bulletin.{name}", "bulletin.received"}:
+            one["value"] += 1
+    file.write_text(json.dumps(entries))
+    shutil.rmtree(copy / "reports")
+    rules = {find.rule for find in published.check(copy).finds if find.figure == f"bulletin.{name}"}
+    assert "requests in the log, by what became of them" in rules

@@ -323,6 +323,10 @@ def _by(column: str, rates: Mapping[str, _Row]) -> Iterator[tuple[str, Any, str]
     yield f"{name}.values", len(kinds), rule
 
 
+_BECOME = {"not processed": "not_processed", "withdrawn": "withdrawn", "received": "remaining"}
+"""Under which name the bulletin counts the requests of a status in the log."""
+
+
 def _of_log(document: Document, log: Sequence[_Row]) -> Iterator[tuple[str, Any, str]]:
     """Count what had become of each request when the period of the release ended."""
     until, release = document.value("release.period_to"), document.value("quality.release")
@@ -330,6 +334,9 @@ def _of_log(document: Document, log: Sequence[_Row]) -> Iterator[tuple[str, Any,
         return
     known = [row for row in log if row["received"] <= until]
     yield "bulletin.received", len(known), "requests in the log, received in the period"
+    counts = Counter(row["status"] for row in known)
+    for status, name in _BECOME.items():
+        yield f"bulletin.{name}", counts[status], "requests in the log, by what became of them"
 
 
 def _put_together(

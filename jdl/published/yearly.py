@@ -27,7 +27,7 @@ _Link = tuple[str, Any, str]
 def check(document: Document, notes: Notes) -> None:
     """Hold each figure that the data files of a yearly review determine against them."""
     losses, results = (document.tables.get(one, []) for one in (LOSSES, RESULTS))
-    if not losses or not results or not document.register:
+    if LOSSES not in document.tables or not results or not document.register:
         return
     for name, follows, rule in (*_of_results(results), *_of_losses(losses)):
         entry = document.figures.get(name)
@@ -131,7 +131,7 @@ def _points(row: _Row) -> float:
 
 def _of_losses(rows: Sequence[_Row]) -> Iterator[_Link]:
     """Follow the people from what was sent to what was analysed."""
-    sent, before = number(rows[0]["remaining"]), None
+    sent, before = number(rows[0]["remaining"]) if rows else None, None
     for row in rows:
         place = f"yearly.funnel.{row['step']}"
         removed, remaining = number(row["removed"]), number(row["remaining"])
