@@ -23,6 +23,7 @@ KEY = "JDL_SIGNING_KEY"
 SIGNERS = "allowed_signers"
 """The file of allowed signers in the folder of requests."""
 VALID, INVALID, UNSIGNED = "valid", "not valid", "not signed"
+MISSING = "signature missing"
 UNNAMED, UNCHECKED = "no allowed signers", "cannot be checked"
 _PURPOSE = "jdl"
 _TOOL = "ssh-keygen"
@@ -35,7 +36,8 @@ class Signed:
     Parameters
     ----------
     state : str
-        `VALID`, `INVALID`, `UNSIGNED`, `UNNAMED` (signed, but no allowed signers are at hand) or
+        `VALID`, `INVALID`, `UNSIGNED`, `MISSING` (not signed, though there are allowed signers),
+        `UNNAMED` (signed, but no allowed signers are at hand) or
         `UNCHECKED` (signed, but there is no ssh-keygen).
     by : str
         Who signed, as the file of allowed signers calls them; where they are not in it, the
@@ -56,6 +58,7 @@ class Signed:
                 else "the signature does not belong to this manifest"
             ),
             UNSIGNED: "not signed",
+            MISSING: f"not signed, though there is a file {SIGNERS}",
             UNNAMED: f"signed, but by whom was not checked: there is no file {SIGNERS}",
             UNCHECKED: f"signed, but by whom was not checked: {_TOOL} is missing",
         }[self.state]
@@ -130,8 +133,9 @@ def check(folder: Path, allowed_signers: Path | None) -> Signed:
     Signed
     """
     signed = folder / SIGNATURE
+    named = allowed_signers is not None and allowed_signers.is_file()
     if not signed.is_file():
-        return Signed(UNSIGNED)
+        return Signed(MISSING if named else UNSIGNED)
     if shutil.which(_TOOL) is None:
         return Signed(UNCHECKED)
     told = (folder / MANIFEST).read_bytes()
@@ -139,7 +143,7 @@ def check(folder: Path, allowed_signers: Path | None) -> Signed:
     shown = _run(["-Y", "check-novalidate", *about], told)
     if shown.returncode:
         return Signed(INVALID)
-    if allowed_signers is None or not allowed_signers.is_file():
+    if allowed_signers is None or not named:
         return Signed(UNNAMED)
     known = ["-f", str(allowed_signers), "-s", str(signed)]
     names = _run(["-Y", "find-principals", *known], told).stdout.decode(errors="replace")

@@ -8,7 +8,7 @@ import pytest
 
 from jdl import signature
 from jdl.faults import Unusable
-from jdl.signature import INVALID, UNCHECKED, UNNAMED, UNSIGNED, VALID, check, sign
+from jdl.signature import INVALID, MISSING, UNCHECKED, UNNAMED, UNSIGNED, VALID, check, sign
 
 needs_ssh = pytest.mark.skipif(
     shutil.which("ssh-keygen") is None, reason="openssh-client is not installed"
@@ -85,7 +85,8 @@ def test_what_cannot_be_checked_is_said(signed, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert check(folder, signers).state == UNCHECKED
     (folder / "manifest.json.sig").unlink()
-    assert check(folder, signers).state == UNSIGNED
+    assert check(folder, None).state == UNSIGNED
+    assert check(folder, signers).state == MISSING
 
 
 def test_without_a_key_nothing_is_signed(monkeypatch):

@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import os
 import shutil
+import subprocess
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from jdl.log import Release, in_zone
 from jdl.publish import Finished
 from jdl.published import Checked
 from jdl.release import Refused
-from jdl.verify import CLEAN, DIFFERS, again, inputs, subject, verdict_on
+from jdl.verify import CLEAN, DIFFERS, again, as_made, inputs, subject, verdict_on
 from jdl.workers import Limits
 
 month = test_release.month
@@ -224,6 +225,39 @@ def test_other_people_are_never_held_against_those_published(released):
     released.add("harbour", upload=text([*rows[:2], {**rows[2], "location": "Leeds"}]))
     told = "\n".join(verify.story(check(released)))
     assert "not shown" in told and "made again '0.2" not in told
+
+
+def test_a_signature_taken_away_is_told_and_not_clean(released):
+    (released.places.requests / "allowed_signers").write_text("head@example.org ssh-ed25519 AAAA")
+    for folder in (released.folder, released.folder / "reports" / "harbour"):
+        found = verify.verify(folder, released.places, tell=released.news.append, on=TODAY)
+        assert found.verdict == DIFFERS
+        assert "not signed, though there is a file allowed_signers" in found.line
+
+
+def test_only_code_of_this_history_with_the_hash_of_the_manifest_is_run(tmp_path, monkeypatch):
+    root = tmp_path / "checkout"
+    (root / "jdl").mkdir(parents=True)
+    (root / "jdl" / "one.py").write_text("1\n")
+
+    def git(*told):
+        who = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+        done = subprocess.run(["git", "-C", root, *who, *told], capture_output=True, check=True)
+        return done.stdout.decode().strip()
+
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "one")
+    monkeypatch.setattr(as_made, "ROOT", root)
+    code = {"changed_since": False, "commit": git("commit-tree", "HEAD^{tree}", "-m", "of nobody")}
+    made = {"code": code, "environment": manifest.environment()}
+    with pytest.raises(Refused, match="is not in the history"):
+        as_made.hold_to_history(made)
+    code["commit"] = git("rev-parse", "HEAD")
+    head = as_made.hold_to_history(made)
+    places = release.Places(tmp_path, tmp_path, tmp_path / "outputs")
+    with pytest.raises(Refused, match="is not that which its manifest names"):
+        as_made.run(head, "c" * 64, places, "2014-03", None, tmp_path / "none", 1)
 
 
 @pytest.mark.parametrize(

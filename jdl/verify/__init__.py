@@ -134,11 +134,18 @@ def _compared(subject: Subject, again: Again, places: Places) -> Verification:
         cannot=again.cannot,
         tolerance=TOLERANCE if other_processor(environment) else 0.0,
         published=published.check(subject.folder),
-        signed=signature.check(subject.folder, places.requests / signature.SIGNERS),
+        signed=_signed(subject, places),
     )
     if again.made is None:
         return found
     return _with_results(found, again, again.made)
+
+
+def _signed(subject: Subject, places: Places) -> signature.Signed | None:
+    """Return what is known of the signature; None of a report away from its release."""
+    if subject.sealed is None:
+        return None
+    return signature.check(subject.sealed, places.requests / signature.SIGNERS)
 
 
 def _with_results(found: Verification, again: Again, made: Mapping[str, Any]) -> Verification:

@@ -148,9 +148,10 @@ def _as_made(subject: Subject, scratch: Places, commit: str, jobs: int | None) -
     if subject.request is not None:
         _lay_beside(subject.release, subject.request, scratch)
     places = replace(scratch, data=vintage)
+    expected = subject.made["code"]["sha256"]
     asked = (subject.release, subject.request, subject.manifest, jobs)
     try:
-        stopped, made = run(commit, places, *asked)
+        stopped, made = run(commit, expected, places, *asked)
     except Refused as refused:
         return _none(subject, str(refused).rstrip("."))
     folder = scratch.outputs / subject.release

@@ -61,7 +61,7 @@ def hold_to_history(made: Mapping[str, Any]) -> str:
         raise _refused("its manifest names no commit, so that its code cannot be found")
     if code.get("changed_since") is not False:
         raise _refused(f"its code had been changed since the commit {commit[:12]}")
-    if _git("cat-file", "-e", f"{commit}^{{commit}}") is None:
+    if _git("merge-base", "--is-ancestor", commit, "HEAD") is None:
         raise _refused(f"the commit {commit[:12]} is not in the history of {ROOT}")
     differ = [
         f"{one.what.rpartition('.')[2]} was {one.then}, is {one.now}"
@@ -86,7 +86,13 @@ def _git(*arguments: str) -> bytes | None:
 
 
 def run(
-    commit: str, places: Places, release: str, request: str | None, repeats: Path, jobs: int | None
+    commit: str,
+    expected: str,
+    places: Places,
+    release: str,
+    request: str | None,
+    repeats: Path,
+    jobs: int | None,
 ) -> tuple[tuple[str, ...], dict[str, Any]]:
     """Run a release or a request with the code of a commit.
 
@@ -94,6 +100,8 @@ def run(
     ----------
     commit : str
         From `hold_to_history`.
+    expected : str
+        The hash of its code, as the manifest has it.
     places : Places
         Scratch, with a vintage that may be prepared anew.
     release : str
@@ -111,7 +119,7 @@ def run(
     Raises
     ------
     Refused
-        If that code cannot do it.
+        If that code is another than the manifest's, or cannot do it.
     """
     code, told = places.outputs.parent / "code", places.outputs.parent / "told.json"
     with tarfile.open(fileobj=io.BytesIO(_git("archive", commit) or b"")) as archive:
@@ -126,6 +134,8 @@ def run(
         "jobs": jobs,
         "told": str(told),
     }
+    if manifest.code(code)["sha256"] != expected:
+        raise _refused(f"the code of {commit[:12]} is not that which its manifest names")
     environment = {**os.environ, "PYTHONPATH": str(code)}
     ended = subprocess.run(
         [sys.executable, "-c", _DRIVER, json.dumps(asked)],

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from jdl.compare import SAME, WITHIN, Differing, Held
 from jdl.faults import shown
 from jdl.published import Checked
-from jdl.signature import INVALID, Signed
+from jdl.signature import INVALID, MISSING, Signed
 from jdl.verify.inputs import WITHOUT_EFFECT, Change, of_people
 from jdl.verify.record import CLEAN, DIFFERS, PUBLISHED_ONLY
 from jdl.verify.subject import Subject
@@ -98,7 +98,7 @@ class Verification:
     def verdict(self) -> str:
         """``clean``, ``differs`` or ``published aggregates only``."""
         telling = set(self.changed) - set(WITHOUT_EFFECT)
-        forged = self.signed is not None and self.signed.state == INVALID
+        forged = self.signed is not None and self.signed.state in (INVALID, MISSING)
         contradicts = self.published is not None and bool(self.published.finds)
         if self.differing or self.figures_apart or telling or self.stopped or forged or contradicts:
             return DIFFERS
@@ -125,7 +125,7 @@ class Verification:
         if self.verdict == PUBLISHED_ONLY:
             return f"{name}: " + "; ".join(filter(None, [*only, since])) + "."
         said = [self.published.line.rstrip(".")] if self.published and self.published.finds else []
-        forged = self.signed is not None and self.signed.state == INVALID
+        forged = self.signed is not None and self.signed.state in (INVALID, MISSING)
         said += [self.signed.line] if self.signed and forged else []
         found = [*self.stopped, _listed(self.differing, many), *said, *only, self._of_pdfs, since]
         return f"{name}: {DIFFERS}. " + "; ".join(filter(None, found)) + "."

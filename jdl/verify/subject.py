@@ -79,6 +79,15 @@ class Subject:
         own = self.folder / MANIFEST
         return own if own.exists() else self.folder.parent.parent / MANIFEST
 
+    @property
+    def sealed(self) -> Path | None:
+        """The folder of the release, whose manifest alone is signed; None where it is away."""
+        if self.request is None:
+            return self.folder
+        release = self.folder.parent.parent
+        inside = self.folder.parent.name == "reports" and (release / MANIFEST).is_file()
+        return release if inside else None
+
     def torn(self) -> dict[str, str]:
         """Return every file that is not as it is listed, and in what way."""
         found = compare.hashes(self.folder)
