@@ -467,3 +467,19 @@ def test_what_became_of_requests_is_counted_in_the_published_log(copy, name):
     shutil.rmtree(copy / "reports")
     rules = {find.rule for find in published.check(copy).finds if find.figure == f"bulletin.{name}"}
     assert "requests in the log, by what became of them" in rules
+
+
+def test_a_correction_in_the_log_is_no_second_request(copy):
+    file = copy / "bulletin" / "log.csv"
+    rows = file.read_text().splitlines()
+    head = rows[0].split(",")
+    last = next(row for row in rows if row.startswith("print-room,")).split(",")
+    last[head.index("corrects")] = last[head.index("release")]
+    last[head.index("release")] = "2014-03"
+    file.write_text("\n".join([*rows, ",".join(last)]) + "\n")
+    rules = {(find.file, find.rule) for find in published.check(copy).finds}
+    assert ("bulletin/log.csv", "a request stands once in the log") not in rules
+    assert not any("received in the period" in rule for _, rule in rules)
+    file.write_text("\n".join([*rows, rows[1]]) + "\n")
+    finds = {(find.file, find.rule) for find in published.check(copy).finds}
+    assert ("bulletin/log.csv", "a request stands once in the log") in finds

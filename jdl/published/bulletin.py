@@ -30,7 +30,7 @@ _Row = Mapping[str, str]
 
 def check(document: Document, notes: Notes, reports: Mapping[str, Document]) -> None:
     """Hold a bulletin's files against each other and against the reports beside it."""
-    history, log = document.tables.get(HISTORY, []), document.tables.get(LOG, [])
+    history, log = document.tables.get(HISTORY, []), _in_force(document.tables.get(LOG, []))
     _codebook(document, notes)
     for file in (RESULTS, HISTORY):
         for row in document.tables.get(file, ()):
@@ -38,6 +38,7 @@ def check(document: Document, notes: Notes, reports: Mapping[str, Document]) -> 
     _this_month(document, notes)
     for name, report in reports.items():
         _report(document, name, report, notes)
+    _once(document.tables.get(LOG, []), notes)
     _log(history, log, notes)
     for name, follows, rule in _figures(document, history, log, reports):
         entry = document.figures.get(name)
@@ -171,11 +172,30 @@ def _tiny(text: str, value: Any) -> bool:
     return told is not None and isinstance(value, int | float) and abs(told - value) <= 1e-15
 
 
+def _in_force(log: Sequence[_Row]) -> list[_Row]:
+    """Return one row a request: of a corrected one, the row of its last correction."""
+    last: dict[str, _Row] = {}
+    for row in sorted(log, key=lambda row: row["release"]):
+        last[row["id"]] = row
+    return [row for row in log if row is last[row["id"]]]
+
+
+def _once(log: Sequence[_Row], notes: Notes) -> None:
+    """A request stands once in the log, and once more for each correction of it."""
+    first = Counter(row["id"] for row in log if not row.get("corrects"))
+    for name, count in first.items():
+        if count > 1:
+            notes.find(LOG, name, "a request stands once in the log", count, 1)
+    there = {(row["id"], row["release"]) for row in log}
+    for row in log:
+        if row.get("corrects") and (row["id"], row["corrects"]) not in there:
+            rule = "what a row of the log corrects stands in the log as well"
+            notes.find(LOG, row["id"], rule, row["corrects"], "absent")
+
+
 def _log(history: Sequence[_Row], log: Sequence[_Row], notes: Notes) -> None:
     """The history tells of older analyses what the log does."""
     entries = {row["id"]: row for row in log}
-    if len(entries) != len(log):
-        notes.find(LOG, None, "a request stands once in the log", len(log), len(entries))
     for row in history:
         if row["id"] not in entries:
             rule = "a result is of a request in the log"
@@ -253,9 +273,9 @@ def _completed(
     if not rates:
         return
     now = document.value("quality.release") or max(row["release"] for row in rates.values())
-    ready = sum(row["release"] == now for row in rates.values())
+    ready = sum(_is_new(row, now) for row in rates.values())
     unknown = _without_result(rates, log)
-    ready_too = sum(row["release"] == now for row in unknown)
+    ready_too = sum(_is_new(row, now) for row in unknown)
     every = len(rates) + len(unknown)
     yield "bulletin.ready", ready + ready_too, "this month's analyses in history.csv and the log"
     yield "bulletin.published", every - ready - ready_too, "earlier analyses in both"
@@ -269,10 +289,14 @@ def _completed(
             f"bulletin.drawn.{one}",
         ):
             yield name, counts[one], rule
-    yield "bulletin.outcomes.total", len(rates), rule
+    yield "bulletin.outcomes.total", _told(counts), rule
     yield "bulletin.drawn.total", sum(bool(r["ci_low"]) for r in rates.values()), rule
     yield "pooled.every", every, rule
-    yield "bulletin.outcomes.by_chance", arithmetic.LEVEL / 2 * len(rates), "2.5% in each direction"
+    yield (
+        "bulletin.outcomes.by_chance",
+        arithmetic.LEVEL / 2 * _told(counts),
+        "2.5% in each direction",
+    )
     also = sum(
         r["conclusion"] == "inconclusive" and frequency.get(i) == "reduction"
         for i, r in rates.items()
@@ -308,6 +332,16 @@ def _completed(
             )
 
 
+def _is_new(row: _Row, now: str) -> bool:
+    """Whether an analysis is of this release, and no correction of one that was published."""
+    return row["release"] == now and not row.get("corrects")
+
+
+def _told(counts: Mapping[str, int]) -> int:
+    """Return how many results were told, without those withheld."""
+    return sum(counts[one] for one in _CONCLUSIONS)
+
+
 def _by(column: str, rates: Mapping[str, _Row]) -> Iterator[tuple[str, Any, str]]:
     name = f"bulletin.by_{column.replace('_', '-')}"
     rule = f"the conclusions in history.csv, counted by {column}"
@@ -317,8 +351,8 @@ def _by(column: str, rates: Mapping[str, _Row]) -> Iterator[tuple[str, Any, str]
     for kind, counts in kinds.items():
         for one in _CONCLUSIONS:
             yield f"{name}.{slug(kind)}.{one}", counts[one], rule
-        yield f"{name}.{slug(kind)}.total", counts.total(), rule
-    mostly = sum(2 * counts["inconclusive"] > counts.total() for counts in kinds.values())
+        yield f"{name}.{slug(kind)}.total", _told(counts), rule
+    mostly = sum(2 * counts["inconclusive"] > _told(counts) for counts in kinds.values())
     yield f"{name}.mostly_inconclusive", mostly, rule
     yield f"{name}.values", len(kinds), rule
 

@@ -14,6 +14,7 @@ from jdl.published.told import Notes
 
 NEAR = 0.12
 """Pixels by which a drawn place may be off: places are written with one decimal."""
+_NOTHING = "No chart is drawn, because the result is withheld."
 _RULE = "a chart draws the numbers behind it"
 _GRID = "#e8e8e8"
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
@@ -130,13 +131,19 @@ def _scale(drawn: Drawn) -> tuple[float, float] | None:
     return first - per * low, per
 
 
+def _withheld(figure: Node) -> bool:
+    """Whether a figure says that it draws nothing, and has no number behind it."""
+    told = [one for one in figure.named("data") if one.get("value")]
+    return _NOTHING in figure.named("svg")[0].get("aria-label") and not told
+
+
 def check(document: Document, notes: Notes) -> None:
     """Hold every chart of the pages that are read to the figures behind it."""
     for file, page in document.pages.items():
         for figure in page.named("figure"):
             kind = _KINDS.get(figure.get("id"))
             drawings = figure.named("svg")
-            if kind is None or not drawings:
+            if kind is None or not drawings or _withheld(figure):
                 continue
             try:
                 chart = _Chart(document, file, figure.get("id"), read(drawings[0]), notes)
@@ -237,7 +244,7 @@ def _results(chart: _Chart) -> None:
     history = chart.document.tables.get("history.csv", ())
     middle = {row["id"]: row["difference"] for row in history if row["measure"] == "rate"}
     for name in chart.document.figures:
-        found = re.fullmatch(r"bulletin\.(.+)\.ci_low", name)
+        found = re.fullmatch(r"bulletin\.((?!.*\.correction\.).+)\.ci_low", name)
         low, high = chart.value(name), chart.value(name.replace("ci_low", "ci_high"))
         if found and low is not None and high is not None:
             text = middle.get(found[1])

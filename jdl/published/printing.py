@@ -36,6 +36,7 @@ _PLACES = {
     "reoffences per 100": 0,
     "days": 0,
     "percentage points": 0,
+    "per cent": 1,
     "mean": 2,
     "ratio": 2,
     "reoffences per person": 2,
@@ -47,7 +48,10 @@ _PLACES = {
     "risk ratio": 1,
 }
 """Decimals by unit."""
-_ONE_PLACE = re.compile(r"\.each$|(?<!\.frequency)(?<!\.days_to_first)\.detectable(\.adjusted)?$")
+_ONE_PLACE = re.compile(
+    r"\.each$|^correction\.rate\.(?!.*-n\.).*\.(was|now|change)$"
+    r"|(?<!\.frequency)(?<!\.days_to_first)\.detectable(\.adjusted)?$"
+)
 _BY_SIZE = re.compile(r"^yearly\.size\.")
 _FINE_SHARE = re.compile(
     r"\.(balance|second_order)\.(?!(green|amber)_to$)|\.(second_order_)?worst$|^pool\.removed_share$"

@@ -361,7 +361,8 @@ def _choice(hold: _Row, row: Mapping[str, Any], rate: Mapping[str, Any]) -> None
     if row["label"] == "as reported":
         rule = "the first choice is the headline result"
         for key in ("treatment_n", "difference", "ci_low", "ci_high", "p_value", "conclusion"):
-            hold.must(row.get(key), f"{place}.{key}", rate.get(key), rule)
+            if row.get(key) is not None or rate.get("difference") is not None:
+                hold.must(row.get(key), f"{place}.{key}", rate.get(key), rule)
     if _known(row, "difference", "ci_low", "ci_high", "p_value"):
         _symmetric(hold, place, row)
         rule = "the conclusion follows from p and the direction"

@@ -346,6 +346,8 @@ _VERDICTS = {
     "increase": "Significant increase",
 }
 _CLOSED = {"not processed": "Not processed", "withdrawn": "Withdrawn"}
+_REVISED = " [r]"
+"""The mark behind the programme of a result that replaces an earlier one."""
 _RATE_SAID = re.compile(r"re-offended (less|more) than the comparison group")
 _OFTEN_SAID = re.compile(r"committed (fewer|more) proven re-offences per person")
 _BY = re.compile(r"(lower|higher) by between ⟦")
@@ -455,7 +457,7 @@ def _results_said(
 ) -> None:
     for row in (one for body in table.named("tbody") for one in body.named("tr")):
         cells = [one for one in row.children if isinstance(one, Node)]
-        programme, organisation = cells[0].text, cells[1].text
+        programme, organisation = cells[0].text.removesuffix(_REVISED), cells[1].text
         name = names.get((programme, organisation))
         if name is None:
             notes.find(file, programme, "a result is in the history", programme, "absent")
