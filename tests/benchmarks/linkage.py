@@ -36,6 +36,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from plain_names import keep_names
 
 from jdl import request, sentence
+from jdl.upload import by_content
 
 IDS: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "as sent": lambda people: people,
@@ -342,6 +343,7 @@ def digests(place: Place, file: Path, order: Order) -> tuple[str, str]:
     people = pd.read_parquet(file)
     if order.upload:
         people = people.sample(frac=1, random_state=order.upload, ignore_index=True)
+    people = by_content(people)
     register = there.open(order.threads)
     links = corroborate(there, register, people, weigh(register, people)).decide()
     written = links.table.to_csv(index=False) + links.near.to_csv(index=False)

@@ -15,6 +15,7 @@ import json
 import math
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -91,7 +92,10 @@ def shuffle_tables(world: World, seed: int) -> None:
 
 
 def shuffle_upload(world: World, seed: int, rows: bool = True, columns: bool = True) -> None:
-    """Write an upload again with its rows or its columns in another order."""
+    """Write an upload again with its rows or its columns in another order.
+
+    Blank rows stay where they are: how many lie between others is told, as a count of its own.
+    """
     file = world.requests / REPORT / "upload.csv"
     drawn = random.Random(seed)
     text = file.read_text(encoding="utf-8-sig")
@@ -100,7 +104,9 @@ def shuffle_upload(world: World, seed: int, rows: bool = True, columns: bool = T
     if columns:
         drawn.shuffle(places)
     if rows:
-        drawn.shuffle(people)
+        filled = [row for row in people if any(row)]
+        drawn.shuffle(filled)
+        people = [filled.pop() if any(row) else row for row in people]
     with file.open("w", encoding="utf-8", newline="") as written:
         csv.writer(written).writerows([row[place] for place in places] for row in [header, *people])
 
@@ -211,7 +217,11 @@ def rerun(condition: Condition, first: World) -> tuple[int, list[str], str]:
         told = f"{done.stdout}{done.stderr}"
         if done.returncode not in (0, 1):
             return len(files), [], f"stopped: {told}"
-        differ = [] if done.returncode == 0 else [name for name in files if name in told]
+        differ = (
+            []
+            if done.returncode == 0
+            else [name for name in files if re.search(rf"(?<![\w/]){re.escape(name)}\b", told)]
+        )
         return len(files), differ, "clean" if done.returncode == 0 else f"differs: {told}"
 
 
