@@ -343,7 +343,7 @@ def digests(place: Place, file: Path, order: Order) -> tuple[str, str]:
     people = pd.read_parquet(file)
     if order.upload:
         people = people.sample(frac=1, random_state=order.upload, ignore_index=True)
-    people = by_content(people)
+    people = by_content(people.assign(reference=""))
     register = there.open(order.threads)
     links = corroborate(there, register, people, weigh(register, people)).decide()
     written = links.table.to_csv(index=False) + links.near.to_csv(index=False)
