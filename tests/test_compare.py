@@ -2,7 +2,9 @@
 
 import json
 import zipfile
+from io import BytesIO
 
+import pikepdf
 import pytest
 
 from jdl import compare
@@ -151,8 +153,6 @@ def spreadsheet(value, *, copies=1):
     names = "urn:oasis:names:tc:opendocument:xmlns"
     text = f"""<d xmlns:t="{names}:table:1.0" xmlns:o="{names}:office:1.0">
         <t:table t:name="rates">{rows}</t:table></d>"""
-    from io import BytesIO
-
     with zipfile.ZipFile(kept := BytesIO(), "w") as archive:
         for _ in range(copies):
             archive.writestr(zipfile.ZipInfo("content.xml"), text)
@@ -254,3 +254,24 @@ def test_files_of_a_kind_that_are_the_same_are_counted(pair):
     pair("a.pdf", "a", "a")
     pair("c.html", "a", "a")
     assert compare.identical(*pair("b.pdf", "a", "b"), ".pdf") == [True, False]
+
+
+@pytest.mark.parametrize("change", ["title", "script", "attachment", "box"])
+def test_no_other_layout_lets_other_things_into_a_pdf(pair, change):
+    kept = []
+    for told in (None, change):
+        pdf = pikepdf.new()
+        pdf.add_blank_page()
+        pdf.add_blank_page().contents_add(b"0 0 9 9 re f")
+        if told == "title":
+            pdf.docinfo["/Title"] = "Mine"
+        if told == "script":
+            pdf.Root.OpenAction = pikepdf.Dictionary(S=pikepdf.Name.JavaScript, JS="app.alert(1)")
+        if told == "attachment":
+            pdf.attachments["a.txt"] = b"mine"
+        if told == "box":
+            pdf.pages[0].contents_add(b"1 0 0 rg 0 0 99 99 re f")
+        pdf.save(out := BytesIO())
+        kept.append(out.getvalue())
+    [one] = compare.files(*pair("a.pdf", *kept), other_layout=True)
+    assert one.verdict == DIFFERS

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import html
 import io
 import json
@@ -213,7 +214,10 @@ def pages_of(content: bytes) -> list[str]:
 
 
 def structure_of(content: bytes) -> str:
-    """Return the structure of a PDF in words: its tags as they are nested, and what they tell.
+    """Return the structure of a PDF in words: all that it holds but where things stand on a page.
+
+    That is its tags as they are nested, and what they tell; what it is called, does when opened,
+    links to and has attached; its pictures; and what is drawn in which colour, in order.
 
     Parameters
     ----------
@@ -225,7 +229,43 @@ def structure_of(content: bytes) -> str:
         If it is no PDF.
     """
     with _opened(content) as pdf:
-        return " ".join(_tags(pdf.Root.get("/StructTreeRoot")))
+        pages = [page.obj for page in pdf.pages]
+        told = [*_tags(pdf.Root.get("/StructTreeRoot")), *_held([pdf.docinfo, pdf.Root, *pages])]
+        return " ".join((*told, *(one for page in pages for one in _drawn(page))))
+
+
+def _held(waiting: list[Any]) -> Iterator[str]:
+    """Yield what these objects and those they refer to hold, but for numbers and fonts."""
+    import pikepdf
+
+    seen = set()
+    waiting = waiting[::-1]
+    while waiting:
+        one = waiting.pop()
+        if getattr(one, "is_indirect", False):
+            if one.objgen in seen:
+                continue
+            seen.add(one.objgen)
+        if isinstance(one, pikepdf.Array):
+            waiting += reversed([*one])
+        elif isinstance(one, pikepdf.Dictionary | pikepdf.Stream):
+            if isinstance(one, pikepdf.Stream):
+                yield hashlib.sha256(one.read_raw_bytes()).hexdigest()
+            kept = [key for key in sorted(one.keys()) if key not in _ELSEWHERE]
+            yield " ".join(kept)
+            waiting += [one[key] for key in reversed(kept)]
+        elif isinstance(one, pikepdf.String | pikepdf.Name | bool):
+            yield str(one)
+
+
+def _drawn(page: Any) -> Iterator[str]:
+    import pikepdf
+
+    for step in pikepdf.parse_content_stream(page):
+        if str(step.operator) in _COLOURS:
+            yield " ".join(map(str, step.operands))
+        if str(step.operator) in (*_COLOURS, *_DRAWN):
+            yield str(step.operator)
 
 
 def _tags(tag: Any) -> Iterator[str]:
@@ -288,6 +328,9 @@ def _stream(stream: Any, depth: int, *, drawn: bool) -> Iterator[str]:
 
 _OF_OBJECTS = ("/ObjStm", "/XRef")
 _REMARK = re.compile(rb"%[^\r\n]*")
+_ELSEWHERE = ("/StructTreeRoot", "/Contents", "/Font", "/Parent", "/Dests", "/StructParents", "/ID")
+_COLOURS = ("g", "G", "rg", "RG", "k", "K", "sc", "SC", "scn", "SCN", "gs", "Do", "Tr")
+_DRAWN = ("m", "l", "c", "v", "y", "h", "re", "f", "F", "f*", "S", "s", "B", "B*", "b", "b*", "sh")
 _TEXT = ("Tj", "'", '"', "TJ")
 _PLACED = ("BT", "Td", "TD", "Tm", "T*", "'", '"')
 
