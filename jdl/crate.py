@@ -66,6 +66,30 @@ def describe(made: Mapping[str, Any], files: Mapping[str, str | None]) -> dict[s
     }
 
 
+def contradicts(content: bytes, expected: bytes) -> bool:
+    """Whether the metadata of a crate, as other code wrote them, tell another hash of anything.
+
+    Parameters
+    ----------
+    content : bytes
+        As they stand.
+    expected : bytes
+        As this code writes them.
+    """
+    try:
+        (files, others), (ours, known) = map(_hashes, (content, expected))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return True
+    return files != ours or not others <= known
+
+
+def _hashes(content: bytes) -> tuple[dict[str, str | None], set[str]]:
+    """Return the hash of each file, and every other that is told."""
+    entities = json.loads(content)["@graph"]
+    files = {one["@id"]: one.get("sha256") for one in entities if one["@type"] == "File"}
+    return files, {str(one["sha256"]) for one in entities if one.get("sha256")}
+
+
 def _descriptor() -> Entity:
     return {
         "@id": FILE,

@@ -11,14 +11,17 @@ import importlib.metadata
 import json
 import math
 import platform
+import re
 import struct
 import subprocess
+import tarfile
 import tomllib
 import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import nbformat
@@ -41,9 +44,11 @@ HELD_BACK = ("facts.html",)
 RELEASED_AS = "released_as"
 """What the manifest of a public copy tells besides: the hash of the one that was signed."""
 SCHEMA = 2
-_LOCK = "requirements.lock"
-_BY_BYTES = ("request.toml", "disclosure.toml")
+_LOCK, _PROJECT = "requirements.lock", "pyproject.toml"
+BY_BYTES = ("request.toml", "disclosure.toml")
 """What schema 1 hashed as it was written, and not by what it says."""
+_RECORD = re.compile(rf"(reports/[^/]+/)?{re.escape(MANIFEST)}|{re.escape(crate.FILE)}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _CODE = ("jdl/**/*.py", "jdl/**/*.toml", "templates/**/*", "notebooks/*.ipynb")
 
 
@@ -142,8 +147,9 @@ def records(made: Mapping[str, Any]) -> dict[str, bytes]:
     Returns
     -------
     dict of str to bytes
-        The manifest of each report's folder, by which it can be verified alone; and the metadata of
-        the release as a research object crate. Neither tells of what only a provider sees.
+        The manifest of each report's folder, by which it can be verified alone, of which the schema
+        tells every byte; and the metadata of the release as a research object crate. Neither tells
+        of what only a provider sees.
     """
     own = {
         f"reports/{request}/{MANIFEST}": dump(_of_report(made, request))
@@ -160,8 +166,8 @@ def records(made: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def is_record(name: str) -> bool:
-    """Whether a file of a release is one of its `records`."""
-    return PurePosixPath(name).name in (MANIFEST, crate.FILE)
+    """Whether the path of a file in a release is that of one of its `records`."""
+    return bool(_RECORD.fullmatch(name))
 
 
 def _of_report(made: Mapping[str, Any], request: str) -> dict[str, Any]:
@@ -193,6 +199,14 @@ def tables_of(made: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
+def schema_of(made: Mapping[str, Any]) -> int:
+    """Return the schema that a manifest is laid out by, whatever it says."""
+    later = {"dependencies", "native", "processor", "lock"} & made["environment"].keys()
+    later |= {"files"} & made["code"].keys()
+    tables = made["vintage"].get("tables", {}).values()
+    return SCHEMA if later or not all(isinstance(told, str) for told in tables) else 1
+
+
 def comparable(
     made: Mapping[str, Any], again: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -207,7 +221,7 @@ def comparable(
     -------
     tuple of dict
     """
-    if made.get("schema") == again.get("schema"):
+    if schema_of(made) == schema_of(again):
         return dict(made), dict(again)
     return _without(made, again), _without(again, made)
 
@@ -216,13 +230,6 @@ def _without(made: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any
     theirs, tables = other["environment"], tables_of(other)
     return {
         **made,
-        "inputs": {
-            **made["inputs"],
-            "requests": {
-                name: {kind: told for kind, told in hashes.items() if kind not in _BY_BYTES}
-                for name, hashes in made["inputs"]["requests"].items()
-            },
-        },
         "vintage": {
             **made["vintage"],
             "tables": {
@@ -230,6 +237,7 @@ def _without(made: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any
                 for name, told in tables_of(made).items()
             },
         },
+        "code": {key: told for key, told in made["code"].items() if key in other["code"]},
         "environment": {key: told for key, told in made["environment"].items() if key in theirs},
     }
 
@@ -249,14 +257,50 @@ def code(root: Path = ROOT) -> dict[str, Any]:
         the cells, not the outputs); ``sha256`` over them; ``commit`` and ``changed_since``, None
         outside a git checkout.
     """
-    found = sorted({path for pattern in _CODE for path in root.glob(pattern) if path.is_file()})
-    files = {path.relative_to(root).as_posix(): _source(path) for path in found}
+    files = _sources(root)
     return {
         "version": importlib.metadata.version("jdl"),
         "sha256": digest_json(files),
         **_commit(root),
         "files": files,
     }
+
+
+@cache
+def code_at(commit: str, root: Path = ROOT) -> dict[str, Any] | None:
+    """Return what identified the code at a commit: ``version``, ``files`` and ``sha256``.
+
+    Parameters
+    ----------
+    commit : str
+        The 40 hexadecimal digits.
+    root : Path
+        The checkout.
+
+    Returns
+    -------
+    dict or None
+        As `code` has it; None where the commit does not lead to the one that is checked out.
+    """
+    if not _COMMIT.fullmatch(commit):
+        return None
+    if _git(root, "merge-base", "--is-ancestor", commit, "HEAD") is None:
+        return None
+    with TemporaryDirectory() as folder:
+        kept, there = Path(folder) / "code.tar", Path(folder) / "code"
+        parts = ("jdl", "templates", "notebooks", _PROJECT)
+        if _git(root, "archive", f"--output={kept}", commit, "--", *parts) is None:
+            return None
+        with tarfile.open(kept) as archive:
+            archive.extractall(there, filter="data")
+        told = tomllib.loads((there / _PROJECT).read_text(encoding="utf-8"))
+        files = _sources(there)
+    return {"version": told["project"]["version"], "sha256": digest_json(files), "files": files}
+
+
+def _sources(root: Path) -> dict[str, str]:
+    found = sorted({path for pattern in _CODE for path in root.glob(pattern) if path.is_file()})
+    return {path.relative_to(root).as_posix(): _source(path) for path in found}
 
 
 def _source(path: Path) -> str:

@@ -336,12 +336,11 @@ def _changed(finished: Finished) -> list[Fault]:
     """
     try:
         now = inputs_now(finished.name, finished.places)
+        log_then = now.pop("log_then")
     except Unusable as unusable:
         return list(unusable.faults)
-    changed = [
-        name for name in verify.changed(finished.made, now) if name not in verify.WITHOUT_EFFECT
-    ]
-    if now["log_then"] != finished.made["files"].get(_LOG):
+    changed = [*verify.of_effect(verify.changed(finished.made, now))]
+    if log_then != finished.made["files"].get(_LOG):
         changed.append("log.csv, as it stood then")
     return [
         Fault(

@@ -533,12 +533,14 @@ def inputs_of(month: Month) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``inputs``, ``vintage``, ``code``, ``environment``, ``parameters`` and ``seed``.
+        ``published_at``, ``inputs``, ``vintage``, ``code``, ``environment``, ``parameters`` and
+        ``seed``.
     """
     folder = month.places.requests
     vintage = _vintage(month.vintage)
     tables = {name: table["sha256"] for name, table in vintage["tables"].items()}
     return {
+        "published_at": month.release.published_at.isoformat(),
         "inputs": {
             "requests": {entry.request.id: entry.inputs(tables) for entry in month.entries},
             "log.csv": _digest_of_log(folder),
@@ -606,11 +608,47 @@ def inputs_now(name: str, places: Places) -> dict[str, Any]:
             rule = "the national data must be prepared, as they were for the release"
             raise _unusable(month.vintage.name, rule, "Run: jdl prepare")
         made_from = inputs_of(month)
+    made = json.loads((month.folder / MANIFEST).read_text(encoding="utf-8"))
     told = cohorts.kept(places.restricted, month.folder / MANIFEST)
     made_from["inputs"][cohorts.TOLD] = cohorts.results(told)
+    made_from = hashed_as(made, made_from, places)
     then = log_file(log_at(request.read_log(places.requests), month.release))
     now = {"schema": SCHEMA, "release": name, "log_then": manifest.digest(then), **made_from}
     return dict(json.loads(manifest.dump(now)))
+
+
+def hashed_as(made: Mapping[str, Any], again: Mapping[str, Any], places: Places) -> dict[str, Any]:
+    """Return a manifest with the files of its requests hashed as another has them.
+
+    Parameters
+    ----------
+    made : dict
+        Of any schema.
+    again : dict
+        Of the same release, made from what is in `places`.
+    places : Places
+
+    Returns
+    -------
+    dict
+    """
+    if manifest.schema_of(made) != 1 or manifest.schema_of(again) == 1:
+        return dict(again)
+    requests = {
+        name: {
+            kind: _by_bytes(places, name, made["release"], kind, told)
+            for kind, told in hashes.items()
+        }
+        for name, hashes in again["inputs"]["requests"].items()
+    }
+    return {**again, "inputs": {**again["inputs"], "requests": requests}}
+
+
+def _by_bytes(places: Places, request_id: str, release: str, kind: str, told: str) -> str:
+    if kind not in manifest.BY_BYTES:
+        return told
+    folder = request.folder_of(places.requests, request_id, release)
+    return manifest.digest((folder / kind).read_bytes())
 
 
 def _same_inputs(month: Month) -> bool:
@@ -1299,8 +1337,7 @@ def _finish(month: Month, made: Path, made_from: dict[str, Any]) -> None:
     record = nbformat.read(made / "bulletin" / "notebook.ipynb", as_version=4)
     results = read_results(made / "reports")
     render.write(render.release_pages(record, results), made)
-    out = month.release.published_at.isoformat()
-    content = {"schema": SCHEMA, "release": month.name, "published_at": out, **made_from}
+    content = {"schema": SCHEMA, "release": month.name, **made_from}
     content["files"] = manifest.file_hashes(made)
     for name, told in manifest.records(content).items():
         (made / name).write_bytes(told)

@@ -40,7 +40,6 @@ def of_today():
     """The same inputs, as this version tells them."""
     made = deepcopy(OF_OLD) | {"schema": manifest.SCHEMA}
     made["code"]["files"] = {}
-    made["inputs"]["requests"]["harbour"]["request.toml"] = "by what it says"
     made["vintage"]["tables"] = {
         "offenders": {"sha256": "o", "rows": 3, "columns": {"offender_id": "id"}},
         "vintage.toml": {"sha256": "v"},
@@ -88,6 +87,10 @@ def test_an_old_manifest_tells_the_same_of_the_same_inputs():
         (lambda made: made["vintage"]["tables"].update(oasys={"sha256": "x"}), "oasys of"),
         (lambda made: made["inputs"]["requests"]["harbour"].update(upload="x"), "upload of"),
         (lambda made: made["inputs"]["requests"]["harbour"].update(review="x"), "review of"),
+        (
+            lambda made: made["inputs"]["requests"]["harbour"].update({"request.toml": "x"}),
+            "request.toml of",
+        ),
         (lambda made: made["environment"].update(python="3.12.0"), "the environment"),
         (lambda made: made["environment"]["packages"].update(new="1"), "the environment"),
     ],
@@ -111,12 +114,91 @@ def test_a_changed_input_is_told_beside_an_old_manifest(change, told):
             "request.toml of harbour",
         ),
         (lambda made: made["environment"]["native"].update(pango="1.56"), "the environment"),
+        (
+            lambda made: made["vintage"]["tables"]["offenders"].update(rows=4),
+            "rows of offenders of the vintage",
+        ),
+        (lambda made: made.update(published_at="2014-04-01T09:30:00"), "releases/2014-03.toml"),
+        (lambda made: made["vintage"].update(prepared="x"), "what is prepared of the vintage"),
+        (lambda made: made["vintage"].update(extracted="x"), "the vintage"),
+        (lambda made: made["code"]["files"].update(new="x"), "the code"),
+        (lambda made: made["code"].update(version="2"), "the code"),
+        (lambda made: made.update(seed=2), "the parameters"),
+        (lambda made: made.update(endorsed_by="x"), "endorsed_by of the manifest"),
+        (lambda made: made["inputs"].update(blessing={}, more=1), "inputs of the manifest"),
     ],
 )
 def test_manifests_of_today_are_held_against_each_other_in_everything(change, told):
     now = of_today()
     change(now)
     assert verify.changed(of_today(), now) == (told,)
+
+
+@pytest.mark.parametrize(
+    ("changed", "left"),
+    [
+        (("log.csv", "the code", "the environment"), ()),
+        (("what is prepared of the vintage", "the code"), ()),
+        (("what is prepared of the vintage",), ("what is prepared of the vintage",)),
+        (("offenders of the vintage", "the code"), ("offenders of the vintage",)),
+    ],
+)
+def test_what_is_prepared_may_change_with_the_code_and_not_without(changed, left):
+    assert verify.of_effect(changed) == left
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        lambda made: made["environment"].update(native={}),
+        lambda made: made["code"].update(files={}),
+        lambda made: made["vintage"]["tables"].update(offenders={"sha256": "o"}),
+    ],
+)
+def test_an_old_manifest_is_known_by_its_layout(later):
+    made = deepcopy(OF_OLD)
+    assert manifest.schema_of(made) == 1
+    later(made)
+    assert manifest.schema_of(made) == manifest.schema_of(of_today()) == manifest.SCHEMA
+
+
+@pytest.mark.parametrize(
+    ("path", "is_one"),
+    [
+        ("ro-crate-metadata.json", True),
+        ("reports/harbour/manifest.json", True),
+        ("reports/manifest.json", False),
+        ("bulletin/manifest.json", False),
+        ("reports/harbour/ro-crate-metadata.json", False),
+        ("reports/harbour/extra/manifest.json", False),
+    ],
+)
+def test_a_record_is_known_by_its_place(path, is_one):
+    assert manifest.is_record(path) == is_one
+
+
+def test_the_code_at_a_commit_is_that_of_a_checkout_of_it(tmp_path):
+    def git(*arguments):
+        named = ["-c", "user.name=x", "-c", "user.email=x"]
+        command = ["git", "-C", tmp_path, *named, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    for folder in ("jdl", "templates", "notebooks"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.toml").write_text("a = 1\n")
+    (tmp_path / "pyproject.toml").write_text('[project]\nversion = "7"\n')
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "one")
+    made, commit = manifest.code(tmp_path), git("rev-parse", "HEAD")
+    (tmp_path / "jdl" / "a.toml").write_text("a = 2\n")
+    git("commit", "-qam", "two")
+    then = manifest.code_at(commit, tmp_path)
+    assert then == {"version": "7", "sha256": made["sha256"], "files": made["files"]}
+    later = git("rev-parse", "HEAD")
+    git("reset", "-q", "--hard", commit)
+    assert manifest.code_at(later, tmp_path) is None
+    assert manifest.code_at("--output=x", tmp_path) is None
 
 
 def test_the_environment_names_what_lays_out_and_calculates_and_no_host():

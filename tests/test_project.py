@@ -36,7 +36,9 @@ PARTS = {
     ),
     "scan": ("words", "reading", "vocabulary", "register", "__init__"),
     "yearly": ("records", "counts", "numbers", "sentences", "tables", "__init__"),
-    "verify": ("subject", "inputs", "record", "as_made", "again", "found", "story", "__init__"),
+    "verify": (
+        "subject", "origin", "inputs", "record", "as_made", "again", "found", "story", "__init__",
+    ),
     "compare": ("numbers", "pieces", "__init__"),
     "charts": (
         "drawing", "headline", "curves", "overlap", "balance", "funnel", "linkage", "results",

@@ -630,7 +630,7 @@ def test_a_request_its_reviews_and_the_national_data_are_held_too(month, monkeyp
     month.release()
     made = month.manifest()
     if part == "the vintage":
-        made["vintage"]["prepared"] = "q" * 64
+        made["vintage"]["extracted"] = "2013-11-30"
         now, name = made, part
     else:
         made["inputs"]["requests"]["harbour"][part] = "0" * 64

@@ -117,7 +117,8 @@ def month(tmp_path, monkeypatch):
         ),
     )
     monkeypatch.setattr(national, "open_vintage", lambda data, name=None: _vintage(data))
-    code = {"version": "0", "sha256": "c" * 64, "commit": None, "changed_since": None, "files": {}}
+    code = {"version": "0", "sha256": manifest.digest_json({}), "files": {}}
+    code |= {"commit": None, "changed_since": None}
     monkeypatch.setattr(manifest, "code", lambda: code)
     monkeypatch.setattr(release, "crew", lambda size: nullcontext(Here()))
     monkeypatch.setattr(release, "_hold_to_scan", lambda asked, made: ())  # there is no register

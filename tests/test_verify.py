@@ -26,7 +26,7 @@ from jdl.log import Release, in_zone
 from jdl.publish import Finished
 from jdl.published import Checked
 from jdl.release import Refused
-from jdl.verify import CLEAN, DIFFERS, again, as_made, inputs, subject, verdict_on
+from jdl.verify import CLEAN, DIFFERS, again, as_made, inputs, origin, subject, verdict_on
 from jdl.workers import Limits
 
 month = test_release.month
@@ -322,15 +322,180 @@ def test_a_changed_digit_is_found_though_the_manifest_agrees(released):
     assert recorded(released) == DIFFERS
 
 
-def test_a_report_whose_own_manifest_tells_otherwise_is_found(released):
-    file = released.folder / "reports" / "harbour" / "manifest.json"
-    made = json.loads(file.read_text())
+def other_code(made):
+    """Say that it was made by code that is not known here."""
+    files = {"jdl/effects.py": "x"}
+    made["code"] |= {"files": files, "sha256": manifest.digest_json(files)}
+
+
+def forge(folder, change):
+    """Change a manifest and make all else agree with it."""
+    made = json.loads((folder / "manifest.json").read_text())
+    change(made)
+    (folder / "manifest.json").write_bytes(manifest.dump(made))
+    rehash(folder)
+
+
+def relist(folder):
+    """List the files as they are."""
+    made = json.loads((folder / "manifest.json").read_text())
+    made["files"] = manifest.file_hashes(folder)
+    (folder / "manifest.json").write_bytes(manifest.dump(made))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda made: made.update(published_at="2014-01-01T09:30:00"), "releases/2014-03.toml"),
+        (lambda made: made.update(endorsed_by="x"), "endorsed_by of the manifest"),
+        (
+            lambda made: made["vintage"]["tables"]["offenders"].update(rows=5),
+            "rows of offenders of the vintage",
+        ),
+        (lambda made: made["vintage"].update(prepared="x"), "what is prepared of the vintage"),
+    ],
+)
+def test_a_manifest_is_held_in_all_that_it_says(released, change, told):
+    forge(released.folder, change)
+    found = check(released)
+    assert (found.changed, found.verdict) == ((told,), DIFFERS)
+
+
+def test_what_is_prepared_by_other_code_is_told_and_clean(released):
+    forge(released.folder, lambda made: other_code(made) or made["vintage"].update(prepared="x"))
+    found = check(released)
+    assert found.changed == ("what is prepared of the vintage", "the code")
+    assert found.clean, found.line
+
+
+def test_files_of_code_that_do_not_make_its_hash_are_found(released):
+    forge(released.folder, lambda made: made["code"].update(files={"jdl/effects.py": "x"}))
+    told = {"manifest.json": "names other files of code than it hashes"}
+    assert origin.contradicting(subject.subject_of(released.folder)) == told
+
+
+def test_a_commit_is_held_to_the_history_of_the_code(released, monkeypatch):
+    told = {"commit": "d" * 40, "changed_since": False}
+    forge(released.folder, lambda made: made["code"].update(told))
+    found = check(released)
+    assert found.clean
+    assert found.line.endswith("(not held: the commit 'dddddddddddd').")
+    then = {"version": "0", "sha256": manifest.digest_json({}), "files": {}}
+    monkeypatch.setattr(manifest, "code_at", lambda commit: then)
+    assert check(released).line.endswith("comes out the same again.")
+    monkeypatch.setattr(manifest, "code_at", lambda commit: {**then, "version": "9"})
+    assert list(check(released).torn) == ["manifest.json"]
+
+
+@pytest.mark.parametrize("change", [lambda made: None, other_code])
+def test_a_record_that_tells_otherwise_is_found_whatever_code_made_it(released, change):
+    forge(released.folder, change)
+    own, crate = "reports/harbour/manifest.json", "ro-crate-metadata.json"
+    made = json.loads((released.folder / own).read_text())
     made["seed"] += 1
+    (released.folder / own).write_bytes(manifest.dump(made))
+    told = (released.folder / crate).read_text()
+    page = manifest.digest((released.folder / "index.html").read_bytes())
+    (released.folder / crate).write_text(told.replace(page, "0" * 64))
+    relist(released.folder)
+    assert set(origin.contradicting(subject.subject_of(released.folder))) == {own, crate}
+
+
+def test_the_metadata_of_a_crate_may_be_worded_otherwise_by_other_code(released):
+    crate = released.folder / "ro-crate-metadata.json"
+    crate.write_text(crate.read_text().replace("A notebook", "It"))
+    assert set(origin.contradicting(subject.subject_of(released.folder))) == {
+        "ro-crate-metadata.json"
+    }
+    forge(released.folder, other_code)
+    crate.write_text(crate.read_text().replace("A notebook", "It"))
+    relist(released.folder)
+    found = check(released)
+    assert found.clean
+    assert found.unheld == ("the words of ro-crate-metadata.json",)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["extra/ro-crate-metadata.json", "reports/manifest.json", "reports/ghost/manifest.json"],
+)
+def test_only_the_records_of_a_release_are_not_held_to_the_rerun(released, name):
+    (released.folder / name).parent.mkdir(exist_ok=True)
+    (released.folder / name).write_text("the reduction was 90%")
+    rehash(released.folder)
+    assert check(released).differing == (name,)
+
+
+def test_a_report_is_held_to_the_release_that_it_lies_in(released):
+    own = released.folder / "reports" / "harbour" / "manifest.json"
+    made = json.loads(own.read_text()) | {"released_as": "x"}
+    own.write_bytes(manifest.dump(made))
+    told = {"manifest.json": "is not the one that its release lists"}
+    assert origin.contradicting(subject.subject_of(own.parent)) == told
+
+
+def of_schema_1(made, places):
+    """Lay a manifest out as the first version did."""
+    for name, hashes in made["inputs"]["requests"].items():
+        file = places.requests / name / "request.toml"
+        hashes["request.toml"] = manifest.digest(file.read_bytes())
+    tables = made["vintage"]["tables"].items()
+    made["vintage"]["tables"] = {name: told["sha256"] for name, told in tables}
+    environment = made["environment"]
+    made["environment"] = {key: environment[key] for key in ("python", "packages")}
+    del made["code"]["files"]
+    made["schema"] = 1
+
+
+def test_a_release_of_the_first_schema_is_held_in_all_that_it_told(released):
+    file = released.folder / "manifest.json"
+    made = released.manifest()
+    of_schema_1(made, released.places)
+    for name in ("ro-crate-metadata.json", "reports/harbour/manifest.json"):
+        (released.folder / name).unlink()
+        del made["files"][name]
     file.write_bytes(manifest.dump(made))
-    whole = json.loads((released.folder / "manifest.json").read_text())
-    whole["files"] = manifest.file_hashes(released.folder)
-    (released.folder / "manifest.json").write_bytes(manifest.dump(whole))
-    assert check(released).differing == ("reports/harbour/manifest.json",)
+    found = check(released)
+    assert (found.changed, found.verdict) == ((), CLEAN), found.line
+    made["inputs"]["requests"]["harbour"]["request.toml"] = "0" * 64
+    file.write_bytes(manifest.dump(made))
+    assert check(released).changed == ("request.toml of harbour",)
+
+
+@pytest.mark.parametrize(
+    ("schema", "why"), [(1, "is no finished"), (0, "is no finished"), (99, "newer version of jdl")]
+)
+def test_a_manifest_has_the_schema_that_it_says(released, schema, why):
+    forge(released.folder, lambda made: made.update(schema=schema))
+    with pytest.raises(Unusable, match=why):
+        check(released)
+
+
+@pytest.mark.parametrize("named", ["2014-03", "2014-04"])
+def test_no_release_tells_of_itself_or_of_later_ones(released, named):
+    forge(released.folder, lambda made: made["inputs"].update(earlier={named: "0" * 64}))
+    with pytest.raises(Unusable, match="is no finished release"):
+        check(released)
+
+
+def test_an_earlier_month_that_is_at_hand_and_not_named_is_told(released):
+    earlier = released.places.outputs / "2014-02" / "bulletin"
+    earlier.mkdir(parents=True)
+    (earlier / "results.csv").write_text("id\nshore\n")
+    found = check(released)
+    assert found.clean
+    assert found.line.endswith("(not held: 2014-02, which is at hand, against it).")
+
+
+def test_the_verdict_on_a_copy_is_none_on_the_release(released, tmp_path):
+    assert check(released).clean
+    shutil.copytree(released.folder, tmp_path / "2014-03")
+    (tmp_path / "2014-03" / "index.html").write_text("other")
+    found = verify.verify(
+        tmp_path / "2014-03", released.places, jobs=1, tell=released.news.append, on=TODAY
+    )
+    assert found.verdict == DIFFERS
+    assert recorded(released) == CLEAN
 
 
 def test_a_file_added_or_taken_away_is_found(released):

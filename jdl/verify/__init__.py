@@ -16,7 +16,7 @@ from typing import Any
 from jdl import compare, manifest, published, signature
 from jdl.compare import ONLY_AFTER, TOLERANCE, Differing
 from jdl.faults import Unusable
-from jdl.release import Places, alone
+from jdl.release import Places, alone, hashed_as
 from jdl.verify.again import Again, made_again
 from jdl.verify.found import Verification
 from jdl.verify.inputs import (
@@ -25,10 +25,12 @@ from jdl.verify.inputs import (
     changed,
     code_changes,
     environment_changes,
+    of_effect,
     other_layout,
     other_processor,
     told,
 )
+from jdl.verify.origin import contradicting, unheld
 from jdl.verify.record import (
     CLEAN,
     DIFFERS,
@@ -54,6 +56,7 @@ __all__ = [
     "Verification",
     "changed",
     "keep",
+    "of_effect",
     "story",
     "told",
     "verdict_on",
@@ -85,7 +88,7 @@ def verify(
         As for ``release.run_release``.
     as_made : bool
         Whether by the code that it was made by. The verdict is then not recorded: what `publish`
-        asks for is that today's code makes it.
+        asks for is that today's code makes it. Nor is that on a copy of a release.
     on : date
         The day, for the record.
 
@@ -103,7 +106,8 @@ def verify(
         once a verification has begun.
     """
     subject = subject_of(folder)
-    recorded = subject.request is None and not as_made
+    finished = (places.outputs / subject.release).resolve()
+    recorded = subject.folder == finished and subject.request is None and not as_made
     making = partial(
         made_again, subject, places, jobs=jobs, limits=limits, as_made=as_made, tell=tell
     )
@@ -122,7 +126,7 @@ def verify(
 
 def _compared(subject: Subject, again: Again, places: Places) -> Verification:
     """Hold a folder against what was made again of it."""
-    torn = {**_contradicting(subject), **subject.torn()}
+    torn = {**contradicting(subject), **subject.torn()}
     environment = environment_changes(subject.made["environment"], manifest.environment())
     found = Verification(
         subject,
@@ -135,10 +139,11 @@ def _compared(subject: Subject, again: Again, places: Places) -> Verification:
         tolerance=TOLERANCE if other_processor(environment) else 0.0,
         published=published.check(subject.folder),
         signed=_signed(subject, places),
+        unheld=unheld(subject, places),
     )
     if again.made is None:
         return found
-    return _with_results(found, again, again.made)
+    return _with_results(found, again, hashed_as(subject.made, again.made, places))
 
 
 def _signed(subject: Subject, places: Places) -> signature.Signed | None:
@@ -178,12 +183,15 @@ def _with_results(found: Verification, again: Again, made: Mapping[str, Any]) ->
         figures=figures,
         printed=_printed(files, subject),
         cells=cells,
-        changed=changed(_of_these(subject.made, made), made),
+        changed=changed(_as_far_as(again, subject.made), made),
     )
 
 
-def _of_these(before: Mapping[str, Any], made: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a manifest with the requests only that another tells of too."""
+def _as_far_as(again: Again, before: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a manifest with the requests only that were made again, where not all were."""
+    made = again.made
+    if made is None or "bulletin" in again.documents:
+        return before
     inputs, parameters = before["inputs"], before["parameters"]
     names = made["inputs"]["requests"]
     kept = {name: told for name, told in inputs["requests"].items() if name in names}
@@ -237,25 +245,3 @@ def _printed(
                 key = _document_of(one.path, subject), place.where.removeprefix("figure ")
                 found[key] = tuple(dict.fromkeys((*found.get(key, ()), one.path)))
     return found
-
-
-def _contradicting(subject: Subject) -> dict[str, str]:
-    """Return the records of a release that tell otherwise than its manifest, which they follow.
-
-    Another version of the code may have written them otherwise.
-    """
-    if subject.request or subject.made["code"]["sha256"] != manifest.code()["sha256"]:
-        return {}
-    expected = manifest.records(subject.made).items()
-    return {
-        name: "tells otherwise than the manifest"
-        for name, content in expected
-        if _content(subject.folder / name) != content
-    }
-
-
-def _content(path: Path) -> bytes | None:
-    try:
-        return None if path.is_symlink() else compare.read(path)
-    except compare.Broken:
-        return None

@@ -33,8 +33,9 @@ if __name__ == "__main__":
         done = run_request(asked["request"], places, **given)
     else:
         done = run_release(asked["release"], places, jobs=asked["jobs"], **given)
+    month = open_month(asked["release"], places, only=asked["request"])
     made = {"schema": None, "release": asked["release"]}
-    made |= inputs_of(open_month(asked["release"], places, only=asked["request"]))
+    made |= {"published_at": month.release.published_at.isoformat(), **inputs_of(month)}
     made["inputs"][cohorts.TOLD] = cohorts.results(cohorts.kept(places.restricted, repeats))
     failures = [f"{one.name} stopped: {one.message.rstrip('.')}" for one in done.failures]
     Path(asked["told"]).write_bytes(manifest.dump({"failures": failures, "made": made}))

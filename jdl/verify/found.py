@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jdl.compare import SAME, WITHIN, Differing, Held
 from jdl.faults import shown
 from jdl.published import Checked
 from jdl.signature import INVALID, MISSING, Signed
-from jdl.verify.inputs import WITHOUT_EFFECT, Change, of_people
+from jdl.verify.inputs import Change, of_effect, of_people
 from jdl.verify.record import CLEAN, DIFFERS, PUBLISHED_ONLY
 from jdl.verify.subject import Subject
 
@@ -51,6 +51,8 @@ class Verification:
         What the published files tell of each other, without any data.
     signed : Signed, optional
         What is known of the signature.
+    unheld : tuple of str
+        What the manifest says and nothing could be held against, and what was not held against it.
     """
 
     subject: Subject
@@ -68,6 +70,7 @@ class Verification:
     tolerance: float = 0.0
     published: Checked | None = None
     signed: Signed | None = None
+    unheld: tuple[str, ...] = ()
 
     @property
     def differing(self) -> tuple[str, ...]:
@@ -97,7 +100,7 @@ class Verification:
     @property
     def verdict(self) -> str:
         """``clean``, ``differs`` or ``published aggregates only``."""
-        telling = set(self.changed) - set(WITHOUT_EFFECT)
+        telling = of_effect(self.changed)
         forged = self.signed is not None and self.signed.state in (INVALID, MISSING)
         contradicts = self.published is not None and bool(self.published.finds)
         if self.differing or self.figures_apart or telling or self.stopped or forged or contradicts:
@@ -116,7 +119,7 @@ class Verification:
     def line(self) -> str:
         """What there is to say, in one line."""
         name, many = self.subject.name, len(self.subject.listed)
-        since = f"changed since: {', '.join(map(shown, self.changed))}" if self.changed else ""
+        since = "; ".join(self._beside())
         if self.clean:
             same = f"{name}: clean, each of its {many} files comes out the same again"
             aside = "; ".join(filter(None, [since, self._of_pdfs]))
@@ -129,6 +132,13 @@ class Verification:
         said += [self.signed.line] if self.signed and forged else []
         found = [*self.stopped, _listed(self.differing, many), *said, *only, self._of_pdfs, since]
         return f"{name}: {DIFFERS}. " + "; ".join(filter(None, found)) + "."
+
+    def _beside(self) -> Iterator[str]:
+        """Say what is not as it was, and what is not held."""
+        if self.changed:
+            yield f"changed since: {', '.join(map(shown, self.changed))}"
+        if self.unheld:
+            yield f"not held: {', '.join(map(shown, self.unheld))}"
 
 
 def _reasons(cannot: Mapping[str, str]) -> str:

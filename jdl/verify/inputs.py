@@ -8,7 +8,9 @@ from typing import Any
 
 from jdl import cohorts, manifest
 
-WITHOUT_EFFECT = ("log.csv", "the code", "the environment")
+_MAKING = ("the code", "the environment")
+_PREPARED = "what is prepared of the vintage"
+WITHOUT_EFFECT = ("log.csv", *_MAKING, _PREPARED)
 """Inputs that go on changing; where every file comes out the same, they are only told."""
 _LAYOUT = ("native.pango", "native.harfbuzz", "native.fontconfig")
 _PEOPLE = (
@@ -40,37 +42,68 @@ class Change:
     now: str
 
 
-def told(made: Mapping[str, Any]) -> dict[str, str | None]:
+def told(made: Mapping[str, Any]) -> dict[str, str]:
     """Return the hash of everything that a release was made from, by what it is called.
+
+    Everything in its manifest counts, also what no version of it has ever had; but for the files of
+    the release, and for the commit, which is held to the history of the code.
 
     Parameters
     ----------
     made : dict
         Its manifest.
     """
-    inputs, tables = made["inputs"], manifest.tables_of(made)
-    vintage = {key: value for key, value in made["vintage"].items() if key != "tables"}
-    return {
-        **{
-            f"{kind} of {request_id}": value
-            for request_id, hashes in inputs["requests"].items()
-            for kind, value in hashes.items()
-        },
-        "log.csv": inputs["log.csv"],
-        f"releases/{made['release']}.toml": inputs["release"],
-        "what was told before": manifest.digest_json(cohorts.named(made)),
-        **{f"the results of {name}": value for name, value in inputs["earlier"].items()},
-        **{f"{name} of the vintage": table["sha256"] for name, table in tables.items()},
-        **{
-            f"columns of {name} of the vintage": manifest.digest_json(table["columns"])
-            for name, table in tables.items()
-            if "columns" in table
-        },
-        "the vintage": manifest.digest_json(vintage),
-        "the code": made["code"]["sha256"],
-        "the environment": manifest.digest_json(made["environment"]),
-        "the parameters": manifest.digest_json([made["parameters"], made["seed"]]),
-    }
+    parts: dict[str, dict[str, Any]] = {}
+    for path, value in _leaves(made):
+        if (name := _called(path, made["release"])) is not None:
+            parts.setdefault(name, {})[str(path)] = value
+    return {name: manifest.digest_json(part) for name, part in parts.items()}
+
+
+def _leaves(told: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Walk through a manifest; a part without anything in it tells nothing."""
+    if isinstance(told, dict) and told:
+        for key, value in told.items():
+            yield from _leaves(value, (*path, key))
+    elif told not in ({}, []) or len(path) == 1:
+        yield path, told
+
+
+def _called(path: tuple[str, ...], release: str) -> str | None:
+    """Return what a part of a manifest tells of; None where of nothing that went in."""
+    match path:
+        case ("inputs", "requests", request_id, *kind):
+            name = f"{'.'.join(kind)} of {request_id}"
+        case ("inputs", "log.csv"):
+            name = "log.csv"
+        case ("inputs", "release") | ("published_at",):
+            name = f"releases/{release}.toml"
+        case ("inputs", cohorts.TOLD):
+            name = "what was told before"
+        case ("inputs", "earlier", month):
+            name = f"the results of {month}"
+        case ("vintage", "tables", table, *kind):
+            about = "".join(f"{one} of " for one in kind[:1] if one != "sha256")
+            name = f"{about}{table} of the vintage"
+        case ("vintage", "prepared"):
+            name = _PREPARED
+        case ("schema" | "release" | "request" | manifest.RELEASED_AS | "files", *_) | (
+            "code",
+            "commit" | "changed_since",
+        ):
+            return None
+        case (part, *_):
+            name = _PARTS.get(part, f"{part} of the manifest")
+    return name
+
+
+_PARTS = {
+    "vintage": "the vintage",
+    "code": "the code",
+    "environment": "the environment",
+    "parameters": "the parameters",
+    "seed": "the parameters",
+}
 
 
 def changed(made: Mapping[str, Any], again: Mapping[str, Any]) -> tuple[str, ...]:
@@ -87,12 +120,21 @@ def changed(made: Mapping[str, Any], again: Mapping[str, Any]) -> tuple[str, ...
         As `told` calls them.
     """
     before, now = map(told, manifest.comparable(made, again))
-    absent = object()
     return tuple(
-        name
-        for name in dict.fromkeys((*before, *now))
-        if before.get(name, absent) != now.get(name, absent)
+        name for name in dict.fromkeys((*before, *now)) if before.get(name) != now.get(name)
     )
+
+
+def of_effect(changed: Iterable[str]) -> tuple[str, ...]:
+    """Return the inputs among these that must be as they were, whatever comes out.
+
+    What is prepared follows from the tables, by the code and its environment: where all of these
+    are as they were, it must be too.
+    """
+    names = tuple(changed)
+    others = any(name in names for name in _MAKING)
+    free = {name for name in WITHOUT_EFFECT if name != _PREPARED or others}
+    return tuple(name for name in names if name not in free)
 
 
 def of_people(changed: Iterable[str]) -> tuple[str, ...]:

@@ -182,6 +182,8 @@ def _read(folder: Path) -> dict[str, Any]:
         if file.is_symlink() or not file.is_file() or file.stat().st_size > compare.LIMIT:
             raise _no_release(folder)
         made = json.loads(file.read_text(encoding="utf-8"))
+        if isinstance(made["schema"], int) and made["schema"] > manifest.SCHEMA:
+            raise _newer(folder)
         if _is_manifest(made):
             return dict(made)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -206,7 +208,9 @@ def _is_manifest(made: Any) -> bool:
         and all(_is_table(one) for one in manifest.tables_of(made).values())
         and isinstance(made["code"]["sha256"], str)
         and "seed" in made
-        and bool(manifest.records(made) if named is None else made["parameters"]["requests"])
+        and made["schema"] == manifest.schema_of(made)
+        and isinstance(made["parameters"]["requests"], dict)
+        and (named is not None or made["schema"] == 1 or bool(manifest.records(made)))
         and bool(made["files"])
     )
 
@@ -217,6 +221,11 @@ def _is_table(told: Mapping[str, Any]) -> bool:
 
 def _is_flat(part: Any) -> bool:
     return isinstance(part, dict) and all(isinstance(told, str) for told in part.values())
+
+
+def _newer(folder: Path) -> Unusable:
+    rule = f"this was made by a newer version of jdl, of which the {MANIFEST} is not understood"
+    return Unusable([Fault(str(folder), rule, "Install that version")])
 
 
 def _no_release(folder: Path) -> Unusable:
