@@ -140,7 +140,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 PAGES = (
-    "index.html", "quality.html", "bulletin/bulletin.html",
+    "index.html", "quality.html", "bulletin/bulletin.html", "bulletin/audit.html",
     *(f"reports/{REPORTED}/{page}.html" for page in ("report", "audit", "facts", "data_quality")),
     *(f"reports/{STOPPED}/{page}.html" for page in ("report", "audit", "facts")),
 )  # fmt: skip

@@ -641,8 +641,11 @@ def mutate(world: World, operator: Operator, seed: str, *, forged: bool = False)
 
 
 def forge(folder: Path) -> None:
-    """Make the manifests of a release agree with its files, the innermost first."""
-    for file in sorted(folder.rglob(manifest.MANIFEST), key=lambda one: -len(one.parts)):
-        content = json.loads(file.read_text(encoding="utf-8"))
-        content["files"] = manifest.file_hashes(file.parent)
-        file.write_text(_json(content), encoding="utf-8")
+    """Make every manifest of a release agree with its files, as the release itself makes them."""
+    file = folder / manifest.MANIFEST
+    content = json.loads(file.read_text(encoding="utf-8"))
+    content["files"] = manifest.file_hashes(folder)
+    for name, told in manifest.records(content).items():
+        (folder / name).write_bytes(told)
+    content["files"] = manifest.file_hashes(folder)
+    file.write_bytes(manifest.dump(content))
