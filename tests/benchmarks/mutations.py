@@ -273,6 +273,7 @@ def main() -> None:
     asked.add_argument("--offenders", type=int, default=40_000)
     asked.add_argument("--at-once", type=int, default=2, help="how many worlds side by side (2)")
     asked.add_argument("--peers", type=Path, help="a folder that holds nbval and nbdime")
+    asked.add_argument("--start", type=int, default=1, help="the first mutant to make, of all (1)")
     asked.add_argument("--peers-alone", action="store_true", help="leave the command itself out")
     asked.add_argument("--only", help="operators whose name holds this")
     asked.add_argument("--keep", type=Path, help="a JSON file to write all that was said to")
@@ -300,6 +301,7 @@ def main() -> None:
             waiting = [
                 pool.submit(attempt, first, operator, number, given.seed, verifiers)
                 for number, operator in enumerate(plan)
+                if number == 0 or number >= given.start
             ]
             trials = []
             for one in waiting:
