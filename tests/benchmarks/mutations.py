@@ -307,7 +307,8 @@ def main() -> None:
             for one in waiting:
                 trials.append(one.result())
                 print(_line(trials[-1]), file=sys.stderr, flush=True)
-    trials = [_with_peers(one, trials[0], number) for number, one in enumerate(trials)]
+    numbers = (0, *range(given.start, given.start + len(trials)))
+    trials = [_with_peers(one, trials[0], n) for one, n in zip(trials, numbers, strict=False)]
     if given.keep:
         given.keep.write_text(json.dumps([_record(one) for one in trials], indent=1))
     tables(trials, verifiers)
