@@ -96,8 +96,8 @@ def made_again(
         If it is to be made as it was and that code, or its packages, are not at hand.
 
     """
-    vintage = _vintage_named(subject.made["vintage"]["name"], places.data)
-    if why := _hopeless(subject, places, vintage):
+    vintage, broken = _vintage_named(subject.made["vintage"]["name"], places.data)
+    if why := _hopeless(subject, places, vintage, broken):
         yield _none(subject, why)
         return
     assert vintage is not None
@@ -117,22 +117,27 @@ def made_again(
         yield replace(_as_far_as_due(subject, again, places.requests), stopped=told)
 
 
-def _vintage_named(name: str, data: Path) -> Path | None:
-    """Return the folder of the vintage of this name; others may be there and broken."""
+def _vintage_named(name: str, data: Path) -> tuple[Path | None, str]:
+    """Return the folder of the vintage of this name, and what is wrong with others that are there.
+
+    One that is broken can hide its name; it stops nothing where the one that is asked for is whole.
+    """
+    wrong = []
     for folder in national.find_vintages(data) or [data]:
         try:
             if national.open_vintage(folder).name == name:
-                return folder
-        except Unusable:
-            continue
-    return None
+                return folder, ""
+        except Unusable as unusable:
+            wrong.append(_told(unusable))
+    return None, " ".join(wrong)
 
 
-def _hopeless(subject: Subject, places: Places, vintage: Path | None) -> str:
+def _hopeless(subject: Subject, places: Places, vintage: Path | None, broken: str) -> str:
     """Say why nothing can be made again, or nothing."""
     if vintage is None:
         named = subject.made["vintage"]["name"]
-        return f"there is no vintage {named!r} that can be read in {places.data}"
+        why = f"there is no vintage {named!r} that can be read in {places.data}"
+        return f"{why}: {broken}" if broken else why
     if not places.restricted.is_dir():
         return (
             f"there are no restricted records in {places.outputs}: without review decisions, keys "
