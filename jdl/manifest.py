@@ -17,7 +17,7 @@ import subprocess
 import tarfile
 import tomllib
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -48,7 +48,7 @@ _LOCK, _PROJECT = "requirements.lock", "pyproject.toml"
 BY_BYTES = ("request.toml", "disclosure.toml")
 """What schema 1 hashed as it was written, and not by what it says."""
 _RECORD = re.compile(rf"(reports/[^/]+/)?{re.escape(MANIFEST)}|{re.escape(crate.FILE)}")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+COMMIT = re.compile(r"[0-9a-f]{40}")
 _CODE = ("jdl/**/*.py", "jdl/**/*.toml", "templates/**/*", "notebooks/*.ipynb")
 
 
@@ -267,6 +267,44 @@ def code(root: Path = ROOT) -> dict[str, Any]:
 
 
 @cache
+def in_history(commit: str, root: Path = ROOT) -> bool:
+    """Say whether a commit leads to the one that is checked out.
+
+    Parameters
+    ----------
+    commit : str
+        The 40 hexadecimal digits; anything else is no commit.
+    root : Path
+        The checkout.
+    """
+    if not COMMIT.fullmatch(commit):
+        return False
+    return _git(root, "merge-base", "--is-ancestor", commit, "HEAD") is not None
+
+
+def unpack(commit: str, folder: Path, parts: Sequence[str] = (), root: Path = ROOT) -> bool:
+    """Unpack the files of a commit into a folder, and say whether that was possible.
+
+    Parameters
+    ----------
+    commit : str
+        One that is `in_history`.
+    folder : Path
+        Made when needed.
+    parts : sequence of str
+        Files and folders of the project; all of them where none is named.
+    root : Path
+        The checkout.
+    """
+    with TemporaryDirectory() as scratch:
+        kept = Path(scratch) / "code.tar"
+        if _git(root, "archive", f"--output={kept}", commit, "--", *parts) is None:
+            return False
+        with tarfile.open(kept) as archive:
+            archive.extractall(folder, filter="data")
+    return True
+
+
 def code_at(commit: str, root: Path = ROOT) -> dict[str, Any] | None:
     """Return what identified the code at a commit: ``version``, ``files`` and ``sha256``.
 
@@ -282,17 +320,11 @@ def code_at(commit: str, root: Path = ROOT) -> dict[str, Any] | None:
     dict or None
         As `code` has it; None where the commit does not lead to the one that is checked out.
     """
-    if not _COMMIT.fullmatch(commit):
-        return None
-    if _git(root, "merge-base", "--is-ancestor", commit, "HEAD") is None:
-        return None
+    parts = ("jdl", "templates", "notebooks", _PROJECT)
     with TemporaryDirectory() as folder:
-        kept, there = Path(folder) / "code.tar", Path(folder) / "code"
-        parts = ("jdl", "templates", "notebooks", _PROJECT)
-        if _git(root, "archive", f"--output={kept}", commit, "--", *parts) is None:
+        there = Path(folder)
+        if not in_history(commit, root) or not unpack(commit, there, parts, root):
             return None
-        with tarfile.open(kept) as archive:
-            archive.extractall(there, filter="data")
         told = tomllib.loads((there / _PROJECT).read_text(encoding="utf-8"))
         files = _sources(there)
     return {"version": told["project"]["version"], "sha256": digest_json(files), "files": files}

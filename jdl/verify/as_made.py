@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import re
 import subprocess
 import sys
-import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jdl import manifest
-from jdl.manifest import ROOT
+from jdl.manifest import COMMIT, ROOT
 from jdl.release import Places, Refused
 from jdl.verify.inputs import environment_changes
 
-_COMMIT = re.compile("[0-9a-f]{40}")
 _DRIVER = """\
 import json, sys
 from dataclasses import replace
@@ -58,11 +54,11 @@ def hold_to_history(made: Mapping[str, Any]) -> str:
     """
     code = made["code"]
     commit = code.get("commit")
-    if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
+    if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
         raise _refused("its manifest names no commit, so that its code cannot be found")
     if code.get("changed_since") is not False:
         raise _refused(f"its code had been changed since the commit {commit[:12]}")
-    if _git("merge-base", "--is-ancestor", commit, "HEAD") is None:
+    if not manifest.in_history(commit, ROOT):
         raise _refused(f"the commit {commit[:12]} is not in the history of {ROOT}")
     differ = [
         f"{one.what.rpartition('.')[2]} was {one.then}, is {one.now}"
@@ -76,14 +72,6 @@ def hold_to_history(made: Mapping[str, Any]) -> str:
 
 def _refused(why: str) -> Refused:
     return Refused(f"It cannot be made again as it was made: {why}.")
-
-
-def _git(*arguments: str) -> bytes | None:
-    try:
-        told = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return told.stdout
 
 
 def run(
@@ -123,8 +111,8 @@ def run(
         If that code is another than the manifest's, or cannot do it.
     """
     code, told = places.outputs.parent / "code", places.outputs.parent / "told.json"
-    with tarfile.open(fileobj=io.BytesIO(_git("archive", commit) or b"")) as archive:
-        archive.extractall(code, filter="data")
+    if not manifest.unpack(commit, code, root=ROOT):
+        raise _refused(f"git cannot unpack the commit {commit[:12]}")
     asked = {
         "places": [
             str(place.resolve()) for place in (places.data, places.requests, places.outputs)
