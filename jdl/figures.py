@@ -839,8 +839,15 @@ def month(
             "release": release,
             "counts": dict(counts),
             "vintage": _about(vintage),
-            "results": json.loads(results.to_json(orient="records", double_precision=15)),
-            "history": json.loads(history.to_json(orient="records", double_precision=15)),
+            "results": _rows(results),
+            "history": _rows(history),
         },
         decisions,
     )
+
+
+def _rows(measures: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a row a measure; people are whole numbers, also where some are withheld."""
+    whole = dict.fromkeys(("treatment_n", "comparison_n"), "Int64")
+    told = measures.astype(whole).to_json(orient="records", double_precision=15)
+    return list(json.loads(told))

@@ -1,10 +1,12 @@
 """One analysis as data, what is withheld there too, and tables and charts on a page."""
 
+import datetime as dt
 import json
 import re
 from dataclasses import replace
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from test_checks import CHOICES, CURVE, check
 from test_findings import effect, suppressed, version
@@ -14,6 +16,7 @@ from jdl.balance import Verdict
 from jdl.disclosure import NOT_BALANCED
 from jdl.effects import Group
 from jdl.figures import Chart, Figure, Sentence, Table
+from jdl.render import comma_separated
 
 EFFECTS = {
     one.measure: one
@@ -124,3 +127,18 @@ def test_the_numbers_behind_a_chart_are_folded_in_or_one_link_away(folded):
     assert ('<table id="numbers">' in chart.html) == folded
     assert ('<a href="#numbers">The numbers behind this chart</a>' in chart.html) != folded
     assert HALF in chart.figures()
+
+
+def test_people_are_whole_numbers_in_the_data_files_also_beside_withheld_ones():
+    vintage = SimpleNamespace(name="v", synthetic=True, last_index_date=dt.date(2012, 4, 1))
+    measures = pd.DataFrame(
+        {
+            "id": ["a", "b"],
+            "treatment_n": [308.0, None],
+            "comparison_n": [9972, 45],
+            "rate": [0.4, 1.0],
+        }
+    )
+    told = figures.month("2014-03", {}, measures, measures, vintage).result
+    assert [row["treatment_n"] for row in told["history"]] == [308, None]
+    assert comma_separated(told["results"]).splitlines()[1:] == ["a,308,99,0.4", "b,,45,1.0"]
