@@ -141,4 +141,4 @@ def test_people_are_whole_numbers_in_the_data_files_also_beside_withheld_ones():
     )
     told = figures.month("2014-03", {}, measures, measures, vintage).result
     assert [row["treatment_n"] for row in told["history"]] == [308, None]
-    assert comma_separated(told["results"]).splitlines()[1:] == ["a,308,99,0.4", "b,,45,1.0"]
+    assert comma_separated(told["results"]).splitlines()[1:] == ["a,308,9972,0.4", "b,,45,1.0"]
