@@ -186,7 +186,8 @@ def covered(spells: str) -> str:
     """
     return f"""
         SELECT disposal_id,
-            sum(greatest(stop - greatest(start, coalesce(past, start)), 0))::INTEGER AS days
+            sum(greatest(date_diff('day', greatest(start, coalesce(past, start)), stop), 0))
+                ::INTEGER AS days
         FROM (
             SELECT *, max(stop) OVER (PARTITION BY disposal_id ORDER BY start, stop
                 ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS past
@@ -327,13 +328,13 @@ def definition(vintage: Vintage) -> str:
             date_sub('year', o.date_of_birth, d.index_date)::INTEGER AS age,
             o.ethnicity, o.nationality, d.region, d.prison, d.offence_group, d.sentence_days,
             (d.begun < d.conviction_date)::INTEGER AS remanded,
-            (d.index_date - d.custody_start)::INTEGER AS days_served,
+            date_diff('day', d.custody_start, d.index_date)::INTEGER AS days_served,
             h.convictions::INTEGER AS previous_convictions,
             h.cautions::INTEGER AS previous_cautions,
             h.custodial_sentences::INTEGER AS previous_custodial_sentences,
             h.offences::INTEGER AS previous_offences, {recent},
-            (d.conviction_date - coalesce(h.first_proven, d.conviction_date))::INTEGER
-                AS career_days,
+            date_diff('day', coalesce(h.first_proven, d.conviction_date), d.conviction_date)
+                ::INTEGER AS career_days,
             date_sub('year', o.date_of_birth,
                 coalesce(h.first_proven, d.conviction_date))::INTEGER AS age_at_first,
             CASE WHEN {held} THEN employed END AS employed,

@@ -99,10 +99,11 @@ def definition(of: str = "index_disposals", start: str = "index_date") -> str:
             s.first_custodial,
             coalesce(s.custodial_sentences, 0)::INTEGER AS custodial_sentences,
             d.death IS NOT NULL AS died,
-            CASE WHEN EXISTS (SELECT 1 FROM prison_spells)
-                THEN (coalesce(d.death, d.until) - d.day - coalesce(i.days, 0))::INTEGER
-                END AS days_at_liberty,
-            least(s.days_to_first, coalesce(d.death, d.until) - d.day)::INTEGER AS at_risk_days
+            CASE WHEN (SELECT count(*) FROM prison_spells) > 0
+                THEN (date_diff('day', d.day, coalesce(d.death, d.until)) - coalesce(i.days, 0))
+                    ::INTEGER END AS days_at_liberty,
+            least(s.days_to_first, date_diff('day', d.day, coalesce(d.death, d.until)))::INTEGER
+                AS at_risk_days
         FROM followed d
         LEFT JOIN summed s USING (disposal_id) LEFT JOIN inside i USING (disposal_id)
         ORDER BY d.disposal_id"""
@@ -112,7 +113,7 @@ def _reoffences() -> str:
     """SQL: a row a proven reoffence in the year, placed in the order of the offences."""
     return f"""
         SELECT d.disposal_id, o.court_outcome, o.custodial, o.conviction_date,
-            (o.offence_date - d.day)::INTEGER AS days,
+            date_diff('day', d.day, o.offence_date)::INTEGER AS days,
             row_number() OVER (
                 PARTITION BY d.disposal_id
                 ORDER BY o.offence_date,

@@ -116,7 +116,7 @@ def cleaned_sql(source: str, keys: str) -> str:
         Columns to pass through, with commas.
     """
     kept = [(form, sex or "-", root) for (form, sex), root in nicknames().items()]
-    form, sex, root = (" ".join(words) for words in zip(*kept, strict=True))
+    entries = "|".join(" ".join(words) for words in kept)
     return f"""
         SELECT {keys}, forename, nullif(concat(' ', middle, ' '), '  ') AS middle, surname,
             CASE WHEN parts <> '' AND parts <> surname THEN concat(' ', parts, ' ') END AS parts,
@@ -128,9 +128,9 @@ def cleaned_sql(source: str, keys: str) -> str:
                 WHEN prison_key IS NOT NULL THEN 'valid' ELSE 'not an id' END AS prison_state
         FROM ({_fields(source, keys)}) t
         LEFT JOIN (
-            SELECT unnest(string_split('{form}', ' ')) AS form,
-                unnest(string_split('{sex}', ' ')) AS sex,
-                unnest(string_split('{root}', ' ')) AS root
+            SELECT split_part(entry, ' ', 1) AS form, split_part(entry, ' ', 2) AS sex,
+                split_part(entry, ' ', 3) AS root
+            FROM (SELECT unnest(string_split('{entries}', '|')) AS entry)
         ) roots ON roots.form = t.forename AND roots.sex = coalesce(t.sex, '-')"""
 
 
