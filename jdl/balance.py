@@ -156,7 +156,8 @@ def analysed(frame: pd.DataFrame, treated: str = "treated", weight: str = "weigh
     frame, treated, weight
         As in `table`.
     """
-    return frame.loc[~frame[treated].astype(bool) | (frame[weight] > 0)]
+    stays = ~frame[treated].to_numpy(dtype=bool) | (frame[weight].to_numpy() > 0)
+    return frame if stays.all() else frame.loc[stays]
 
 
 def second_order(
@@ -267,7 +268,8 @@ def judge(
     -------
     Verdict
     """
-    frame = analysed(matched.frame)
+    named = dict.fromkeys(("treated", "weight", *covariates, *main))
+    frame = analysed(matched.frame[list(named)])
     seconds = second_order(frame, main) if len(main) else None
     return gate(table(frame, covariates), limit, seconds, second_order_limit)
 
@@ -412,8 +414,12 @@ def _is_yes_no(values: NDArray[Any]) -> bool:
 def _coded(column: pd.Series[Any]) -> tuple[NDArray[Any], Sequence[Any]]:
     """Number the levels that occur: in their own order, or else sorted; -1 where missing."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        present = column.cat.remove_unused_categories().cat
-        return present.codes.to_numpy(), list(present.categories)
+        numbers, every = column.cat.codes.to_numpy(), list(column.cat.categories)
+        occurs = np.bincount(numbers + 1, minlength=len(every) + 1)[1:] > 0
+        if occurs.all():
+            return numbers, every
+        numbers = np.where(numbers < 0, -1, (np.cumsum(occurs) - 1)[numbers])
+        return numbers, [level for level, here in zip(every, occurs, strict=True) if here]
     codes, levels = pd.factorize(column, sort=True)
     return codes, list(levels)
 

@@ -72,8 +72,10 @@ class Measure:
         """Return the outcome of each row as a number, missing as not a number."""
         column = frame[self.outcome]
         if self.level is not None:
-            column = (column == self.level).where(column.notna())
-        values = _numbers(column)
+            is_it = (column == self.level).to_numpy(dtype=bool, na_value=False)
+            values = np.where(column.isna(), np.nan, is_it)
+        else:
+            values = _numbers(column)
         if self.otherwise is None:
             return values
         if self.kind == "days":
@@ -82,7 +84,11 @@ class Measure:
 
     def rows(self, frame: pd.DataFrame) -> Flags:
         """Tell which rows it averages: everyone's or the reoffenders', where it is recorded."""
-        recorded: Flags = ~np.isnan(self.values(frame))
+        return self.recorded(frame, self.values(frame))
+
+    def recorded(self, frame: pd.DataFrame, values: Floats) -> Flags:
+        """Tell the same of rows whose values are known."""
+        recorded: Flags = ~np.isnan(values)
         if self.among == "reoffenders":
             recorded &= _numbers(frame[RATE.outcome]) == 1
         return recorded
@@ -91,6 +97,8 @@ class Measure:
 def _numbers(column: pd.Series[Any]) -> Floats:
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf":
         return column.to_numpy(dtype=np.float64)
+    if pd.api.types.is_numeric_dtype(column):
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
     return np.asarray(
         pd.to_numeric(column.astype("object").where(column.notna(), np.nan)), dtype=np.float64
     )
@@ -360,10 +368,12 @@ def compare(
     Minima as the service's own report generator has them.
     """
     chosen = ALL[measure]
-    used = frame.loc[frame[weight] > 0]
+    columns = {person, treated, weight, chosen.outcome, RATE.outcome}
+    used = frame.loc[frame[weight] > 0, [name for name in frame if name in columns]]
     ours = used[treated].to_numpy(dtype=bool)
     again = int((RATE.values(used)[ours] == 1).sum())
-    values, rows = chosen.values(used), chosen.rows(used)
+    values = chosen.values(used)
+    rows = chosen.recorded(used, values)
     if measure in MEASURES and chosen.among == "everyone" and not rows.all():
         raise ValueError(f"{chosen.outcome} is missing for {int((~rows).sum())} matched rows.")
     weights = used[weight].to_numpy(dtype=float)

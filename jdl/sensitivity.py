@@ -166,8 +166,8 @@ def by_method(
     headline : Matched
         The groups that the report rests on, their balance accepted.
     others : mapping of str to callable
-        By what each is called in print: what makes its groups. Each is made, read and forgotten
-        before the next.
+        By what each is called in print: what makes its groups. Each is made, compared and forgotten
+        before the next. Outcomes of the headline's own candidates are read once for all.
     read, compare, rate
         As for `by_linkage`.
     rules : Rules
@@ -189,10 +189,31 @@ def by_method(
     if first.told.conclusion == "suppressed":
         runs = [first, *(_Run(Choice("", reason=NO_HEADLINE)) for _ in others)]
     else:
-        runs = [first, *(_compared(match(), read, compare, rules) for match in others.values())]
+        again = _reading_once(headline, read)
+        runs = [first, *(_compared(match(), again, compare, rules) for match in others.values())]
     labels = ("as reported", *others)
     told = _told(runs, rules)
     return tuple(replace(one, label=label) for label, one in zip(labels, told, strict=True))
+
+
+def _reading_once(
+    headline: Matched, read: Callable[[Matched], pd.DataFrame]
+) -> Callable[[Matched], pd.DataFrame]:
+    """Return what reads as `read` does, and the candidates of the headline only once.
+
+    Their rows without a weight stay in, for `compare` to leave out.
+    """
+    known: list[pd.DataFrame] = []
+
+    def read_again(matched: Matched) -> pd.DataFrame:
+        disposals = headline.frame["disposal_id"]
+        if not matched.frame["disposal_id"].equals(disposals):
+            return read(matched)
+        if not known:
+            known.append(read(replace(headline, frame=headline.frame.assign(weight=1.0))))
+        return known[0].assign(weight=matched.frame["weight"].to_numpy())
+
+    return read_again
 
 
 def alone(

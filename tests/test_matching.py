@@ -3,6 +3,7 @@ import subprocess
 import sys
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -241,11 +242,12 @@ def test_the_estimator_handed_in_is_the_one_used():
 
     def watched(formula, data):
         used.append((formula, len(data)))
-        return smf.logit(formula, data)
+        return smf.probit(formula, data)
 
     matched = match(pool(), PLAIN, estimator=watched)
-    assert used == [(FORMULA, 440)]
-    assert type(matched.model.start.model).__name__ == "Logit"
+    assert used == [("treated ~ 1", formula.SHOWN)]
+    assert type(matched.model.start.model).__name__ == "Probit"
+    assert len(matched.model.start.model.endog) == matched.model.start_rows == 440
 
 
 def searched(*tries, **how):
@@ -465,6 +467,34 @@ def test_what_repeats_or_separates_in_the_sample_alone_is_fitted_to_all_rows():
     for seed in range(3):
         found = score.fit(more, treated, seed=seed)
         agree(found.coefficients, plain.params, tolerance=1e-9)
+
+
+def test_without_some_columns_the_full_fit_leads_to_the_refit():
+    design, treated = crowd()
+    more = np.column_stack((design, design[:, 2] + design[:, 3]))
+    full = score.fit(more, treated)
+    fit = score.leaving_out(more, treated, np.nan_to_num(full.coefficients))
+    for out in (1, [2, 5], 3, [], range(4, 9)):
+        left_out = np.isin(np.arange(more.shape[1]), out)
+        found, refit = fit(left_out), score.fit(more[:, ~left_out], treated)
+        assert found.converged
+        assert found.passes <= refit.passes
+        assert np.isnan(found.coefficients[left_out]).all()
+        same = partial(np.testing.assert_allclose, rtol=0, equal_nan=True)
+        same(found.coefficients[~left_out], refit.coefficients, atol=1e-10)
+        same(found.errors[~left_out], refit.errors, atol=1e-8)
+        agree(found.logit, refit.logit, tolerance=1e-10)
+        agree(radius(found.logit, treated, 0.2), radius(refit.logit, treated, 0.2), tolerance=1e-10)
+
+
+def test_without_a_column_the_full_fit_is_one_step_from_the_refit():
+    design, treated = crowd()
+    full, refit = score.fit(design, treated), score.fit(np.delete(design, 4, axis=1), treated)
+    left_out = np.arange(design.shape[1]) == 4
+    found = score.leaving_out(design, treated, full.coefficients)(left_out)
+    start = np.abs(full.coefficients[~left_out] - refit.coefficients).max()
+    assert found.passes <= 4 < refit.passes
+    assert np.abs(found.coefficients[~left_out] - refit.coefficients).max() < 1e-10 < start
 
 
 def test_columns_that_repeat_have_no_coefficient():

@@ -309,6 +309,40 @@ def matched(request):
     return replace(found, accepted=True)
 
 
+def test_outcomes_of_the_same_candidates_are_read_once(matched):
+    asked = []
+
+    def read(one):
+        asked.append(one)
+        sample = one.frame.loc[(one.frame["weight"] > 0) & one.accepted]
+        return sample.assign(reoffended=sample["age"] > 30)
+
+    def result(one):
+        return effects.compare(read(one), "rate").difference
+
+    named = matched.frame.assign(disposal_id=matched.frame["offender_id"])
+    headline = replace(matched, frame=named, accepted=True)
+    fewer = replace(headline, frame=named.iloc[200:])
+    narrow = replace(
+        headline, frame=named.assign(weight=named["weight"].where(named.index % 2 == 1, 0))
+    )
+    refused = replace(headline, accepted=False)
+    others = {"fewer": fewer, "narrow": narrow, "refused": refused}
+    told = sensitivity.by_method(
+        headline,
+        {name: partial(lambda one: one, one) for name, one in others.items()},
+        read=read,
+        compare=lambda sample: {"rate": effects.compare(sample, "rate")},
+        rules=replace(RULES, cell=0),
+    )
+    assert [len(one.frame) for one in asked] == [3000, 2800, 3000]
+    assert all(one.accepted for one in asked)
+    assert told[0].difference == pytest.approx(result(headline))
+    assert told[1].difference == pytest.approx(result(fewer))
+    assert told[2].difference == pytest.approx(result(narrow))
+    assert told[3].difference is None
+
+
 def test_each_variable_is_left_out_once(matched):
     labels = {"region": "region", "age": "age in years"}
     made = sensitivity.without_each(matched, labels, lambda _: SimpleNamespace(accepted=True))

@@ -6,6 +6,8 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,10 @@ from jdl.matching.plan import Specification
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Estimator = Callable[[str, pd.DataFrame], Any]
+Model = Callable[..., Any]
+
+SHOWN = 100
+"""Rows that the estimator is shown to make a model of."""
 
 SEPARATION_ERROR = 10.0
 """Standard error of a coefficient, per unit of an indicator or per SD of a number, from which the
@@ -100,11 +106,8 @@ def words(code: str) -> set[str]:
 
 def design(terms: str, data: pd.DataFrame) -> Design:
     """Build the matrix of a formula's right side; text becomes indicators of its levels."""
-    return _design(terms, for_formula(data))
-
-
-def _design(terms: str, ready: pd.DataFrame) -> Design:
-    info = patsy.incr_dbuilder(terms, lambda: iter([ready]))
+    ready = for_formula(data)
+    info = patsy.incr_dbuilder(terms, lambda: iter([_telling(terms, ready)]))
     values = np.empty((len(ready), len(info.column_names)), order="F")
     named = [""] * len(info.column_names)
     for term in info.terms:
@@ -114,6 +117,22 @@ def _design(terms: str, ready: pd.DataFrame) -> Design:
         if not np.isfinite(columns.sum()):
             raise ValueError(f"The term {term.name()} is not a finite number for everyone.")
     return Design(tuple(str(name) for name in info.column_names), values, tuple(named))
+
+
+def _telling(terms: str, ready: pd.DataFrame) -> pd.DataFrame:
+    """Return as many rows as the formula engine needs to know the columns of the terms.
+
+    A few, unless a term must be learnt from all: the levels of a categorical and of a yes-no are
+    known without looking, those of a number are not, nor is what a function makes of it.
+    """
+    learnt = [code for code in re.findall(r"\w+(?=\()", terms) if code != "I"]
+    named = re.findall(r"\bC\((\w+)\)", terms)
+    known = all(name in ready and not _is_number(ready[name]) for name in named)
+    return ready.head(SHOWN) if known and learnt == ["C"] * len(named) else ready
+
+
+def _is_number(column: pd.Series[Any]) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
 def _columns(info: Any, term: Any, data: pd.DataFrame) -> Floats:
@@ -156,36 +175,48 @@ def fit(
         that stay; what has to be said.
     """
     treated = data[specification.treated].to_numpy(dtype=bool)
-    ready = for_formula(data).assign(**{specification.treated: treated.astype(float)})
-    whole = _design(specification.terms, ready)
+    whole = design(specification.terms, data)
     out, rows = score.repeated(whole.values, score.case_control(treated))
     kept = whole.without(out)
     notes = _repeated(whole, out)
     found: Score | None = None
     said: list[str] = []
+    model = _model(estimator, treated, specification.treated)
     if rows is not None:
-        found, said = _solve(kept, treated, rows, estimator, specification.formula, ready)
+        found, said = _solve(kept, treated, rows, model)
     if found is None or TOO_LARGE in said:
-        found, said = _solve(kept, treated, None, estimator, specification.formula, ready)
+        found, said = _solve(kept, treated, None, model)
     return found, kept, [*notes, *said]
+
+
+def _model(estimator: Estimator, treated: Flags, name: str) -> Model:
+    """Return what makes the estimator's own model of coded rows.
+
+    The terms are coded once for all fits, so the estimator itself is shown a few rows without them.
+    """
+    shown = pd.DataFrame({name: treated[:SHOWN].astype(np.float64)})
+    model = estimator(f"{name} ~ 1", shown)
+    kind: Model = type(model)
+    choices = model._get_init_kwds()
+    if "check_rank" in signature(kind).parameters:
+        choices["check_rank"] = False
+    return partial(kind, **choices)
 
 
 def _solve(
     kept: Design,
     treated: Flags,
     rows: score.Rows | None,
-    estimator: Estimator,
-    formula: str,
-    data: pd.DataFrame,
+    model: Model,
 ) -> tuple[Score | None, list[str]]:
     """Fit the estimator to some rows, or all, and solve the score equations of all from there."""
-    fitted, kinds = _fitted(kept, estimator, formula, data if rows is None else data.iloc[rows])
+    fitted, kinds = _fitted(kept, treated, rows, model)
     if fitted is None or PerfectSeparationWarning in kinds:
         return None, ["No score: the formula separates the two groups completely."]
     if not _converged(fitted):
         loose = _loose_terms(kept, np.asarray(fitted.bse))
         return None, [f"No score: the fit did not converge{_because(loose)}."]
-    params = fitted.params.reindex(kept.names).to_numpy(dtype=np.float64)
+    params = np.asarray(fitted.params, dtype=np.float64)
     start: score.Start | None = score.Start(params)
     if rows is not None:
         start = score.to_all(kept.values, treated, rows, params)
@@ -212,18 +243,14 @@ def _solve(
 
 
 def _fitted(
-    kept: Design, estimator: Estimator, formula: str, data: pd.DataFrame
+    kept: Design, treated: Flags, rows: score.Rows | None, model: Model
 ) -> tuple[Any, set[type[Warning]]]:
-    """Fit the estimator without the columns that repeat others; None if it cannot be."""
+    """Fit the estimator's model; None if it cannot be."""
+    values, ours = (kept.values, treated) if rows is None else (kept.values[rows], treated[rows])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model = estimator(formula, data)
-        repeats = [name for name in model.exog_names if name not in kept.names]
-        if repeats:
-            less = model.data.orig_exog.drop(columns=repeats)
-            model = type(model)(model.data.orig_endog, less, **model._get_init_kwds())
         try:
-            fitted = model.fit(disp=False)
+            fitted = model(ours.astype(np.float64), values).fit(disp=False)
         except np.linalg.LinAlgError:
             fitted = None
     return fitted, _numerical(caught)
@@ -255,15 +282,24 @@ def _because(loose: Sequence[str]) -> str:
 
 
 def for_formula(data: pd.DataFrame) -> pd.DataFrame:
-    """Give text as categoricals, which are coded without a Python loop."""
-    changes: dict[str, Any] = {}
-    for column in data.columns:
-        if isinstance(data[column].dtype, pd.CategoricalDtype):
-            changes[column] = data[column].cat.remove_unused_categories()
-        elif not pd.api.types.is_numeric_dtype(data[column]):
-            present = sorted(data[column].unique())
-            changes[column] = pd.Categorical(data[column].astype(object), categories=present)
-    return data.assign(**changes)
+    """Give text as categoricals of the levels that occur, which are coded without a Python loop."""
+    changes = {
+        column: levelled(data[column])
+        for column in data.columns
+        if not pd.api.types.is_numeric_dtype(data[column])
+    }
+    return data.assign(**changes) if changes else data
+
+
+def levelled(column: pd.Series[Any]) -> pd.Categorical:
+    """Number the levels that occur: a categorical's in its own order, others sorted."""
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        codes, levels = pd.factorize(column, sort=True)
+        return pd.Categorical.from_codes(codes, categories=pd.Index(levels, dtype=object))
+    values = column.array
+    occurs = np.bincount(values.codes + 1, minlength=len(values.categories) + 1)[1:] > 0
+    kept: pd.Categorical = values if occurs.all() else values.remove_unused_categories()
+    return kept
 
 
 def _converged(model: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -62,8 +62,12 @@ def first_accepted(
     """
     attempts: list[Attempt] = []
     first = kept = None
+    fitted: dict[tuple[str, tuple[str, ...]], _Fitted] = {}
     for specification in specifications:
-        matched = match(candidates, specification, estimator=estimator, person=person)
+        same = specification.formula, specification.exact
+        if same not in fitted:
+            fitted[same] = _fit(candidates, specification, estimator, person)
+        matched = _matched(candidates, specification, fitted[same], person)
         verdict = accept(matched)
         lost = matched.treatment_lost
         attempts.append(Attempt(specification.name, verdict, matched.notes, lost))
@@ -116,31 +120,58 @@ def match(
         twice in the treatment group, or in both groups: but for candidate disposals that a column
         `earlier` marks as their own of the time before.
     """
+    fitted = _fit(candidates, specification, estimator, person)
+    return _matched(candidates, specification, fitted, person)
+
+
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """A score of candidates, for every specification of its formula and exact columns."""
+
+    treated: Flags
+    inside: Flags
+    model: formula.Score | None
+    design: formula.Design | None
+    strata: NDArray[np.int64] | None
+    notes: tuple[str, ...]
+
+
+def _fit(
+    candidates: pd.DataFrame,
+    specification: Specification,
+    estimator: Callable[[str, pd.DataFrame], Any],
+    person: str,
+) -> _Fitted:
+    """Fit the score of a specification to the candidates within common support."""
     columns = support.named_columns(candidates, specification)
     support.check(candidates, specification, columns, person)
     treated = candidates[specification.treated].to_numpy(dtype=bool)
-    inside, removed = support.common(candidates, treated, columns, specification)
+    data = formula.for_formula(candidates[columns])
+    inside, removed = support.common(data, treated, columns, specification)
     notes = support.told(removed)
-    logit = np.full(len(candidates), np.nan)
-    weight = np.zeros(len(candidates))
-    width = None
-    model = None
     if not treated[inside].any():
         notes.append("No treated person shares every category with a candidate.")
-    else:
-        data = candidates[columns] if inside.all() else candidates.loc[inside, columns]
-        model, design, said = formula.fit(data, specification, estimator)
-        notes += said
-    if model is not None:
+        return _Fitted(treated, inside, None, None, None, tuple(notes))
+    within = data if inside.all() else data.loc[inside]
+    model, design, said = formula.fit(within, specification, estimator)
+    strata = support.strata(within, specification.exact)
+    return _Fitted(treated, inside, model, design, strata, (*notes, *said))
+
+
+def _matched(
+    candidates: pd.DataFrame, specification: Specification, fitted: _Fitted, person: str
+) -> Matched:
+    """Weigh the candidates by a score that fits the specification."""
+    treated, inside, model = fitted.treated, fitted.inside, fitted.model
+    logit, weight, width = np.full(len(candidates), np.nan), np.zeros(len(candidates)), None
+    notes: list[str] = []
+    if model is not None and fitted.design is not None:
         logit[inside] = model.logit
-        strata = support.strata(candidates.loc[inside], specification.exact)
-        weight[inside], width, said = _weigh(
-            model.logit, design, treated[inside], specification, strata
+        weight[inside], width, notes = _weigh(
+            model.logit, fitted.design, treated[inside], specification, fitted.strata
         )
-        notes += said
-    frame = candidates.assign(score=expit(logit), logit=logit, weight=weight)
     return Matched(
-        frame=frame,
+        frame=candidates.assign(score=expit(logit), logit=logit, weight=weight),
         specification=specification,
         model=model,
         attempts=(),
@@ -148,7 +179,7 @@ def match(
         outside_support=int((~inside & ~treated).sum()),
         caliper_width=width,
         auc=None if model is None else _auc(treated[inside], logit[inside]),
-        notes=tuple(notes),
+        notes=(*fitted.notes, *notes),
         **_counts(treated, weight, candidates[person]),
     )
 
@@ -161,8 +192,9 @@ def leaving_out(
     Parameters
     ----------
     matched : Matched
-        Its candidates within common support are matched, and the matrix of its formula is built
-        once for all: a category that only the variable left out puts outside support stays outside.
+        With a score. Its candidates within common support are matched, and the matrix of its
+        formula is built once for all: a category that only the variable left out puts outside
+        support stays outside.
     person : str
         The column of person identifiers.
 
@@ -170,25 +202,30 @@ def leaving_out(
     -------
     callable
         Specification and the name of the variable that its formula lacks -> Matched, not yet
-        accepted. Every term that names the variable is left out.
+        accepted, text as categoricals. Every term that names the variable is left out.
     """
-    treated = matched.frame[matched.specification.treated].to_numpy(dtype=bool)
-    inside = matched.frame["logit"].notna().to_numpy()
-    columns = support.named_columns(matched.frame, matched.specification)
-    whole = formula.design(matched.terms, matched.frame.loc[inside, columns])
-    strata = support.strata(matched.frame.loc[inside], matched.specification.exact)
+    frame, kept = matched.frame, matched.specification
+    treated = frame[kept.treated].to_numpy(dtype=bool)
+    inside = frame["logit"].notna().to_numpy()
+    coded = formula.for_formula(frame[support.named_columns(frame, kept)])
+    within = coded.loc[inside]
+    whole = formula.design(matched.terms, within)
+    at = matched.model.params.reindex(whole.names).fillna(0.0).to_numpy()
+    fit = score.leaving_out(whole.values, treated[inside], at)
+    strata = support.strata(within, kept.exact)
+    numbered = replace(matched, frame=frame.assign(**{str(name): coded[name] for name in coded}))
 
     def match_without(specification: Specification, name: str) -> Matched:
-        design = whole.without(whole.naming(name))
-        fitted = score.fit(design.values, treated[inside])
+        out = whole.naming(name)
+        fitted = fit(out)
         logit, weight, width = np.full(len(treated), np.nan), np.zeros(len(treated)), None
         if fitted.converged:
             logit[inside] = fitted.logit
             weight[inside], width, _ = _weigh(
-                fitted.logit, design, treated[inside], specification, strata
+                fitted.logit, whole.without(out), treated[inside], specification, strata
             )
         auc = _auc(treated[inside], fitted.logit) if fitted.converged else None
-        return _again(matched, specification, logit, weight, width, auc, person)
+        return _again(numbered, specification, logit, weight, width, auc, person)
 
     return match_without
 
@@ -282,7 +319,7 @@ def _entropy(
         design = np.column_stack((design[rows], shares))
     if not rows.any():
         return weight, ["No treated person shares every exact category with a candidate."]
-    out = score.repeats(design)
+    out = score.repeats(score.products(design))
     found = entropy.weigh(design[:, ~out] if out.any() else design, treated[rows])
     if found is None:
         return weight, ["Nobody was matched: no weights make the means of both groups equal."]
