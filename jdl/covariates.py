@@ -24,11 +24,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import duckdb
 import numpy as np
 import pandas as pd
 
 from jdl import pseudonyms
+from jdl.engines import Tables, bring, bring_pool
 from jdl.national import NEEDS, Vintage
 from jdl.sentence import NO_ASSESSMENT, NO_MATCH, eligible
 
@@ -378,7 +378,7 @@ def losses(everyone: pd.DataFrame, frame: pd.DataFrame, *, oasys: bool) -> dict[
 
 
 def candidates(
-    con: duckdb.DuckDBPyConnection,
+    con: Tables,
     located: pd.DataFrame,
     excluded: pd.Series,
     *,
@@ -392,7 +392,7 @@ def candidates(
 
     Parameters
     ----------
-    con : duckdb.DuckDBPyConnection
+    con : DuckDBPyConnection or Excerpt
         Holds the prepared view ``index_disposals`` and the national tables, and who is who (see
         ``pseudonyms.begin``); people and disposals come and go as pseudonyms.
     located : DataFrame
@@ -434,7 +434,7 @@ def candidates(
 
 
 def pool(
-    con: duckdb.DuckDBPyConnection,
+    con: Tables,
     located: pd.DataFrame,
     excluded: pd.Series,
     *,
@@ -475,7 +475,7 @@ def pool(
 
 
 def _choose(
-    con: duckdb.DuckDBPyConnection,
+    con: Tables,
     located: pd.DataFrame,
     excluded: pd.Series,
     window_days: int,
@@ -489,6 +489,7 @@ def _choose(
     pseudonyms.enter(con, "treated_disposals", located[["disposal_id"]])
     pseudonyms.enter(con, "excluded_people", people)
     pseudonyms.enter(con, "kept_people", _kept(keep_earlier))
+    _bring_pool(con, window_days)
     here = "true" if region is None else f"d.region = '{region}'"
     sql = f"""
         WITH treated AS (
@@ -525,6 +526,17 @@ def _choose(
     return measured.loc[measured["assessed"] | (not oasys)].reset_index(drop=True)
 
 
+def _bring_pool(con: Tables, window_days: int) -> None:
+    """Bring the treated disposals, and those of their kinds about their index dates."""
+    bring(con, "treated_disposals", "index_disposals", column="disposal_id")
+    kinds = con.execute(f"""
+        WITH treated AS (FROM index_disposals SEMI JOIN treated_disposals USING (disposal_id))
+        SELECT DISTINCT disposal, sex, (SELECT min(index_date) FROM treated) - {window_days},
+            (SELECT max(index_date) FROM treated) + {window_days}
+        FROM treated WHERE sex IS NOT NULL ORDER BY disposal, sex""").fetchall()
+    bring_pool(con, {(disposal, sex): (first, last) for disposal, sex, first, last in kinds})
+
+
 def _kept(keep_earlier: pd.DataFrame | None) -> pd.DataFrame:
     """Who keeps the disposals from before the first intervention, where its day is known."""
     if keep_earlier is None:
@@ -536,7 +548,7 @@ def _kept(keep_earlier: pd.DataFrame | None) -> pd.DataFrame:
 
 
 def _measured_early(
-    con: duckdb.DuckDBPyConnection, fetched: pd.DataFrame, located: pd.DataFrame, seed: int
+    con: Tables, fetched: pd.DataFrame, located: pd.DataFrame, seed: int
 ) -> pd.DataFrame:
     """Measure what can change before interventions that began before the conviction."""
     if "start" not in located:
@@ -552,6 +564,7 @@ def _measured_early(
         at_liberty=began.where(began < fetched["begun"], fetched["begun"]),
     )
     pseudonyms.enter(con, "moved_points", points.loc[days > 0])
+    bring(con, "moved_points", "employment", "benefits", "oasys")
     sql = _changeable("""
         SELECT disposal_id, offender_id, at_liberty::DATE AS at_liberty,
             convicted::DATE AS convicted

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import duckdb
 import pandas as pd
 
 from jdl import covariates, outcomes, pseudonyms
 from jdl.covariates import draw
+from jdl.engines import Tables, bring
 from jdl.national import Vintage
 from jdl.outcomes import PROVEN, WHOLE
 from jdl.sentence import DEAD, INSIDE, NO_START, OFFENDED, UNFINISHED
@@ -89,12 +89,12 @@ class Delayed:
     liberty_known: bool
 
 
-def gaps(con: duckdb.DuckDBPyConnection, treated: pd.DataFrame, *, late_days: int = 28) -> Gaps:
+def gaps(con: Tables, treated: pd.DataFrame, *, late_days: int = 28) -> Gaps:
     """Count how long after the index date interventions started, and who reoffended before.
 
     Parameters
     ----------
-    con : duckdb.DuckDBPyConnection
+    con : DuckDBPyConnection or Excerpt
         Holds the national tables, and who is who (see ``pseudonyms.begin``).
     treated : DataFrame
         Located people in the analysis: disposal_id, offender_id, index_date, start (see
@@ -128,7 +128,7 @@ def gaps(con: duckdb.DuckDBPyConnection, treated: pd.DataFrame, *, late_days: in
 
 
 def delay(
-    con: duckdb.DuckDBPyConnection,
+    con: Tables,
     vintage: Vintage,
     candidates: pd.DataFrame,
     treated: pd.DataFrame,
@@ -139,7 +139,7 @@ def delay(
 
     Parameters
     ----------
-    con : duckdb.DuckDBPyConnection
+    con : DuckDBPyConnection or Excerpt
         Holds the national tables, and who is who (see ``pseudonyms.begin``).
     vintage : Vintage
         Bounds the days from which follow-up is complete.
@@ -189,14 +189,12 @@ class Way(NamedTuple):
     read: Callable[[Matched], pd.DataFrame]
 
 
-def ways(
-    con: duckdb.DuckDBPyConnection, vintage: Vintage, *, window_days: int, seed: int
-) -> dict[bool, Way]:
+def ways(con: Tables, vintage: Vintage, *, window_days: int, seed: int) -> dict[bool, Way]:
     """Return both ways: the year from the index date, and the year from the intervention.
 
     Parameters
     ----------
-    con : duckdb.DuckDBPyConnection
+    con : DuckDBPyConnection or Excerpt
         Holds the national tables and the prepared views.
     vintage : Vintage
     window_days : int
@@ -220,7 +218,7 @@ def ways(
 
 
 def candidates(
-    con: duckdb.DuckDBPyConnection,
+    con: Tables,
     vintage: Vintage,
     treated: pd.DataFrame,
     near: pd.Series,
@@ -250,7 +248,7 @@ def candidates(
 
 
 def losses(
-    con: duckdb.DuckDBPyConnection,
+    con: Tables,
     vintage: Vintage,
     everyone: pd.DataFrame,
     treated: pd.DataFrame,
@@ -280,10 +278,11 @@ def _days(index: pd.Series, start: pd.Series) -> pd.Series:
     return (pd.to_datetime(start) - index).dt.days.clip(lower=0).astype("float64")
 
 
-def _states(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> pd.DataFrame:
+def _states(con: Tables, rows: pd.DataFrame) -> pd.DataFrame:
     """Say of each row, on its day, whether the person is dead, in prison or has offended since."""
     days = rows[["disposal_id", "offender_id", "index_date", "follow_from"]]
     pseudonyms.enter(con, "day_rows", days)
+    bring(con, "day_rows", "offenders", "offences", "prison_spells")
     sql = f"""
         WITH days AS (
             SELECT disposal_id, offender_id, index_date::DATE AS index_date,
@@ -307,7 +306,7 @@ def _states(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> pd.DataFrame:
     return states.astype(bool).set_axis(rows.index)
 
 
-def _reasons(con: duckdb.DuckDBPyConnection, vintage: Vintage, rows: pd.DataFrame) -> pd.Series:
+def _reasons(con: Tables, vintage: Vintage, rows: pd.DataFrame) -> pd.Series:
     """The first reason to leave of each row; missing for who stays."""
     known = rows["follow_from"].notna()
     states = _states(con, rows.loc[known]).reindex(rows.index, fill_value=False)

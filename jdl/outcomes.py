@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import duckdb
 import pandas as pd
 
 from jdl import pseudonyms
 from jdl.covariates import covered
+from jdl.engines import Tables, bring, rows_of
 from jdl.national import FOLLOW_UP_MONTHS, WAITING_MONTHS
 
 if TYPE_CHECKING:
@@ -42,7 +42,11 @@ COLUMNS = (
 )
 
 
-def definition(of: str = "index_disposals", start: str = "index_date") -> str:
+def definition(
+    of: str = "index_disposals",
+    start: str = "index_date",
+    spells: str = "(SELECT count(*) FROM prison_spells) > 0",
+) -> str:
     """Return the SQL that defines the outcomes of the year from a day of each disposal.
 
     Parameters
@@ -51,6 +55,8 @@ def definition(of: str = "index_disposals", start: str = "index_date") -> str:
         A table with disposal_id, offender_id and the day.
     start : str
         The column with the day from which the year runs.
+    spells : str
+        SQL: whether the vintage has prison spells.
 
     Returns
     -------
@@ -99,7 +105,7 @@ def definition(of: str = "index_disposals", start: str = "index_date") -> str:
             s.first_custodial,
             coalesce(s.custodial_sentences, 0)::INTEGER AS custodial_sentences,
             d.death IS NOT NULL AS died,
-            CASE WHEN (SELECT count(*) FROM prison_spells) > 0
+            CASE WHEN {spells}
                 THEN (date_diff('day', d.day, coalesce(d.death, d.until)) - coalesce(i.days, 0))
                     ::INTEGER END AS days_at_liberty,
             least(s.days_to_first, date_diff('day', d.day, coalesce(d.death, d.until)))::INTEGER
@@ -136,12 +142,12 @@ def _inside() -> str:
           AND coalesce(s."end" > s.start, true)"""
 
 
-def read(con: duckdb.DuckDBPyConnection, matched: Matched) -> pd.DataFrame:
+def read(con: Tables, matched: Matched) -> pd.DataFrame:
     """Join the outcomes to a matched sample, if its balance has been accepted.
 
     Parameters
     ----------
-    con : duckdb.DuckDBPyConnection
+    con : DuckDBPyConnection or Excerpt
         Holds the prepared view ``outcomes``, and who is who (see ``pseudonyms.begin``).
     matched : Matched
         The groups, with the verdict on their balance.
@@ -154,18 +160,19 @@ def read(con: duckdb.DuckDBPyConnection, matched: Matched) -> pd.DataFrame:
     """
     sample = _sample(matched)
     pseudonyms.enter(con, "matched_disposals", sample[["disposal_id"]])
+    bring(con, "matched_disposals", "outcomes", column="disposal_id")
     sql = "SELECT * FROM outcomes SEMI JOIN matched_disposals USING (disposal_id)"
     found = pseudonyms.fetch(con, sql)
     con.execute("DROP TABLE matched_disposals").fetchall()
     return sample.merge(found, on="disposal_id", how="left", validate="one_to_one")
 
 
-def follow(con: duckdb.DuckDBPyConnection, matched: Matched, *, start: str) -> pd.DataFrame:
+def follow(con: Tables, matched: Matched, *, start: str) -> pd.DataFrame:
     """Join the outcomes of the year from another day than the index date; else as `read`.
 
     Parameters
     ----------
-    con : duckdb.DuckDBPyConnection
+    con : DuckDBPyConnection or Excerpt
         Holds the national tables, and who is who.
     matched : Matched
         The groups, with the verdict on their balance.
@@ -179,8 +186,10 @@ def follow(con: duckdb.DuckDBPyConnection, matched: Matched, *, start: str) -> p
     """
     sample = _sample(matched)
     pseudonyms.enter(con, "matched_days", sample[["disposal_id", "offender_id", start]])
+    bring(con, "matched_days", "offenders", "offences", "prison_spells")
     days = f"(SELECT disposal_id, offender_id, {start}::DATE AS day FROM matched_days)"
-    found = pseudonyms.fetch(con, definition(days, "day"))
+    spells = str(rows_of(con, "prison_spells") > 0)
+    found = pseudonyms.fetch(con, definition(days, "day", spells))
     con.execute("DROP TABLE matched_days").fetchall()
     return sample.merge(found, on="disposal_id", how="left", validate="one_to_one")
 
@@ -211,12 +220,12 @@ class Delays:
     years: tuple[tuple[int, float], ...] = ()
 
 
-def delays(con: duckdb.DuckDBPyConnection, sample: pd.DataFrame) -> pd.DataFrame:
+def delays(con: Tables, sample: pd.DataFrame) -> pd.DataFrame:
     """Count the comparison group's offences of the year by how late they were proven.
 
     Parameters
     ----------
-    con : duckdb.DuckDBPyConnection
+    con : DuckDBPyConnection or Excerpt
         Holds the national tables, and who is who.
     sample : DataFrame
         The matched sample: treated, disposal_id, offender_id and index_date.
@@ -230,6 +239,7 @@ def delays(con: duckdb.DuckDBPyConnection, sample: pd.DataFrame) -> pd.DataFrame
     """
     compared = sample.loc[sample["treated"] == 0, ["disposal_id", "offender_id", "index_date"]]
     pseudonyms.enter(con, "compared_disposals", compared)
+    bring(con, "compared_disposals", "offences")
     found = con.execute(f"""
         SELECT year(d.index_date)::INTEGER AS year,
             o.conviction_date > d.index_date + {WHOLE} AS late,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +12,16 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from jdl import covariates, linkage, national, outcomes, pseudonyms, safekeeping, sentence
-from jdl.national import TABLES, Vintage, parquet, quoted
+from jdl import covariates, engines, linkage, national, outcomes, pseudonyms, safekeeping, sentence
+from jdl.engines import DuckDB, Engine, Excerpt, Progress
+from jdl.national import TABLES, Vintage, parquet
 
 SEED = 20140313
-MEMORY = "4GB"
 _RECORD = "prepared.json"
+_HASHED = ("names", "index_disposals", "outcomes")
 _DEFINED_IN = (national, linkage, sentence, covariates, outcomes)
-
-Progress = Callable[[str, float], None]
+_TAIL = 0.15
+"""The share of the work that training and hashes are, for the progress that is shown."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +31,8 @@ class Prepared:
     Parameters
     ----------
     vintage : Vintage
-    con : duckdb.DuckDBPyConnection
-        Views of the national tables and of every prepared table, and the request's pseudonyms; one
-        thread.
+    con : Excerpt
+        What this request has taken of national and prepared tables, and its pseudonyms.
     register : linkage.Register
         The people who can be found, with the trained model.
     record : dict
@@ -42,7 +40,7 @@ class Prepared:
     """
 
     vintage: Vintage
-    con: duckdb.DuckDBPyConnection
+    con: Excerpt
     register: linkage.Register
     record: dict[str, Any]
 
@@ -132,7 +130,10 @@ def _shape(con: duckdb.DuckDBPyConnection, name: str, file: Path) -> dict[str, A
 
 
 def prepare(
-    vintage: Vintage, uploads: pd.DataFrame | None, progress: Progress | None = None
+    vintage: Vintage,
+    uploads: pd.DataFrame | None,
+    progress: Progress | None = None,
+    engine: str = "duckdb",
 ) -> None:
     """Make everything that does not depend on a request, whole or not at all.
 
@@ -144,13 +145,14 @@ def prepare(
         All uploads at hand, pooled: the linkage model learns from them how people are written.
     progress : callable, optional
         Receives the step's name and the share done.
+    engine : str
+        By which the tables are made, one of ``engines.ENGINES``; what is made is the same.
     """
     tell = progress or (lambda step, share: None)
     with safekeeping.scratch(scratch_of(vintage)) as scratch:
         made = safekeeping.fresh(scratch / "new")
-        with vintage.connect(threads=os.cpu_count() or 1) as con:
-            con.execute(f"SET memory_limit = '{MEMORY}'")
-            record = _make(con, vintage, uploads, made, tell)
+        with closing(engines.to_prepare(vintage, engine)) as writer:
+            record = _make(writer, vintage, uploads, made, tell)
         safekeeping.write(made / _RECORD, _dump(record))
         safekeeping.swap(made, vintage.prepared, scratch / "old")
 
@@ -160,12 +162,14 @@ def scratch_of(vintage: Vintage) -> Path:
     return vintage.folder / ".scratch"
 
 
-def open_prepared(vintage: Vintage) -> Prepared:
+def open_prepared(vintage: Vintage, engine: str = "duckdb") -> Prepared:
     """Open a prepared vintage for one request.
 
     Parameters
     ----------
     vintage : Vintage
+    engine : str
+        By which rows are taken, one of ``engines.ENGINES``; figures are the same.
 
     Returns
     -------
@@ -179,12 +183,11 @@ def open_prepared(vintage: Vintage) -> Prepared:
     record = _read(vintage)
     if record is None:
         raise FileNotFoundError("this vintage is not prepared yet: run `jdl prepare`")
-    con = vintage.connect(threads=1)
+    asked = engines.to_ask(vintage, engine)
+    con = Excerpt(asked, record["rows"])
     pseudonyms.begin(con)
-    for name in _tables(vintage):
-        _view(con, name, vintage.prepared / f"{name}.parquet")
     model = json.loads((vintage.prepared / "linkage_model.json").read_text(encoding="utf-8"))
-    register = linkage.Register(con, model, record["rows"]["people"], vintage.prepared)
+    register = linkage.Register(asked, model, record["rows"]["offenders"])
     return Prepared(vintage, con, register, record)
 
 
@@ -198,43 +201,36 @@ def _tables(vintage: Vintage) -> dict[str, str]:
 
 
 def _make(
-    con: duckdb.DuckDBPyConnection,
+    engine: Engine,
     vintage: Vintage,
     uploads: pd.DataFrame | None,
     folder: Path,
     tell: Progress,
 ) -> dict[str, Any]:
-    tables = _tables(vintage)
-    steps = len(tables) + 2
-    rows = {}
-    for done, (name, sql) in enumerate(tables.items()):
-        tell(name.replace("_", " "), done / steps)
-        file = folder / f"{name}.parquet"
-        con.execute(f"COPY ({sql}) TO '{quoted(file)}' (FORMAT parquet, COMPRESSION zstd)")
-        _view(con, name, file)
-        rows[name] = con.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0]
-    linkage.lay_out(folder)
-    tell("linkage model", len(tables) / steps)
-    rows["people"] = con.execute("SELECT count(*) FROM offenders").fetchall()[0][0]
-    model = json.dumps(linkage.train(con, uploads, SEED), indent=1, sort_keys=True)
-    (folder / "linkage_model.json").write_text(model + "\n", encoding="utf-8")
-    tell("hashes", (steps - 1) / steps)
-    record = {
-        "definitions": definitions_hash(),
-        "inputs": _inputs(con, vintage),
-        "outputs": {
-            **{name: content_hash(con, name) for name in ("names", "index_disposals", "outcomes")},
-            "linkage_model": hashlib.sha256(model.encode()).hexdigest(),
-        },
-        "rows": rows,
-    }
+    def written(name: str, share: float) -> None:
+        tell(name.replace("_", " "), share * (1 - _TAIL))
+
+    rows = engine.write(_tables(vintage), folder, written)
+    with closing(DuckDB.to_prepare(vintage)) as own:
+        for name in rows:
+            own.show(name, folder / f"{name}.parquet")
+        tell("linkage model", 1 - _TAIL)
+        model = json.dumps(linkage.train(own.con, uploads, SEED), indent=1, sort_keys=True)
+        (folder / "linkage_model.json").write_text(model + "\n", encoding="utf-8")
+        tell("hashes", 1 - _TAIL / 2)
+        national = {name: own.rows(name) for name in TABLES}
+        record = {
+            "definitions": definitions_hash(),
+            "inputs": _inputs(own.con, vintage),
+            "outputs": {
+                **{name: content_hash(own.con, name) for name in _HASHED},
+                "linkage_model": hashlib.sha256(model.encode()).hexdigest(),
+            },
+            "rows": national | rows,
+        }
     digest = hashlib.sha256(json.dumps(record["outputs"], sort_keys=True).encode()).hexdigest()
     tell("done", 1.0)
     return {**record, "hash": digest, "files": _stamps(vintage)}
-
-
-def _view(con: duckdb.DuckDBPyConnection, name: str, file: Path) -> None:
-    con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM {parquet(file)}")
 
 
 def _inputs(con: duckdb.DuckDBPyConnection, vintage: Vintage) -> dict[str, str]:

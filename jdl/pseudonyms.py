@@ -12,20 +12,20 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-import duckdb
 import pandas as pd
 
+from jdl.engines import Tables, bring
 from jdl.linkage import Links
 
 _KNOWN = {"offender_id": "known_people", "disposal_id": "known_disposals"}
 
 
-def begin(con: duckdb.DuckDBPyConnection) -> None:
+def begin(con: Tables) -> None:
     """Draw the key of one request; what was known by an earlier key is forgotten.
 
     Parameters
     ----------
-    con : duckdb.DuckDBPyConnection
+    con : DuckDBPyConnection or Excerpt
         Keeps the key and who is who, in memory, until it is closed.
 
     Notes
@@ -45,12 +45,12 @@ def begin(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(f"CREATE OR REPLACE TEMP TABLE {known} (id VARCHAR, pseudonym VARCHAR)")
 
 
-def of_people(con: duckdb.DuckDBPyConnection, people: pd.Series[str]) -> pd.Series[str]:
+def of_people(con: Tables, people: pd.Series[str]) -> pd.Series[str]:
     """Return the pseudonyms of people of the register.
 
     Parameters
     ----------
-    con : duckdb.DuckDBPyConnection
+    con : DuckDBPyConnection or Excerpt
         See `begin`.
     people : Series of str
         Their identifiers; may be missing.
@@ -69,12 +69,12 @@ def of_people(con: duckdb.DuckDBPyConnection, people: pd.Series[str]) -> pd.Seri
     return people.map(dict(pairs)).astype("str").where(people.notna())
 
 
-def identifiers(con: duckdb.DuckDBPyConnection, people: pd.Series[str]) -> dict[str, str]:
+def identifiers(con: Tables, people: pd.Series[str]) -> dict[str, str]:
     """Return whom pseudonyms stand for, to be made into keyed hashes at once.
 
     Parameters
     ----------
-    con : duckdb.DuckDBPyConnection
+    con : DuckDBPyConnection or Excerpt
         See `begin`.
     people : Series of str
         Pseudonyms of people.
@@ -91,25 +91,30 @@ def identifiers(con: duckdb.DuckDBPyConnection, people: pd.Series[str]) -> dict[
     KeyError
         If a pseudonym is not of this request.
     """
+    enter(con, "identified", people.drop_duplicates().to_frame("offender_id"))
+    bring(con, "identified", "names")
+    own = """
+        SELECT offender_id AS id, min(pnc_key) AS pnc_key FROM names
+        WHERE is_alias = 0 GROUP BY offender_id"""
+    con.execute(f"CREATE TEMP TABLE own_pnc_ids AS {own}").fetchall()
+    bring(con, "own_pnc_ids", "shared_pnc_ids", column="pnc_key")
     known = con.execute("""
-        WITH own AS (
-            SELECT offender_id AS id, min(pnc_key) AS pnc FROM names
-            WHERE is_alias = 0 GROUP BY offender_id),
-        alone AS (SELECT min(id) AS id, pnc FROM own GROUP BY pnc HAVING count(*) = 1)
-        SELECT pseudonym, coalesce('pnc ' || pnc, 'register ' || k.id)
-        FROM known_people k LEFT JOIN alone a ON a.id = k.id""").fetchall()
-    by_pseudonym = dict(known)
-    return {one: by_pseudonym[one] for one in people}
+        SELECT pseudonym, coalesce('pnc ' || pnc_key, 'register ' || id)
+        FROM known_people SEMI JOIN identified ON offender_id = id
+        LEFT JOIN (FROM own_pnc_ids ANTI JOIN shared_pnc_ids USING (pnc_key)) USING (id)""")
+    found = dict(known.fetchall())
+    con.execute("DROP TABLE identified; DROP TABLE own_pnc_ids").fetchall()
+    return {one: found[one] for one in people}
 
 
 def of_links(
-    con: duckdb.DuckDBPyConnection, links: Links, otherwise: Mapping[str, Links]
+    con: Tables, links: Links, otherwise: Mapping[str, Links]
 ) -> tuple[Links, dict[str, Links]]:
     """Return what was decided of who is who, told by pseudonyms.
 
     Parameters
     ----------
-    con : duckdb.DuckDBPyConnection
+    con : DuckDBPyConnection or Excerpt
         See `begin`.
     links : Links
         From ``linkage.decide``.
@@ -131,12 +136,12 @@ def of_links(
     return told(links), {name: told(one) for name, one in otherwise.items()}
 
 
-def enter(con: duckdb.DuckDBPyConnection, name: str, rows: pd.DataFrame) -> None:
+def enter(con: Tables, name: str, rows: pd.DataFrame) -> None:
     """Make a temporary table of rows, with identifiers in the place of their pseudonyms.
 
     Parameters
     ----------
-    con : duckdb.DuckDBPyConnection
+    con : DuckDBPyConnection or Excerpt
         See `begin`.
     name : str
         Of the table, which is replaced where there is one.
@@ -160,12 +165,12 @@ def enter(con: duckdb.DuckDBPyConnection, name: str, rows: pd.DataFrame) -> None
         raise KeyError("these rows hold pseudonyms of another request")
 
 
-def fetch(con: duckdb.DuckDBPyConnection, sql: str, order: str = "disposal_id") -> pd.DataFrame:
+def fetch(con: Tables, sql: str, order: str = "disposal_id") -> pd.DataFrame:
     """Fetch rows, with pseudonyms in the place of their identifiers.
 
     Parameters
     ----------
-    con : duckdb.DuckDBPyConnection
+    con : DuckDBPyConnection or Excerpt
         See `begin`.
     sql : str
         With a column offender_id, disposal_id or both.
@@ -187,7 +192,7 @@ def fetch(con: duckdb.DuckDBPyConnection, sql: str, order: str = "disposal_id") 
     return frame
 
 
-def _learn(con: duckdb.DuckDBPyConnection, relation: str, ids: Iterable[str]) -> None:
+def _learn(con: Tables, relation: str, ids: Iterable[str]) -> None:
     """Give pseudonyms to those of a relation who have none yet."""
     for column in ids:
         con.execute(f"""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from jdl import pseudonyms
+from jdl.engines import Tables, bring, rows_of
 from jdl.national import FOLLOW_UP_MONTHS, Vintage
 
 LEEWAYS = ("custody_days", "order_days", "gate_days", "date_days", "open_order_days")
@@ -265,7 +265,7 @@ def _ruled(windows: _Windows, cautions: bool) -> str:
 
 
 def locate(
-    con: duckdb.DuckDBPyConnection,
+    con: Tables,
     vintage: Vintage,
     people: pd.DataFrame,
     links: pd.DataFrame,
@@ -284,7 +284,7 @@ def locate(
 
     Parameters
     ----------
-    con : duckdb.DuckDBPyConnection
+    con : DuckDBPyConnection or Excerpt
         Holds the national tables, and who is who (see ``pseudonyms.begin``).
     vintage : Vintage
         Bounds the index dates whose follow-up is complete.
@@ -401,13 +401,14 @@ def _participations(people: pd.DataFrame, links: pd.DataFrame, setting: str) -> 
     )
 
 
-def _seek(con: duckdb.DuckDBPyConnection) -> None:
+def _seek(con: Tables) -> None:
     """Make the table `sought` of `sought_rows`: what to look for, and among whose sentences."""
     con.execute("""
         CREATE OR REPLACE TEMP TABLE sought AS
         SELECT key, offender_id::VARCHAR AS offender_id, setting, given_index::DATE AS given_index,
             given_conviction::DATE AS given_conviction, start::DATE AS start
         FROM sought_rows WHERE offender_id IS NOT NULL ORDER BY key, offender_id""").fetchall()
+    bring(con, "sought", "offenders", "disposals", "prison_spells")
 
 
 def _best(windows: _Windows, cautions: bool) -> str:
@@ -565,10 +566,11 @@ def _days() -> str:
 
 
 PREPARED: dict[str, str] = {"sentence_days": _days()}
+_KINDS = ("custody", "recall", "order", "open order", "index date", "conviction date")
 
 
 def corroboration(
-    con: duckdb.DuckDBPyConnection,
+    con: Tables,
     vintage: Vintage,
     people: pd.DataFrame,
     rows: pd.DataFrame,
@@ -586,7 +588,7 @@ def corroboration(
 
     Parameters
     ----------
-    con : duckdb.DuckDBPyConnection
+    con : DuckDBPyConnection or Excerpt
         Holds the national tables and `PREPARED`.
     vintage : Vintage
         Dates after its last convictions corroborate nothing.
@@ -617,12 +619,14 @@ def corroboration(
     synthetic custody requests, under twice in the community ones.
     """
     windows = _Windows(custody_days, order_days, gate_days, date_days, open_order_days)
-    days = con.execute(f"""
-        SELECT kind, day, begun, ended FROM sentence_days
-        WHERE kind <> 'caution' OR {cautions} ORDER BY kind, day""").df()
+    con.register("kinds", pd.DataFrame({"kind": [*_KINDS, *["caution"] * cautions]}))
+    bring(con, "kinds", "sentence_days", column="kind")
+    days = con.execute("""
+        SELECT kind, day, begun, ended FROM sentence_days SEMI JOIN kinds USING (kind)
+        ORDER BY kind, day""").df()
+    con.unregister("kinds")
     tests = _tests(people, rows, setting, vintage)
-    size = con.execute("SELECT count(*) FROM offenders").fetchall()[0][0]
-    tests["chance"] = _share(tests, days, windows, size)
+    tests["chance"] = _share(tests, days, windows, rows_of(con, "offenders"))
     tests = tests.loc[tests["chance"] > 0]
     sought = tests.merge(pairs[["person", "offender_id"]], on="person")
     con.register("sought_rows", sought[["key", "offender_id", *_DATED]])

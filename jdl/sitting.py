@@ -25,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jdl import review
+from jdl.engines import Tables, bring
 from jdl.linkage import LinkageFailed, Links, Scored
 from jdl.review import (
     CANNOT_TELL,
@@ -163,7 +164,7 @@ class Desk:
     scored: Scored = field(repr=False)
     decide: Callable[[pd.DataFrame | None], Links] = field(repr=False)
     account: Callable[[Links], pd.DataFrame] = field(repr=False)
-    con: duckdb.DuckDBPyConnection = field(repr=False)
+    con: Tables = field(repr=False)
     restricted: Path
     basis: Basis
     seed: int
@@ -438,12 +439,13 @@ _Written = tuple[Mapping[str, str], tuple[str, ...]]
 _OWN = ("forename", "middle_names", "surname", "date_of_birth", "sex", "pnc_id", "prison_number")
 
 
-def _written(con: duckdb.DuckDBPyConnection, offenders: Iterable[str]) -> dict[str, _Written]:
+def _written(con: Tables, offenders: Iterable[str]) -> dict[str, _Written]:
     """Return what the register holds on some people, as written, with their other names."""
     wanted = pd.DataFrame({"offender_id": sorted(set(offenders))}, dtype="str")
     own = ", ".join(f"coalesce({name}::VARCHAR, '')" for name in _OWN)
     try:
         con.register("wanted", wanted)
+        bring(con, "wanted", "offenders", "aliases")
         people = con.execute(f"""
             SELECT offender_id, {own} FROM offenders
             WHERE offender_id IN (SELECT offender_id FROM wanted)

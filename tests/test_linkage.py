@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import linkage_world
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ import pytest
 from linkage_world import World, pnc
 
 from jdl import linkage, national
+from jdl.engines import DuckDB
 from jdl.linkage import decisions, scores, training
 from jdl.linkage import model as modelling
 from jdl.linkage.decisions import CERTAIN
@@ -53,7 +53,7 @@ def world() -> World:
 def register(world: World, few_pairs: None) -> linkage.Register:
     con = world.connect()
     model = linkage.train(con, world.upload, SEED)
-    return linkage.Register(con, model, len(world.offenders))
+    return linkage.Register(DuckDB(con), model, len(world.offenders))
 
 
 def located(rows: pd.DataFrame, register: linkage.Register, **choices: Any) -> linkage.Links:
@@ -91,7 +91,7 @@ def small(offenders: list[dict[str, Any]], aliases: list[dict[str, Any]] | None 
 
 def register_of(world: World) -> linkage.Register:
     settings = modelling.settings_of(modelling.start_m(), modelling.START_U, 1e-4)
-    return linkage.Register(world.connect(), settings, 200_000)
+    return linkage.Register(DuckDB(world.connect()), settings, 200_000)
 
 
 PERSON = {
@@ -307,7 +307,7 @@ def test_planted_truth_of_the_example_requests_is_recovered(synthetic_out: Path)
         for name, sql in linkage.PREPARED.items():
             con.execute(f"CREATE TABLE {name} AS {sql}").fetchall()
         size = con.execute("SELECT count(*) FROM offenders").fetchall()[0][0]
-        register = linkage.Register(con, linkage.train(con, rows, SEED), size)
+        register = linkage.Register(DuckDB(con), linkage.train(con, rows, SEED), size)
         found = pd.concat([located(upload, register).table for upload in people])
     found = found.merge(
         links[["request", "row", "offender_id"]],
@@ -348,7 +348,7 @@ def test_a_shuffled_upload_and_register_give_the_same_model_and_links(
             rows = rows.sample(frac=1, random_state=shuffled)
         rows = by_content(rows.assign(row=range(2, len(rows) + 2)))
         model = linkage.train(con, rows, SEED)
-        register = linkage.Register(con, model, len(world.offenders))
+        register = linkage.Register(DuckDB(con), model, len(world.offenders))
         cleaned, links = linkage.clean(rows), located(rows, register)
         kinds = linkage.kinds(links, cleaned, rows, register)
         tables = [table.drop(columns="row").to_csv() for table in (cleaned, links.table)]
@@ -836,7 +836,7 @@ def test_nothing_is_printed_logged_or_shown(
 ) -> None:
     con = world.connect()
     model = linkage.train(con, world.upload, SEED)
-    register = linkage.Register(con, model, len(world.offenders))
+    register = linkage.Register(DuckDB(con), model, len(world.offenders))
     links = located(world.upload, register)
     scored = scored_of(world.upload, register)
     for made in (links, scored, register):
@@ -849,9 +849,9 @@ def test_nothing_is_printed_logged_or_shown(
 @pytest.mark.parametrize("table", ["names", "tight_keys", "term_frequencies_surname"])
 def test_a_failure_names_the_step_and_nobody(table: str) -> None:
     register = register_of(small([PERSON]))
-    register.con.execute(f"ALTER TABLE {table} RENAME TO spoilt").fetchall()
+    register.engine.con.execute(f"ALTER TABLE {table} RENAME TO spoilt").fetchall()
     column = "surname" if table != "tight_keys" else "key"
-    register.con.execute(f"""
+    register.engine.con.execute(f"""
         CREATE VIEW {table} AS SELECT * REPLACE (error('{CANARY}: ' || {column}) AS {column})
         FROM spoilt""").fetchall()
     with pytest.raises(linkage.LinkageFailed) as caught:
@@ -871,41 +871,15 @@ def test_an_upload_of_the_wrong_kind_fails_without_quoting_it() -> None:
 
 
 def test_nothing_is_left_behind(world: World, register: linkage.Register) -> None:
-    before = register.con.execute("SHOW ALL TABLES").fetchall()
+    before = register.engine.con.execute("SHOW ALL TABLES").fetchall()
     located(world.upload, register)
-    assert register.con.execute("SHOW ALL TABLES").fetchall() == before
+    assert register.engine.con.execute("SHOW ALL TABLES").fetchall() == before
 
 
 def test_prepared_tables_hold_only_integers_dates_and_text(register: linkage.Register) -> None:
     kinds = {
         row[1]
         for name in linkage.PREPARED
-        for row in register.con.execute(f"DESCRIBE {name}").fetchall()
+        for row in register.engine.con.execute(f"DESCRIBE {name}").fetchall()
     }
     assert kinds <= {"INTEGER", "UBIGINT", "DATE", "VARCHAR"}
-
-
-def test_mapped_files_and_views_of_files_find_the_same(
-    world: World, register: linkage.Register, tmp_path: Path
-) -> None:
-    for name in linkage.PREPARED:
-        file = tmp_path / f"{name}.parquet"
-        register.con.execute(f"COPY {name} TO '{file}' (ROW_GROUP_SIZE 2048)").fetchall()
-    linkage.lay_out(tmp_path)
-    expected = located(world.upload, register).table
-    with duckdb.connect(":memory:", config={"threads": 2}) as con:
-        for name in linkage.PREPARED:
-            con.execute(f"CREATE VIEW {name} AS FROM '{tmp_path / name}.parquet'").fetchall()
-        for mapped in (None, tmp_path):
-            again = linkage.Register(con, register.model, register.size, mapped)
-            pd.testing.assert_frame_equal(located(world.upload, again).table, expected)
-
-
-def test_an_empty_table_of_keys_can_be_mapped(tmp_path: Path) -> None:
-    register = register_of(small([PERSON]))
-    assert register.con.execute("SELECT count(*) FROM undated_keys").fetchall() == [(0,)]
-    for name in linkage.PREPARED:
-        register.con.execute(f"COPY {name} TO '{tmp_path / name}.parquet'").fetchall()
-    linkage.lay_out(tmp_path)
-    mapped = linkage.Register(register.con, register.model, register.size, tmp_path)
-    assert located(upload(ROW), mapped).linked == 1

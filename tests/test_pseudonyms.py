@@ -19,7 +19,7 @@ from by_hand import Row, engine, offence, order, spell, vintage
 from plain_names import keep_names
 
 from jdl import covariates, landmark, national, outcomes, prepare, pseudonyms, sentence
-from jdl.linkage import Links
+from jdl.linkage import PREPARED, Links
 
 PEOPLE = 120
 IDS = ["offender_id", "disposal_id"]
@@ -267,6 +267,7 @@ def test_a_person_is_known_again_in_an_extract_with_other_numbers():
     con.execute("""
         CREATE TABLE names AS SELECT * FROM (VALUES ('a', 'P1', 0), ('a', 'P1', 1), ('b', NULL, 0),
             ('c', 'P2', 0), ('d', 'P2', 0)) AS t (offender_id, pnc_key, is_alias)""")
+    con.execute(f"CREATE TABLE shared_pnc_ids AS {PREPARED['shared_pnc_ids']}")
     pseudonyms.begin(con)
     people = pseudonyms.of_people(con, pd.Series(["a", "b", "c"]))
     known = pseudonyms.identifiers(con, people)

@@ -6,7 +6,6 @@ Of a person's candidates in the register, and of 'not in the register', each has
 from jdl.linkage.accounts import FATES, KINDS, NO_GROUP, audit, fates, gains, kinds, rates
 from jdl.linkage.blocking import PASSES, Candidates, candidates, deterministic, recognised
 from jdl.linkage.decisions import DECISIONS, STAGES, Links, alternatives, decide
-from jdl.linkage.lookup import lay_out
 from jdl.linkage.model import FIELDS, weights
 from jdl.linkage.names import CHECK_LETTERS, clean, nicknames
 from jdl.linkage.private import LinkageFailed
@@ -39,7 +38,6 @@ __all__ = [
     "fates",
     "gains",
     "kinds",
-    "lay_out",
     "nicknames",
     "rates",
     "recognised",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from jdl.linkage.blocking import PASSES
 from jdl.linkage.decisions import CERTAIN, Links
@@ -194,12 +195,9 @@ def _counted(
 
 def _name_groups(surnames: pd.Series, register: Register) -> pd.Series:
     """Give each surname the ethnicity that most register people with it have on record."""
-    con = register.con
-    con.register("looked_for", surnames.dropna().drop_duplicates().to_frame("surname"))
-    known = con.execute(f"""
-        SELECT surname, ethnicity FROM surname_groups SEMI JOIN looked_for USING (surname)
-        WHERE people >= {FEWEST_WITH_SURNAME} ORDER BY surname""").df()
-    con.unregister("looked_for")
+    written = pa.array(surnames.dropna().unique(), pa.string())
+    known = register.engine.take("surname_groups", "surname", written).to_pandas()
+    known = known.loc[known["people"] >= FEWEST_WITH_SURNAME]
     found = surnames.map(known.set_index("surname")["ethnicity"]).astype("str")
     return found.fillna(NO_GROUP)
 

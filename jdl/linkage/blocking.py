@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import duckdb
 import pandas as pd
 
+from jdl.engines import Engine
 from jdl.linkage.lookup import look_up
 from jdl.linkage.names import PERSON, clean, hand_over, people_of
 from jdl.linkage.private import private_engine, scrubbed
@@ -82,7 +83,7 @@ def candidates(cleaned: pd.DataFrame, register: Register) -> Candidates:
     rows = cleaned[["row", "source", "person", "complete"]].copy()
     by_id = people.set_index("person")[["pnc_key", "prison_key"]].notna().any(axis=1)
     found = Candidates(register, own, rows, by_id)
-    bring_frequencies(register.con, own, register.size)
+    bring_frequencies(register.engine, own, register.size)
     _bring(found, _TIGHT, people["person"].tolist(), "owners")
     return found
 
@@ -123,22 +124,13 @@ def _bring(
 
 
 TYPICAL = 1000
+# table of the request -> prepared table and the column by which it is looked up.
 _COUNTS = {
-    "forenames": """
-        SELECT * FROM (
-            SELECT *, sum(people) OVER (PARTITION BY forename)::BIGINT AS of_all,
-                sum(people) OVER (PARTITION BY sex, decade)::BIGINT AS of_group
-            FROM term_frequencies_forename)
-        SEMI JOIN looked_for USING (forename) ORDER BY forename, sex, decade""",
-    "surnames": """
-        FROM term_frequencies_surname SEMI JOIN looked_for USING (surname) ORDER BY surname""",
-    "full_names": """
-        FROM term_frequencies_full_name SEMI JOIN looked_for USING (surname, forename)
-        ORDER BY surname, forename""",
-    "births": """
-        FROM term_frequencies_date_of_birth SEMI JOIN looked_for USING (date_of_birth)
-        ORDER BY date_of_birth""",
-    "sexes": "FROM term_frequencies_sex ORDER BY sex",
+    "forenames": ("term_frequencies_forename", "forename"),
+    "surnames": ("term_frequencies_surname", "surname"),
+    "full_names": ("term_frequencies_full_name", "surname"),
+    "births": ("term_frequencies_date_of_birth", "date_of_birth"),
+    "sexes": ("term_frequencies_sex", "sex"),
 }
 _SHARES = {
     "tf_forename": """
@@ -155,13 +147,12 @@ _SHARES = {
     "names_together": """
         SELECT surname, forename, -log2(greatest(1.0,
             (people - 1)::DOUBLE / {size} / tf_forename / tf_surname)) AS together_bits
-        FROM full_names JOIN tf_forename USING (forename) JOIN tf_surname USING (surname)""",
+        FROM (FROM full_names SEMI JOIN cohort USING (surname, forename))
+        JOIN tf_forename USING (forename) JOIN tf_surname USING (surname)""",
 }
 
 
-def bring_frequencies(
-    register: duckdb.DuckDBPyConnection, own: duckdb.DuckDBPyConnection, size: int
-) -> None:
+def bring_frequencies(register: Engine, own: duckdb.DuckDBPyConnection, size: int) -> None:
     """Bring how frequent what the table cohort holds is in the register.
 
     Names do not come by chance: forenames go with sex and time, surnames with forenames of the same
@@ -170,12 +161,12 @@ def bring_frequencies(
     everybody as if ``TYPICAL`` people more had been counted); names_together, how much less a
     surname says once the forename agrees, where others in the register have both.
     """
-    register.register("looked_for", own.sql("FROM cohort").to_arrow_table())
-    for table, sql in _COUNTS.items():
-        own.register("brought", register.sql(sql).to_arrow_table())
-        own.execute(f"CREATE TABLE {table} AS FROM brought").fetchall()
+    for table, (source, column) in _COUNTS.items():
+        written = f"SELECT DISTINCT {column} FROM cohort WHERE {column} IS NOT NULL"
+        keys = own.sql(written).to_arrow_table()[column].combine_chunks()
+        own.register("brought", register.take(source, column, keys))
+        own.execute(f"CREATE TABLE {table} AS FROM brought ORDER BY ALL").fetchall()
         own.unregister("brought")
-    register.unregister("looked_for")
     for table, sql in _SHARES.items():
         own.execute(f"CREATE TABLE {table} AS {sql.format(size=size)} ORDER BY ALL").fetchall()
 

@@ -6,11 +6,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import duckdb
-
+from jdl.engines import Engine
 from jdl.linkage.names import PERSON, cleaned_sql
 
 
@@ -39,10 +37,19 @@ def _names() -> str:
 
 
 _FORENAMES = """
-    SELECT forename, sex, (year(date_of_birth) // 10)::INTEGER AS decade,
-        count(*)::INTEGER AS people
-    FROM names WHERE is_alias = 0 AND forename IS NOT NULL
-    GROUP BY ALL ORDER BY forename, sex, decade"""
+    SELECT *, sum(people) OVER (PARTITION BY forename)::INTEGER AS of_all,
+        sum(people) OVER (PARTITION BY sex, decade)::INTEGER AS of_group
+    FROM (
+        SELECT forename, sex, (year(date_of_birth) // 10)::INTEGER AS decade,
+            count(*)::INTEGER AS people
+        FROM names WHERE is_alias = 0 AND forename IS NOT NULL
+        GROUP BY ALL)
+    ORDER BY forename, sex, decade"""
+_SHARED = """
+    SELECT pnc_key FROM (
+        SELECT offender_id, min(pnc_key) AS pnc_key FROM names WHERE is_alias = 0
+        GROUP BY offender_id)
+    WHERE pnc_key IS NOT NULL GROUP BY pnc_key HAVING count(*) > 1 ORDER BY pnc_key"""
 
 
 def _frequencies(*columns: str, least: int = 1) -> str:
@@ -116,6 +123,7 @@ _SURNAME_GROUPS = """
 _UNDATED = "(SELECT * FROM names WHERE date_of_birth IS NULL)"
 PREPARED: dict[str, str] = {
     "names": _names(),
+    "shared_pnc_ids": _SHARED,
     "term_frequencies_forename": _FORENAMES,
     "term_frequencies_surname": _frequencies("surname"),
     "term_frequencies_full_name": _frequencies("surname", "forename", least=2),
@@ -135,21 +143,17 @@ class Register:
 
     Parameters
     ----------
-    con : duckdb.DuckDBPyConnection
-        Holds a view for each of ``PREPARED``.
+    engine : Engine
+        Holds a table for each of ``PREPARED``.
     model : dict
         Splink's settings as returned by ``train``.
     size : int
         How many people there are in the register.
-    mapped : Path or None
-        A folder with what ``lookup.lay_out`` made of the same tables; without it the tables are
-        asked in SQL, which finds the same and reads them whole.
     """
 
-    con: duckdb.DuckDBPyConnection = field(repr=False)
+    engine: Engine = field(repr=False)
     model: Mapping[str, Any] = field(repr=False)
     size: int
-    mapped: Path | None = None
 
     @property
     def model_hash(self) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from splink import Linker
 
+from jdl.engines import DuckDB
 from jdl.linkage.blocking import bring_frequencies, candidates, deterministic, widen
 from jdl.linkage.model import (
     ADJUSTED,
@@ -86,9 +87,8 @@ def train(
         with closing(private_engine()) as own, silent():
             started = settings_of(m, _by_formula(u, m, chance), prior)
             m = _learned_m(con, own, people_of(cleaned), started, size)
-        m = _refined_m(
-            cleaned, Register(con, settings_of(m, _by_formula(u, m, chance), prior), size)
-        )
+        settings = settings_of(m, _by_formula(u, m, chance), prior)
+        m = _refined_m(cleaned, Register(DuckDB(con), settings, size))
     return settings_of(
         {name: _rounded(values) for name, values in m.items()},
         {name: _rounded(values) for name, values in _by_formula(u, m, chance).items()},
@@ -199,7 +199,7 @@ def _learned_m(
         ORDER BY name_id""",
     )
     bring(con, own, "cohort", f"SELECT person AS unique_id, {columns} FROM upload_people")
-    bring_frequencies(con, own, size)
+    bring_frequencies(DuckDB(con), own, size)
     con.execute("DROP TABLE upload_people").fetchall()
     start = start_m()
     learned: dict[str, list[tuple[int, tuple[float, ...]]]] = {name: [] for name in FIELDS}

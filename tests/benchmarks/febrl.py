@@ -16,6 +16,7 @@ from linkage_peers import recordlinkage_python
 from registers import choices, weigh, without_ids
 
 from jdl import linkage, prepare
+from jdl.engines import DuckDB
 
 HEAD = ("upload", "precision", "recall", "in review", "recall after review", "incomplete",
         "precision by posterior alone", "recall by posterior alone")  # fmt: skip
@@ -64,7 +65,7 @@ def _register(people: pd.DataFrame, upload: pd.DataFrame) -> linkage.Register:
             date_of_birth DATE)""")
     for name, sql in linkage.PREPARED.items():
         con.execute(f"CREATE TABLE {name} AS {sql}")
-    return linkage.Register(con, linkage.train(con, upload, prepare.SEED), len(people))
+    return linkage.Register(DuckDB(con), linkage.train(con, upload, prepare.SEED), len(people))
 
 
 def measured(folder: Path) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -79,7 +80,7 @@ def measured(folder: Path) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
 
 def _row(name: str, sent: pd.DataFrame, held: pd.DataFrame) -> tuple[str, ...]:
     register = _register(held, sent)
-    with closing(register.con):
+    with closing(register.engine.con):
         weighed = weigh(register, sent)
     rows = weighed.decide().table.merge(sent[["row", "who"]], on="row", validate="one_to_one")
     linked, review, incomplete = (

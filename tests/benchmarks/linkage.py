@@ -99,7 +99,7 @@ def both_ways(place: Place, cohort: cohorts.Cohort, people: pd.DataFrame) -> Ite
     weighed = weigh(register, people)
     for one in (weighed, corroborate(place, register, people, weighed)):
         yield judge(cohort, one.scored, one.decide())
-    register.con.close()
+    register.engine.con.close()
 
 
 def accuracy(place: Place, study: Study) -> None:
@@ -258,14 +258,14 @@ def sentences(study: Study) -> None:
 
 def _located(place: Place, cohort: cohorts.Cohort, name: str) -> tuple[object, ...]:
     register = place.open()
-    keep_names(register.con)
+    keep_names(register.engine.con)
     people = cohort.people
     weighed = corroborate(place, register, people, weigh(register, people))
     links = weighed.decide().table
     located = sentence.locate(
-        register.con, place.vintage, people, links, sex="all", region=None, **leeways()
+        register.engine.con, place.vintage, people, links, sex="all", region=None, **leeways()
     )
-    register.con.close()
+    register.engine.con.close()
     return _sentence_row(name, located, cohort.truth)
 
 
@@ -291,16 +291,16 @@ def _examples(place: Place) -> list[tuple[object, ...]]:
         if upload is None:
             continue
         register = place.open()
-        keep_names(register.con)
+        keep_names(register.engine.con)
         dates = leeways() | {"setting": asked.setting, "cautions": asked.cautions}
         weighed = corroborate(
             place, register, upload.people, weigh(register, upload.people), **dates
         )
         located = sentence.locate(
-            register.con, place.vintage, upload.people, weighed.decide().table,
+            register.engine.con, place.vintage, upload.people, weighed.decide().table,
             sex=asked.sex, region=asked.region, **dates,
         )  # fmt: skip
-        register.con.close()
+        register.engine.con.close()
         own = truth[truth["request"].eq(folder.parent.name) & truth["role"].eq("treated")]
         rows.append(_sentence_row(f"example {folder.parent.name}", located, own))
     return rows

@@ -1,7 +1,6 @@
 """The registers of the linkage study: made, prepared and opened in one folder, and used again."""
 
 import hashlib
-import inspect
 import json
 import time
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import duckdb
 import pandas as pd
 
 from jdl import linkage, prepare, sentence
+from jdl.engines import DuckDB
 from jdl.execute import defaults_of
 from jdl.national import Vintage, open_vintage
 from jdl.synthetic import synthesise
@@ -92,7 +92,6 @@ class Place:
     def prepared(self) -> Path:
         """Where what is prepared lies: its name tells by which definitions."""
         digest = hashlib.sha256("".join(TABLES.values()).encode())
-        digest.update(inspect.getsource(linkage.lay_out).encode())
         return self.folder / "prepared" / self.name / digest.hexdigest()[:12]
 
     def file(self, table: str) -> Path:
@@ -135,9 +134,7 @@ class Place:
                 con.execute(f"COPY ({sql}) TO '{file}' (FORMAT parquet, COMPRESSION zstd)")
                 con.execute(f"CREATE VIEW {name} AS FROM read_parquet('{file}')")
                 spent[name] = time.monotonic() - started
-        started = time.monotonic()
-        linkage.lay_out(self.prepared)
-        return spent | {"layout": time.monotonic() - started}
+        return spent
 
     def _connect(self, threads: int) -> duckdb.DuckDBPyConnection:
         con = self.vintage.connect(threads=threads)
@@ -147,7 +144,7 @@ class Place:
 
     def open(self, threads: int = 1) -> linkage.Register:
         """Open what was prepared, as ``jdl.prepare.open_prepared`` does."""
-        return linkage.Register(self._connect(threads), self.model, self.offenders, self.prepared)
+        return linkage.Register(DuckDB(self._connect(threads)), self.model, self.offenders)
 
     @property
     def model(self) -> dict[str, Any]:
@@ -194,7 +191,7 @@ def corroborate(
     """Let the sentences speak too; `about` is the request where it differs from ``leeways``."""
     scored = weighed.scored
     fitting = sentence.corroboration(
-        register.con, place.vintage, people, scored.rows, scored.pairs, **leeways() | about
+        register.engine.con, place.vintage, people, scored.rows, scored.pairs, **leeways() | about
     )
     return Weighed(weighed.certain, linkage.corroborate(scored, fitting))
 

@@ -1,0 +1,49 @@
+"""Engines: who writes what is prepared and gives a request its rows, and the request's excerpt."""
+
+from __future__ import annotations
+
+from jdl.engines.duck import DuckDB
+from jdl.engines.engine import Engine, Progress
+from jdl.engines.excerpt import Excerpt, Tables, bring, bring_pool, rows_of
+from jdl.national import Vintage
+
+ENGINES = ("duckdb",)
+
+__all__ = [
+    "ENGINES",
+    "DuckDB",
+    "Engine",
+    "Excerpt",
+    "Progress",
+    "Tables",
+    "bring",
+    "bring_pool",
+    "rows_of",
+    "to_ask",
+    "to_prepare",
+]
+
+
+def to_prepare(vintage: Vintage, name: str = "duckdb") -> Engine:
+    """Open an engine that prepares a vintage, on its national tables.
+
+    Parameters
+    ----------
+    vintage : Vintage
+    name : str
+        One of ``ENGINES``.
+    """
+    return {"duckdb": DuckDB.to_prepare}[name](vintage)
+
+
+def to_ask(vintage: Vintage, name: str) -> Engine:
+    """Open an engine that gives one request its rows, on national and prepared tables.
+
+    Parameters
+    ----------
+    vintage : Vintage
+        Prepared.
+    name : str
+        One of ``ENGINES``.
+    """
+    return {"duckdb": DuckDB.to_ask}[name](vintage)
