@@ -123,7 +123,7 @@ def marks(place: Workplace, cleaned: pd.DataFrame) -> dict[str, tuple[str, ...]]
     dict of str to tuple of str
         Sorted, one a person; empty where no key is at hand.
     """
-    key = _key(place.restricted)
+    key = key_of(place.restricted)
     if key is None:
         return {}
     people = cleaned.drop_duplicates("person")
@@ -167,7 +167,7 @@ def told_before(
         What was told of the people, and of others whom reports on them share with further reports,
         since all of them can be added up and taken away. Nothing where no key is at hand.
     """
-    key = _key(place.restricted)
+    key = key_of(place.restricted)
     if key is None:
         return Before()
     hashes = {one: _hashed(key, identifier) for one, identifier in people.items()}
@@ -310,7 +310,7 @@ def kept(restricted: Path, repeats: Path | None = None) -> list[Record]:
         By month and request, the oldest version first. A record that is not as it was kept is left
         out: `missing` names it.
     """
-    key = _key(restricted)
+    key = key_of(restricted)
     records = [one for file in _files(restricted) if (one := _kept(file, key))]
     listed = None if repeats is None else named(json.loads(repeats.read_bytes()))
     return [one for one in records if listed is None or one.result in listed]
@@ -343,7 +343,7 @@ def _kept(file: Path, key: bytes | None) -> Record | None:
     try:
         content = json.loads(file.read_bytes())
         seal = content.pop("seal")
-        sealed = key is not None and hmac.compare_digest(seal, _seal(key, content))
+        sealed = key is not None and hmac.compare_digest(seal, seal_of(key, content))
         if sealed and content["schema"] == SCHEMA:
             return _record_of(content)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -351,7 +351,8 @@ def _kept(file: Path, key: bytes | None) -> Record | None:
     return None
 
 
-def _seal(key: bytes, content: Any) -> str:
+def seal_of(key: bytes, content: Any) -> str:
+    """Return what a record holds beside its content, so that none is taken for it but its own."""
     return hmac.new(key, json.dumps(content, sort_keys=True).encode(), hashlib.sha256).hexdigest()
 
 
@@ -382,17 +383,24 @@ def make_key(restricted: Path) -> None:
     Raises
     ------
     Unusable
-        If there is one that is not whole.
+        As `key_of`.
     """
     folder = restricted / NAME
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with safekeeping.alone(folder / _GATE):
         if not (folder / _KEY).exists():
             safekeeping.write(folder / _KEY, f"{secrets.token_hex(32)}\n".encode())
-    _key(restricted)
+    key_of(restricted)
 
 
-def _key(restricted: Path) -> bytes | None:
+def key_of(restricted: Path) -> bytes | None:
+    """Return the key of the hashes; None where there is none yet.
+
+    Raises
+    ------
+    Unusable
+        If there is one that is not whole.
+    """
     file = restricted / NAME / _KEY
     if not file.exists():
         return None
@@ -427,7 +435,7 @@ def is_current(folder: Path, restricted: Path, before: Sequence[Record]) -> bool
         From `kept`, then of the same month in order of id. Where the request's own is among them,
         it has been told just so, and telling it again tells nothing more.
     """
-    file, key = folder / FILE, _key(restricted)
+    file, key = folder / FILE, key_of(restricted)
     if not file.exists():
         return True
     own, content = read(file), json.loads(file.read_bytes())
@@ -451,12 +459,12 @@ def lay_ready(work: Path, restricted: Path, made: Path, requests: Iterable[str])
         The requests it publishes.
     """
     release = str(json.loads((made / _MANIFEST).read_bytes())["release"])
-    ready, key = safekeeping.fresh(restricted / NAME / _READY / release), _key(restricted)
+    ready, key = safekeeping.fresh(restricted / NAME / _READY / release), key_of(restricted)
     for name in requests:
         if key is not None and (work / name / FILE).exists():
             content = json.loads((work / name / FILE).read_bytes())
             content["result"] = _digest((work / name / "result.json").read_bytes())
-            content["seal"] = _seal(key, content)
+            content["seal"] = seal_of(key, content)
             text = json.dumps(content, indent=1, sort_keys=True)
             safekeeping.write(ready / f"{name}.json", f"{text}\n".encode())
     safekeeping.write(ready / _RELEASE, _digest((made / _MANIFEST).read_bytes()).encode())
@@ -475,7 +483,7 @@ def settle(outputs: Path, restricted: Path) -> None:
     """
     for ready in (restricted / NAME / _READY).glob("*"):
         if _has_appeared(outputs / ready.name, ready):
-            _settle(ready, restricted / NAME / ready.name, _key(restricted))
+            _settle(ready, restricted / NAME / ready.name, key_of(restricted))
         (ready / _RELEASE).unlink(missing_ok=True)
         shutil.rmtree(ready)
 
@@ -517,7 +525,7 @@ def missing(outputs: Path, restricted: Path, release: str) -> list[str]:
         another key, or with one of another result; and records of versions that are there no more
         and not as they were kept, by the names of their files.
     """
-    key = _key(restricted)
+    key = key_of(restricted)
     whole = {file: _kept(file, key) for file in _files(restricted)}
     reports = {
         restricted / NAME / file.parts[-4] / f"{file.parent.name}.json": file

@@ -8,9 +8,10 @@ say whose row it is.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -18,6 +19,7 @@ from jdl.engines import Tables, bring
 from jdl.linkage import Links
 
 _KNOWN = {"offender_id": "known_people", "disposal_id": "known_disposals"}
+_MARK = 32
 
 
 def begin(con: Tables) -> None:
@@ -105,6 +107,44 @@ def identifiers(con: Tables, people: pd.Series[str]) -> dict[str, str]:
     found = dict(known.fetchall())
     con.execute("DROP TABLE identified; DROP TABLE own_pnc_ids").fetchall()
     return {one: found[one] for one in people}
+
+
+@dataclass(frozen=True)
+class Marked:
+    """People of the register, known by keyed hashes alone; it shows nobody.
+
+    Parameters
+    ----------
+    key : str
+    marks : frozenset of str
+        From `mark`.
+    """
+
+    key: str = field(repr=False)
+    marks: frozenset[str] = field(repr=False)
+
+
+def mark(key: str, person: str) -> str:
+    """Return the keyed hash of an identifier of the register, to be kept."""
+    return hashlib.sha256(f"{key}{person}".encode()).hexdigest()[:_MARK]
+
+
+def of_marked(con: duckdb.DuckDBPyConnection, people: Marked) -> pd.Series[str]:
+    """Return the pseudonyms of those marked whom the request has met.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+        See `begin`.
+    people : Marked
+    """
+    con.register("marked", pd.DataFrame({"mark": sorted(people.marks)}, dtype="str"))
+    found = con.execute(f"""
+        SELECT pseudonym FROM known_people
+        WHERE left(sha256('{people.key}' || id), {_MARK}) IN (SELECT mark FROM marked)
+        ORDER BY id""").df()
+    con.unregister("marked")
+    return found["pseudonym"].astype("str")
 
 
 def of_links(

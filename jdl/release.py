@@ -33,6 +33,7 @@ from jdl import (
     accepted,
     cohorts,
     disclosure,
+    elsewhere,
     ledger,
     linkage,
     manifest,
@@ -416,7 +417,7 @@ def _read_entry(
     except Unusable:
         raise Unusable(request.check(folder)) from None
     faults = request.overrides_faults(read, parameters)
-    upload = _gather(faults, request.pooled_upload, read, places.requests)
+    upload = _gather(faults, partial(request.pooled_upload, keep=True), read, places.requests)
     decisions = _gather(faults, review.open_decisions, places.restricted, read.id)
     overrides = _gather(faults, disclosure.read_overrides, folder)
     if upload is not None and vintage is not None:
@@ -1089,7 +1090,7 @@ def _people_to_learn_from(requests: Path) -> pd.DataFrame | None:
         with suppress(Unusable):
             read = request.read_request(requests / name)
             if read.data_sharing is not None and name not in withdrawn:
-                pooled.append(request.read_upload(read).people)
+                pooled.append(request.read_upload(read, keep=True).people)
     return pd.concat(pooled, ignore_index=True) if pooled else None
 
 
@@ -1104,11 +1105,13 @@ def _run_requests(
 ) -> list[Outcome]:
     """Run the requests that are not finished, and return all in id order.
 
-    A request is held against those of smaller ids that share people with it. Who they are only the
-    notebooks find out, so all are run side by side first, and then again who was not held against
-    what has come out in the end; each turn settles at least the first of them.
+    A request is held against those of smaller ids that share people with it. Whom the certain
+    passes find tells nearly all of these beforehand, and it waits for them. Who shares people
+    after all only the notebooks find out: who was not held against what has come out in the end
+    is run again, and each turn settles at least the first of them.
     """
-    work = [_job(month, entry, made_from, limits) for entry in month.entries]
+    log = request.read_log(month.places.requests, month.name)
+    work = [_job(month, entry, made_from, limits, log) for entry in month.entries]
     outcomes: dict[str, Outcome] = {
         job.name: done for job in work if not again and (done := finished(job))
     }
@@ -1116,21 +1119,53 @@ def _run_requests(
         if _status(month.work / name) == "reported":
             ledger.enter(month.places.restricted, name, dt.date.today())
         tell(News(name, "not changed", 1.0))
+    after = order_of(month)
     todo = [job for job in work if job.name not in outcomes]
     while todo or (todo := _outdated(month, work, outcomes)):
         for job in todo:
             tell(News(job.name, "waiting", 0.0))
-        waiting = {job.name for job in todo}
-        held = [_held_against(month, job, waiting) for job in todo]
-        made = workers.run(held, _entering(month, tell))
+        in_turn = sorted(todo, key=partial(_awaited, after), reverse=True)
+        made = workers.run(in_turn, _entering(month, tell), after, partial(_held_against, month))
         outcomes |= {outcome.name: outcome for outcome in made}
         todo = []
     return [outcomes[job.name] for job in work]
 
 
-def _held_against(month: Month, job: Job, waiting: Collection[str]) -> Job:
+def order_of(month: Month) -> dict[str, set[str]]:
+    """Return which requests of a month must be finished before each, by id.
+
+    Parameters
+    ----------
+    month : Month
+        Its vintage prepared. Whom the certain passes find of each upload is kept in a restricted
+        record, which the notebooks read.
+    """
+    requests = month.places.requests
+    usual = {"link_passes": linkage.PASSES, **method_parameters()}
+    uploads = request.usable(requests, month.name)
+    ready = prepare.open_prepared(month.vintage)
+    with closing(ready.con), suppress(linkage.LinkageFailed):
+        ways = {tuple({**usual, **one.parameters}["link_passes"]) for one in month.entries}
+        marks = elsewhere.keep(month.places.restricted, uploads, ready, sorted(ways))
+        own = [one for one in uploads if one.release == month.name]
+        chains = {one.id: request.chain(one, requests) for one in own}
+        return elsewhere.order(
+            {
+                name: frozenset().union(*(marks.get(one, ()) for one in chain), chain)
+                for name, chain in chains.items()
+            }
+        )
+    return {}
+
+
+def _awaited(after: Mapping[str, Collection[str]], job: Job) -> int:
+    """How many requests wait for this one."""
+    return sum(job.name in first for first in after.values())
+
+
+def _held_against(month: Month, job: Job, left: Collection[str]) -> Job:
     """Name to a job the finished requests of its month that come before it."""
-    names = [name for name in _before(month, job.name) if name not in waiting]
+    names = [name for name in _before(month, job.name) if name not in left]
     return replace(job, environment={**job.environment, "JDL_BESIDE": " ".join(names)})
 
 
@@ -1176,7 +1211,9 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _job(month: Month, entry: Entry, made_from: dict[str, Any], limits: Limits) -> Job:
+def _job(
+    month: Month, entry: Entry, made_from: dict[str, Any], limits: Limits, log: pd.DataFrame
+) -> Job:
     name = entry.request.id
     shown = {} if month.folder.exists() else {_DECISIONS: month.places.decisions(month.name, name)}
     return Job(
@@ -1193,7 +1230,7 @@ def _job(month: Month, entry: Entry, made_from: dict[str, Any], limits: Limits) 
             [
                 made_from["inputs"]["requests"][name],
                 entry.parameters,
-                _told_by_log(month, entry.request),
+                _told_by_log(log, entry.request),
                 made_from["inputs"]["earlier"] if entry.request.extends else {},
                 made_from["inputs"]["release"],
                 made_from["vintage"],
@@ -1205,9 +1242,8 @@ def _job(month: Month, entry: Entry, made_from: dict[str, Any], limits: Limits) 
     )
 
 
-def _told_by_log(month: Month, asked: request.Request) -> str:
+def _told_by_log(log: pd.DataFrame, asked: request.Request) -> str:
     """Hash what a request's notebook reads in the log: its own row and those it extends."""
-    log = request.read_log(month.places.requests, month.name)
     rows = log.loc[log["id"].isin([asked.id, *asked.extends])]
     return manifest.digest(rows.to_csv(index=False).encode())
 

@@ -472,7 +472,7 @@ def _hold_correction(
         )
 
 
-def read_upload(request: Request, *, withdrawn: bool = False) -> Upload:
+def read_upload(request: Request, *, withdrawn: bool = False, keep: bool = False) -> Upload:
     """Read the people of a request.
 
     Parameters
@@ -482,6 +482,8 @@ def read_upload(request: Request, *, withdrawn: bool = False) -> Upload:
     withdrawn : bool
         A withdrawn request may lack the file, and then has no people. Without data-sharing
         sign-off the file is never opened.
+    keep : bool
+        Whether the upload stays in memory, for whoever asks next in this process.
 
     Returns
     -------
@@ -493,6 +495,8 @@ def read_upload(request: Request, *, withdrawn: bool = False) -> Upload:
     Unusable
         With every fault of the file.
     """
+    if keep:
+        return _upload_once(request.folder, _stamps(request.folder), withdrawn)
     if request.data_sharing is None:
         return Upload(no_people(), "", "", None)
     files, destroyed = _upload_files(request.folder), read_destroyed(request.folder)
@@ -602,7 +606,7 @@ def _hold_labels(people: pd.DataFrame, subgroups: Sequence[str], found: Findings
                 )
 
 
-def pooled_upload(request: Request, requests_folder: Path) -> Upload:
+def pooled_upload(request: Request, requests_folder: Path, *, keep: bool = False) -> Upload:
     """Read the people of a request after those of the requests it extends.
 
     Parameters
@@ -611,6 +615,8 @@ def pooled_upload(request: Request, requests_folder: Path) -> Upload:
         Its `extends` are followed to the first, earliest people first.
     requests_folder : Path
         Holds the earlier requests, and the log; what that calls withdrawn may lack its upload.
+    keep : bool
+        As for `read_upload`.
 
     Returns
     -------
@@ -626,18 +632,65 @@ def pooled_upload(request: Request, requests_folder: Path) -> Upload:
         is withdrawn, has no data-sharing sign-off, or leads back to this one.
     """
     withdrawn = _withdrawn(requests_folder, request.release)
-    chain, faults = _chain(request, requests_folder)
-    if withdrawn & {one.id for one in chain[:-1]}:
+    parts_of, faults = _chain(request, requests_folder)
+    if withdrawn & {one.id for one in parts_of[:-1]}:
         faults.append(_extends(request, "a request cannot extend one that was withdrawn"))
     parts = []
-    for one in chain:
+    for one in parts_of:
         try:
-            parts.append(read_upload(one, withdrawn=one.id in withdrawn))
+            parts.append(read_upload(one, withdrawn=one.id in withdrawn, keep=keep))
         except Unusable as unusable:
             faults += unusable.faults
     if faults:
         raise Unusable(faults)
     return _pooled(parts)
+
+
+def others(request: Request, requests_folder: Path) -> list[Request]:
+    """Return the requests received on earlier days and not pooled with this one.
+
+    Parameters
+    ----------
+    request : Request
+    requests_folder : Path
+        Holds the other requests, and the log.
+
+    Returns
+    -------
+    list of Request
+        From `usable`.
+    """
+    own = chain(request, requests_folder)
+    return [
+        one
+        for one in usable(requests_folder, request.release)
+        if one.id not in own and one.received < request.received
+    ]
+
+
+def usable(requests_folder: Path, release: str) -> list[Request]:
+    """Return the requests whose people may be looked for, as they stood at a release.
+
+    Parameters
+    ----------
+    requests_folder : Path
+    release : str
+        The month, ``YYYY-MM``.
+
+    Returns
+    -------
+    list of Request
+        By id. Those that cannot be read, were withdrawn or have no data-sharing sign-off are left
+        out.
+    """
+    withdrawn = _withdrawn(requests_folder, release)
+    found = []
+    for folder in request_folders(requests_folder, release):
+        with suppress(Unusable):
+            one = _request_once(folder, _stamps(folder))
+            if one.data_sharing is not None and one.id not in withdrawn:
+                found.append(one)
+    return found
 
 
 def people_of_others(
@@ -649,56 +702,86 @@ def people_of_others(
     ----------
     request : Request
     requests_folder : Path
-        Holds the other requests, and the log.
+        As for `others`.
     keep : bool
-        Whether the uploads stay in memory, for the requests that come after this one.
+        As for `read_upload`.
 
     Returns
     -------
     DataFrame
-        As `Upload.people`, by id of the request. Requests that cannot be read, were withdrawn or
-        have no data-sharing sign-off are left out, and so are people who refused.
+        Those who took part, as `Upload.people`, by id of the request.
     """
-    withdrawn = _withdrawn(requests_folder, request.release)
-    own = {one.id for one in _chain(request, requests_folder)[0]}
-    read = _people_of if keep else _people_of.__wrapped__
-    parts = []
-    for folder in request_folders(requests_folder, request.release):
-        with suppress(Unusable):
-            one = read_request(folder)
-            may_be_used = one.data_sharing is not None and one.id not in withdrawn | own
-            if may_be_used and one.received < request.received:
-                stamps = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
-                parts.append(read(folder, tuple(sorted(stamps.items()))))
-    people = pd.concat(parts, ignore_index=True) if parts else no_people()
+    parts = [took_part(one, keep=keep) for one in others(request, requests_folder)]
+    return pd.concat(parts, ignore_index=True) if parts else no_people()
+
+
+def took_part(request: Request, *, keep: bool = False) -> pd.DataFrame:
+    """Return the people of an upload but those who refused; nobody where it cannot be read.
+
+    Parameters
+    ----------
+    request : Request
+    keep : bool
+        As for `read_upload`.
+    """
+    try:
+        people = read_upload(request, keep=keep).people
+    except Unusable:
+        return no_people()
     return people.loc[people["participation"] != "refused"].reset_index(drop=True)
 
 
+_Stamps = tuple[tuple[str, int, int, int], ...]
+
+
+def _stamps(folder: Path) -> _Stamps:
+    """What the system knows of a folder's files, so that none is read twice unless it changed."""
+    files = sorted((file.name, file.stat()) for file in folder.iterdir())
+    return tuple((name, one.st_ino, one.st_size, one.st_mtime_ns) for name, one in files)
+
+
+@lru_cache(maxsize=4096)
+def _request_once(folder: Path, stamps: _Stamps) -> Request:
+    return read_request(folder)
+
+
 @lru_cache(maxsize=1024)
-def _people_of(folder: Path, stamps: tuple[tuple[str, int], ...]) -> pd.DataFrame:
-    """Read an upload once for all the requests that come after it, unless a file has changed."""
-    return read_upload(read_request(folder)).people
+def _upload_once(folder: Path, stamps: _Stamps, withdrawn: bool) -> Upload:
+    return read_upload(_request_once(folder, stamps), withdrawn=withdrawn)
 
 
-def _withdrawn(requests_folder: Path, release: str) -> set[str]:
+def _withdrawn(requests_folder: Path, release: str) -> frozenset[str]:
     """Return the ids that the log, where there is one that can be read, calls withdrawn."""
+    file = requests_folder / "log.csv"
     try:
-        log = read_log(requests_folder, release)
-    except Unusable:
-        return set()
-    return set(log.loc[log["status"] == "withdrawn", "id"])
+        stamp = file.stat()
+        return _withdrawn_once(requests_folder, release, stamp.st_ino, stamp.st_mtime_ns)
+    except (OSError, Unusable):
+        return frozenset()
+
+
+@lru_cache(maxsize=64)
+def _withdrawn_once(folder: Path, release: str, *stamp: int) -> frozenset[str]:
+    """Read the log once for all the requests of a release, unless it has changed."""
+    log = read_log(folder, release)
+    return frozenset(log.loc[log["status"] == "withdrawn", "id"])
+
+
+def chain(request: Request, requests_folder: Path) -> set[str]:
+    """Return the ids of the requests whose people are pooled, its own among them."""
+    return {one.id for one in _chain(request, requests_folder)[0]}
 
 
 def _chain(request: Request, requests_folder: Path) -> tuple[list[Request], list[Fault]]:
     """Return the requests to be pooled, earliest first, and the faults of the ones named."""
-    chain: dict[str, Request] = {}
+    found: dict[str, Request] = {}
     faults: list[Fault] = []
 
     def follow(one: Request, path: tuple[str, ...]) -> None:
         for name in one.extends:
             if name in path:
                 faults.append(_extends(one, "a request must not extend itself by way of others"))
-            elif name not in chain:
+            elif name not in found:
                 try:
                     earlier = read_request(folder_of(requests_folder, name, request.release))
                 except Unusable as unusable:
@@ -706,10 +789,10 @@ def _chain(request: Request, requests_folder: Path) -> tuple[list[Request], list
                     continue
                 faults.extend(_may_extend(one, earlier))
                 follow(earlier, (*path, name))
-        chain.setdefault(one.id, one)
+        found.setdefault(one.id, one)
 
     follow(request, (request.id,))
-    return list(chain.values()), faults
+    return list(found.values()), faults
 
 
 def _extends(request: Request, rule: str) -> Fault:

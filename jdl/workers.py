@@ -15,14 +15,13 @@ import tempfile
 import threading
 import time
 import traceback
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import Any
 
 from nbformat import NotebookNode
@@ -316,14 +315,26 @@ class Crew:
         self._silent: dict[Connection, float] = {}
         self._hung: set[Connection] = set()
 
-    def run(self, jobs: Sequence[Job], tell: Tell) -> list[Outcome]:
+    def run(
+        self,
+        jobs: Sequence[Job],
+        tell: Tell,
+        after: Mapping[str, Collection[str]] = MappingProxyType({}),
+        begin: Callable[[Job, Collection[str]], Job] = lambda job, left: job,
+    ) -> list[Outcome]:
         """Run jobs side by side; a failing one does not stop the others.
 
         Parameters
         ----------
         jobs : sequence of Job
+            Those that come first are begun first.
         tell : callable
             Called in this process with the stages of each job.
+        after : mapping of str to collection of str
+            By job the names of others that must have ended before it begins; not in a circle.
+        begin : callable
+            From a job that is about to begin, and the names of all that have not ended, to the job
+            as it is run.
 
         Returns
         -------
@@ -331,14 +342,17 @@ class Crew:
             In the order of the jobs.
         """
         outcomes: dict[str, Outcome] = {}
-        waiting = deque(jobs)
-        while waiting or self._busy:
-            while waiting and len(self._busy) < self._size:
-                self._give(waiting.popleft())
+        left, waiting = {job.name for job in jobs}, list(jobs)
+        while left:
+            free = (job for job in list(waiting) if left.isdisjoint(after.get(job.name, ())))
+            while len(self._busy) < self._size and (job := next(free, None)):
+                waiting.remove(job)
+                self._give(begin(job, left))
             for pipe in self._listen():
                 said = self._hear(pipe)
                 if not isinstance(said, News):
                     outcomes[said.name] = said
+                    left.remove(said.name)
                     ended = "failed" if isinstance(said, Failure) else "done"
                     said = News(said.name, ended, 1.0)
                 tell(said)

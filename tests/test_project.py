@@ -78,6 +78,7 @@ ORDER = (
     "unmeasured",
     "disclosure",
     "cohorts",
+    "elsewhere",
     "sensitivity",
     "analyses",
     "figures",

@@ -29,6 +29,7 @@ from request_files import REQUEST, people, text, write_request
 from small_cohorts import named
 
 from jdl import (
+    elsewhere,
     execute,
     manifest,
     national,
@@ -92,11 +93,17 @@ class Month:
 class Here:
     """A crew of nobody: this very process does the work, which saves starting others."""
 
-    def run(self, jobs, tell):
-        outcomes = [workers._attempt(job, tell) for job in jobs]
-        for outcome in outcomes:
+    def run(self, jobs, tell, after=None, begin=lambda job, left: job):
+        waiting, outcomes = {job.name: job for job in jobs}, {}
+        while waiting:
+            free = (one for one in jobs if one.name in waiting)
+            job = next(
+                one for one in free if waiting.keys().isdisjoint((after or {}).get(one.name, ()))
+            )
+            outcome = outcomes[job.name] = workers._attempt(begin(job, set(waiting)), tell)
+            del waiting[job.name]
             tell(News(outcome.name, "done" if isinstance(outcome, Done) else "failed", 1.0))
-        return outcomes
+        return [outcomes[job.name] for job in jobs]
 
 
 @pytest.fixture
@@ -116,6 +123,7 @@ def month(tmp_path, monkeypatch):
             con=SimpleNamespace(close=lambda: None), record=record, hash=record["hash"]
         ),
     )
+    monkeypatch.setattr(elsewhere, "keep", lambda *register: {})
     monkeypatch.setattr(national, "open_vintage", lambda data, name=None: _vintage(data))
     code = {"version": "0", "sha256": manifest.digest_json({}), "files": {}}
     code |= {"commit": None, "changed_since": None}
@@ -1078,6 +1086,24 @@ def test_requests_that_share_people_come_out_the_same_one_by_one_and_side_by_sid
         made.append(_files(telling.folder))
         made[-1].pop("run.json")
     assert made[0] == made[1]
+
+
+def test_a_request_waits_for_those_that_are_foreseen_to_share_people(telling, monkeypatch):
+    """Three requests share people by way of the second, two nobody; none runs twice."""
+    monkeypatch.setattr(release, "crew", workers.crew)
+    telling.add("alone", upload=_upload(range(900, 990)))
+    telling.add("zeal", upload=_upload(range(250, 600)))
+    telling.add("zest", upload=_upload(range(550, 850)))
+    telling.add("other", upload=_upload(range(1000, 1090)))
+    monkeypatch.setattr(elsewhere, "keep", _by_surname)
+    assert telling.release(jobs=2).failures == ()
+    ran = [name for name in telling.ran() if name != release.BULLETIN.stem]
+    assert sorted(ran) == ["alone", "harbour", "other", "zeal", "zest"]
+
+
+def _by_surname(restricted, uploads, ready, ways):
+    """Stand in for the register."""
+    return {one.id: frozenset(request.took_part(one)["surname"]) for one in uploads}
 
 
 def test_what_the_scan_finds_stops_the_release_and_is_cleared_away(month, monkeypatch):

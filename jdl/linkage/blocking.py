@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
+import numpy as np
 import pandas as pd
 
 from jdl.engines import Engine
@@ -241,24 +242,39 @@ def deterministic(found: Candidates, passes: list[str] | tuple[str, ...] = PASSE
 
 
 def recognised(
-    people: pd.DataFrame, register: Register, passes: list[str] | tuple[str, ...] = PASSES
-) -> pd.Series[str]:
-    """Return whom the passes alone settle, of people who are not the request's own.
+    uploads: Sequence[pd.DataFrame],
+    register: Register,
+    passes: list[str] | tuple[str, ...] = PASSES,
+) -> list[list[str]]:
+    """Return whom the passes alone settle of each of several uploads.
 
     Parameters
     ----------
-    people : DataFrame
-        Upload rows, such as those of other requests.
+    uploads : sequence of DataFrame
+        Rows of each, such as those of other requests. Nobody is one person with somebody of
+        another upload.
     register : Register
     passes : sequence of str
         As for `deterministic`.
 
     Returns
     -------
-    Series of str
-        Their offender_id.
+    list of list of str
+        Their offender_id, by upload.
     """
-    return deterministic(candidates(clean(people), register), passes)["offender_id"]
+    parts: list[pd.DataFrame] = []
+    first = [0]
+    for people in uploads:
+        part = clean(people)
+        parts.append(part.assign(person=part["person"] + first[-1]))
+        first.append(first[-1] + part["person"].nunique())
+    if not first[-1]:
+        return [[] for _ in uploads]
+    cleaned = pd.concat(parts, ignore_index=True)
+    settled = deterministic(candidates(cleaned, register), passes)
+    whose = np.searchsorted(first, settled["person"], side="right") - 1
+    found = [settled.loc[whose == number, "offender_id"] for number in range(len(parts))]
+    return [sorted(set(one)) for one in found]
 
 
 @scrubbed("running the deterministic passes")
