@@ -129,12 +129,12 @@ def mark(key: str, person: str) -> str:
     return hashlib.sha256(f"{key}{person}".encode()).hexdigest()[:_MARK]
 
 
-def of_marked(con: duckdb.DuckDBPyConnection, people: Marked) -> pd.Series[str]:
+def of_marked(con: Tables, people: Marked) -> pd.Series[str]:
     """Return the pseudonyms of those marked whom the request has met.
 
     Parameters
     ----------
-    con : duckdb.DuckDBPyConnection
+    con : DuckDBPyConnection or Excerpt
         See `begin`.
     people : Marked
     """
