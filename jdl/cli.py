@@ -217,7 +217,7 @@ def _add_verify(commands: _Commands[argparse.ArgumentParser]) -> None:
         "each other, and work out again what their own aggregates determine",
     )
     _add_folders(parser)
-    _add_limits(parser.add_argument_group("running"))
+    _add_limits(parser.add_argument_group("running"), kernel="stock")
     parser.set_defaults(do=_verify, outputs=None)
 
 
@@ -526,7 +526,7 @@ def _add_running(parser: argparse.ArgumentParser, replace: str) -> None:
     )
 
 
-def _add_limits(running: argparse._ArgumentGroup) -> None:
+def _add_limits(running: argparse._ArgumentGroup, kernel: str = "forked") -> None:
     running.add_argument(
         "--jobs",
         type=_count,
@@ -544,6 +544,13 @@ def _add_limits(running: argparse._ArgumentGroup) -> None:
         type=_count,
         metavar="GB",
         help="how much memory each notebook may ask for, counted as addresses (no limit)",
+    )
+    running.add_argument(
+        "--kernel",
+        choices=["forked", "stock"],
+        default=kernel,
+        help="what runs a notebook: a copy of a process with the imports loaded, on Linux, or a "
+        f"new interpreter, the reference; both give the same bytes ({kernel})",
     )
 
 
@@ -988,10 +995,12 @@ def _places(given: argparse.Namespace) -> Places:
 
 
 def _limits(given: argparse.Namespace) -> Limits:
+    from jdl.execute import TIMEOUT
     from jdl.workers import Limits
 
     memory = given.memory and given.memory * 10**9
-    return Limits(memory=memory) if given.timeout is None else Limits(given.timeout, memory)
+    timeout = TIMEOUT if given.timeout is None else given.timeout
+    return Limits(timeout, memory, given.kernel)
 
 
 def _or_refusal(make: Callable[[], Summary]) -> Summary | str:

@@ -1,9 +1,10 @@
 """A notebook and its parameters -> an executed, normalised notebook, run by papermill.
 
 A notebook runs in a kernel of its own: this interpreter, one thread, a fixed hash seed, no user
-settings, sockets that only the owner can open. What comes back holds no time, path or host, so that
-equal inputs give equal bytes. What went wrong is told by cell and kind of error; everything that
-could name a person goes to a log that only the owner can read.
+settings, sockets that only the owner can open. In a worker that is a copy of a fork server the
+kernel is another copy, unless a new one is asked for. What comes back holds no time, path or host,
+so that equal inputs give equal bytes. What went wrong is told by cell and kind of error; everything
+that could name a person goes to a log that only the owner can read.
 """
 
 # mypy: untyped-calls-exclude="nbformat,papermill"
@@ -37,6 +38,7 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 from papermill.execute import execute_notebook
 
+from jdl import forkserver
 from jdl.disclosure import decision_on
 from jdl.faults import Fault, Unusable
 from jdl.figures import MIME
@@ -44,6 +46,7 @@ from jdl.safekeeping import obstacle, private, write
 
 INJECTED = "injected-parameters"
 STARTING = "(starting the kernel)"
+FORKED, STOCK = "forked", "stock"
 TIMEOUT = 3600
 _START_TIMEOUT = 180
 _KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -142,6 +145,7 @@ def execute(
     log_folder: Path,
     timeout: int = TIMEOUT,
     memory: int | None = None,
+    kernel: str = FORKED,
     observe: Observe | None = None,
 ) -> NotebookNode:
     """Run a notebook with its parameters.
@@ -162,6 +166,9 @@ def execute(
         Seconds that one cell may take.
     memory : int, optional
         Bytes that the kernel may ask for; what the machine has without it.
+    kernel : str
+        ``forked`` is a copy of the server that this process is a copy of, if it is one; ``stock``
+        a new interpreter.
     observe : callable, optional
         Told of each code cell as it starts, and of the end.
 
@@ -182,7 +189,7 @@ def execute(
     watch = _Watch(observe, sum(cell.cell_type == "code" for cell in source.cells) + 1)
     with _private_folder() as scratch, (scratch / "kernel.txt").open("w+") as console:
         try:
-            with _quiet(), _kernel(scratch, console, environment) as manager:
+            with _quiet(), _kernel(scratch, console, environment, kernel) as manager:
                 watch.manager = manager
                 _limit(manager, memory)
                 executed = execute_notebook(
@@ -451,10 +458,16 @@ class _Kernel(AsyncKernelManager):
 
 
 @contextmanager
-def _kernel(scratch: Path, console: IO[str], environment: Mapping[str, str]) -> Iterator[_Kernel]:
+def _kernel(
+    scratch: Path, console: IO[str], environment: Mapping[str, str], kernel: str
+) -> Iterator[_Kernel]:
     manager = _Kernel(
         kernel_spec_manager=_ThisInterpreter(), connection_file="kernel.json", transport="ipc"
     )
+    if kernel == FORKED and (server := forkserver.mine()):
+        manager.provisioner = forkserver.Forked(
+            server, parent=manager, kernel_spec=manager.kernel_spec
+        )
     try:
         run_sync(manager.start_kernel)(
             env=_kernel_environment(scratch, environment),
@@ -479,10 +492,15 @@ def _cancel_pending() -> None:
 
 
 def _kernel_environment(scratch: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith(_DROPPED)}
     private = {"IPYTHONDIR": str(scratch / "ipython"), "TMPDIR": str(scratch)}
+    return {**fixed_environment(), **private, **environment}
+
+
+def fixed_environment() -> dict[str, str]:
+    """Return the variables that a kernel starts with, but for its folders."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(_DROPPED)}
     same_code = {"PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
-    return {**inherited, **_FIXED, **private, **same_code, **environment}
+    return {**inherited, **_FIXED, **same_code}
 
 
 @contextmanager

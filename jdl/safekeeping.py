@@ -24,7 +24,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 _NO_MEMORY = ("MemoryError", "OutOfMemoryException", "bad_alloc")
-_SIGNAL_WITH_PARENT, _DUMPABLE = 1, 4
+_SIGNAL_WITH_PARENT, _DUMPABLE, _NAME = 1, 4, 15
 _GATE, _OWNER = ".gate", ".owner"
 
 
@@ -211,7 +211,12 @@ def end_with_parent(parent: int, *, by: int = signal.SIGKILL) -> None:
         os.kill(os.getpid(), by)
 
 
-def _control(option: int, value: int) -> None:
+def call_oneself(name: str) -> None:
+    """Give this process a name in the system's lists, 15 letters at most."""
+    _control(_NAME, name.encode())
+
+
+def _control(option: int, value: int | bytes) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 

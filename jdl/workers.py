@@ -2,6 +2,7 @@
 
 A worker runs one notebook after another and reports over a pipe. A worker that dies takes only its
 own notebook with it. Workers leave when their parent does, and take their kernels with them.
+Workers and kernels are copies of one fork server, where that can be and nothing else is asked for.
 """
 
 from __future__ import annotations
@@ -26,21 +27,25 @@ from typing import Any
 
 from nbformat import NotebookNode
 
+from jdl import forkserver
 from jdl.execute import (
     DIED,
+    FORKED,
     OVERTIME,
+    STOCK,
     TIMEOUT,
     CellFailed,
     RecordBroken,
     Step,
     execute,
+    fixed_environment,
     peak_memory,
     told_of,
     write_restricted,
 )
 from jdl.faults import Fault, Unusable
 from jdl.manifest import digest
-from jdl.safekeeping import end_with_parent, obstacle, put, write
+from jdl.safekeeping import call_oneself, end_with_parent, obstacle, put, write
 
 RUN = "run.json"
 _PATIENCE = 20
@@ -92,7 +97,7 @@ Tell = Callable[[News], None]
 
 @dataclass(frozen=True)
 class Limits:
-    """What a notebook may take before it is stopped.
+    """What a notebook may take before it is stopped, and what kernel it gets.
 
     Parameters
     ----------
@@ -100,6 +105,9 @@ class Limits:
         Seconds for one cell, or for making the pages.
     memory : int, optional
         Bytes that the kernel may ask for; what the machine has without it.
+    kernel : str
+        ``forked`` from a server with the imports loaded, where the system can do that, or
+        ``stock``, a new interpreter, for the same bytes.
 
     Raises
     ------
@@ -109,6 +117,7 @@ class Limits:
 
     timeout: int = TIMEOUT
     memory: int | None = None
+    kernel: str = FORKED
 
     def __post_init__(self) -> None:
         faults = []
@@ -249,6 +258,7 @@ def run_job(job: Job, tell: Tell) -> Done:
             log_folder=job.logs,
             timeout=job.limits.timeout,
             memory=job.limits.memory,
+            kernel=job.limits.kernel,
             observe=clock.step,
         )
         clock.enter(RENDERING, 1.0)
@@ -311,7 +321,8 @@ class Crew:
         self._size = size
         self._busy: dict[Connection, Job] = {}
         self._idle: list[Connection] = []
-        self._processes: dict[Connection, SpawnProcess] = {}
+        self._processes: dict[Connection, SpawnProcess | forkserver.Copy] = {}
+        self._server: forkserver.Server | None = None
         self._silent: dict[Connection, float] = {}
         self._hung: set[Connection] = set()
 
@@ -368,9 +379,11 @@ class Crew:
             process.join()
             pipe.close()
         self._processes.clear()
+        if self._server is not None:
+            self._server.close()
 
     def _give(self, job: Job) -> None:
-        pipe = self._idle.pop() if self._idle else self._hire()
+        pipe = self._idle.pop() if self._idle else self._hire(job.limits.kernel)
         self._busy[pipe] = job
         pipe.send(job)
 
@@ -409,13 +422,32 @@ class Crew:
             self._idle.append(pipe)
         return said
 
-    def _hire(self) -> Connection:
+    def _hire(self, kernel: str) -> Connection:
         ours, theirs = _SPAWN.Pipe()
-        process = _SPAWN.Process(target=_serve, args=(theirs, os.getpid()))
-        process.start()
+        hire = _spawned if kernel == STOCK or not forkserver.POSSIBLE else self._forked
+        self._processes[ours] = hire(theirs)
         theirs.close()
-        self._processes[ours] = process
         return ours
+
+    def _forked(self, pipe: Connection) -> forkserver.Copy:
+        if self._server is not None and not self._server.lives:
+            self._server.close()
+            self._server = None
+        self._server = self._server or forkserver.start(fixed_environment())
+        files = [pipe.fileno()]
+        return self._server.fork(_enter, _serve, files=files, path=sys.path, asks=True)
+
+
+def _spawned(pipe: Connection) -> SpawnProcess:
+    process = _SPAWN.Process(target=_serve, args=(pipe, os.getpid()))
+    process.start()
+    return process
+
+
+def _enter(serve: Callable[[Connection, int], None], pipe: int) -> None:
+    """Begin as a worker that is a copy of a fork server."""
+    call_oneself("jdl worker")
+    serve(Connection(pipe), os.getppid())
 
 
 def _serve(pipe: Connection, parent: int) -> None:

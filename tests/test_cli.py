@@ -107,7 +107,9 @@ def test_the_uploads_made_with_synthetic_data_are_used_with_it(made, tmp_path):
 def test_limits_are_those_asked_for(made):
     calls = made(Summary(Path("x")))
     cli.main(["run", "harbour", "--timeout", "90", "--memory", "6"])
+    cli.main(["release", "2014-03", "--kernel", "stock"])
     assert calls[0][2]["limits"] == Limits(timeout=90, memory=6_000_000_000)
+    assert calls[1][2]["limits"] == Limits(kernel="stock")
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,7 @@ ORDER = (
     "groups",
     "scope",
     "chapters",
+    "forkserver",
     "execute",
     "spreadsheet",
     "render",

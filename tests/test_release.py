@@ -41,11 +41,12 @@ from jdl import (
     scan,
     workers,
 )
+from jdl.execute import FORKED, STOCK
 from jdl.faults import Unusable
 from jdl.log import log_file
 from jdl.release import Places, Refused, open_month, run_release, run_request
 from jdl.safekeeping import fresh, swap
-from jdl.workers import STAGES, Done, News
+from jdl.workers import STAGES, Done, Limits, News
 
 NOTEBOOKS = Path(__file__).parent / "notebooks"
 HOLD, OPEN = release._hold_to_scan, national.open_vintage
@@ -327,16 +328,25 @@ def test_a_bulletin_that_fails_publishes_nothing(month, monkeypatch):
     assert (month.work / "harbour").exists()
 
 
-def test_a_worker_that_is_killed_fails_its_own_request_only(crewed):
+KERNELS = pytest.mark.parametrize("kernel", [FORKED, STOCK])
+
+
+@KERNELS
+@pytest.mark.parametrize("victim", ["worker", "server"])
+def test_a_worker_that_is_killed_fails_its_own_request_only(crewed, kernel, victim):
+    if (kernel, victim) == (STOCK, "server"):
+        pytest.skip("there is none")
     crewed.add("hangs", "zeal")
-    tell = crewed.news.append
 
     def kill(news):
-        tell(news)
         if news.name == "hangs" and news.stage == "linkage":
-            _end(_children(os.getpid()), b"spawn_main", signal.SIGKILL)
+            family.extend(_family(os.getpid()))
+            _end(family, victim)
 
-    summary = run_release("2014-03", crewed.places, jobs=1, tell=kill)
+    family = []
+    limits = Limits(kernel=kernel)
+    summary = run_release("2014-03", crewed.places, jobs=1, limits=limits, tell=kill)
+    assert [pid for pid in family if _kind(pid)] == []
     assert [failure.name for failure in summary.failures] == ["hangs"]
     assert "the process that ran it died" in summary.failures[0].message
     assert (crewed.work / "zeal").exists()
@@ -556,15 +566,16 @@ def test_a_killed_release_goes_on_from_there_to_the_same_bytes(
     assert interrupted == alone
 
 
-def test_a_kernel_that_is_killed_fails_its_own_request_only(crewed):
+@KERNELS
+def test_a_kernel_that_is_killed_fails_its_own_request_only(crewed, kernel):
     crewed.add("hangs", "zeal")
 
     def kill(news):
         if (news.name, news.stage) == ("hangs", "linkage"):
-            kernels = [pid for child in _children(os.getpid()) for pid in _children(child)]
-            _end(kernels, b"ipykernel", signal.SIGKILL)
+            _end(_family(os.getpid()), "kernel")
 
-    summary = run_release("2014-03", crewed.places, jobs=1, tell=kill)
+    limits = Limits(kernel=kernel)
+    summary = run_release("2014-03", crewed.places, jobs=1, limits=limits, tell=kill)
     [failure] = summary.failures
     assert "the kernel died, most often for want of memory: let fewer run" in failure.message
     assert (crewed.work / "zeal").exists()
@@ -620,6 +631,8 @@ def test_a_worker_that_hangs_is_ended_and_said(tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "_serve", silent)
     with workers.crew(1) as crew:
         [failure] = crew.run([job], lambda news: None)
+        family = _family(os.getpid())
+    assert [pid for pid in family if _kind(pid)] == []
     assert "did not finish within 1 s, the time allowed" in failure.message
     assert "--timeout allows more" in failure.message
 
@@ -669,21 +682,22 @@ def test_a_new_outputs_folder_is_for_its_owner_only(month):
     assert stat.S_IMODE(month.places.outputs.stat().st_mode) == 0o700
 
 
-def test_stopping_a_release_ends_its_workers_and_kernels(crewed, tmp_path):
+@KERNELS
+def test_stopping_a_release_ends_its_workers_and_kernels(crewed, kernel):
     crewed.add("hangs")
 
     def interrupt(news):
         if (news.name, news.stage) == ("hangs", "linkage"):
-            children = _children(os.getpid())
-            kernels = [kernel for child in children for kernel in _children(child)]
-            seen.extend(pid for pid in children + kernels if _works(pid))
+            seen.update({pid: _kind(pid) for pid in _family(os.getpid())})
             os.kill(os.getpid(), signal.SIGINT)
 
-    seen = []
+    seen = {}
     with pytest.raises(KeyboardInterrupt):
-        run_release("2014-03", crewed.places, jobs=2, tell=interrupt)
-    assert len(seen) >= 2
-    assert [pid for pid in seen if _works(pid)] == []
+        limits = Limits(kernel=kernel)
+        run_release("2014-03", crewed.places, jobs=2, limits=limits, tell=interrupt)
+    assert {"worker", "kernel"} <= set(seen.values())
+    assert ("server" in seen.values()) == (kernel == FORKED)
+    assert [pid for pid in seen if _kind(pid)] == []
     assert not crewed.folder.exists()
 
 
@@ -694,36 +708,47 @@ import sys
 from pathlib import Path
 
 from few_pages import pages
-from jdl.workers import Job, crew
+from jdl.workers import Job, Limits, crew
 
 
 def tell(news):
     if news.stage == "linkage":
+        sys.stdin.readline()
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
     here = Path(sys.argv[2])
     given = {"request_id": "hangs"}
-    job = Job("hangs", Path(sys.argv[1]), given, {}, pages, here / "made", here / "logs", "")
+    job = Job(
+        "hangs", Path(sys.argv[1]), given, {}, pages, here / "made", here / "logs", "",
+        limits=Limits(kernel=sys.argv[3]),
+    )
     with crew(1) as workers:
         workers.run([job], tell)
 """
 
 
-def test_workers_leave_with_a_killed_parent(tmp_path):
+@KERNELS
+def test_workers_and_kernels_leave_with_a_killed_parent(tmp_path, kernel):
     script = tmp_path / "alone.py"
     script.write_text(ALONE)
     parent = subprocess.Popen(
-        [sys.executable, script, NOTEBOOKS / "acts_as_its_request.ipynb", tmp_path],
+        [sys.executable, script, NOTEBOOKS / "acts_as_its_request.ipynb", tmp_path, kernel],
+        stdin=subprocess.PIPE,
         start_new_session=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
-    assert parent.wait(120) == -signal.SIGKILL
-    deadline = time.monotonic() + 60
-    while _of_session(parent.pid) and time.monotonic() < deadline:
+    deadline = time.monotonic() + 120
+    while "kernel" not in (kinds := {pid: _kind(pid) for pid in _family(parent.pid)}).values():
+        assert parent.poll() is None and time.monotonic() < deadline
         time.sleep(0.2)
-    left = _of_session(parent.pid)
+    parent.communicate(b"\n", 120)
+    assert parent.returncode == -signal.SIGKILL
+    assert {"worker", "kernel"} <= set(kinds.values())
+    while any(map(_kind, kinds)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    left = [pid for pid in kinds if _kind(pid)]
     for process in left:
         os.kill(process, signal.SIGKILL)
     assert left == []
@@ -760,13 +785,10 @@ def _children(parent):
     ]
 
 
-def _of_session(leader):
-    """Return the live processes of a session."""
-    return [
-        int(status.parent.name)
-        for status in Path("/proc").glob("[0-9]*/stat")
-        if (fields := _fields(status)) and fields[3] == str(leader) and fields[0] != "Z"
-    ]
+def _family(parent):
+    """Return what a process has started, and what that has."""
+    children = _children(parent)
+    return [*children, *(pid for child in children for pid in _family(child))]
 
 
 def _fields(status):
@@ -776,21 +798,23 @@ def _fields(status):
         return []
 
 
-def _command(pid):
+def _kind(pid):
+    """Return what a living process is to a release; empty if it is nothing, or gone."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
-        return b""
+        return ""
+    forked = {"jdl worker": "worker", "jdl kernel": "kernel", "jdl forkserver": "server"}
+    started = {b"spawn_main": "worker", b"ipykernel": "kernel"}
+    stock = (kind for told, kind in started.items() if told in command)
+    return forked.get(name) or next(stock, "") if command else ""
 
 
-def _works(pid):
-    return any(kind in _command(pid) for kind in (b"spawn_main", b"ipykernel"))
-
-
-def _end(processes, kind, number):
+def _end(processes, kind):
     for pid in processes:
-        if kind in _command(pid):
-            os.kill(pid, number)
+        if _kind(pid) == kind:
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_the_month_and_the_log_name_the_same_requests(month):

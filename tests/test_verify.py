@@ -656,7 +656,9 @@ def test_the_command_keeps_to_its_limits(released, monkeypatch):
     named = [f"--{name}={folder}" for name, folder in places.items()]
     command = ["verify", "2014-03", "--timeout", "7", "--memory", "3", *named]
     assert cli.main(command) == cli.FAILED
-    assert seen == [Limits(timeout=7, memory=3_000_000_000)]
+    assert cli.main([*command, "--kernel", "forked"]) == cli.FAILED
+    limits = Limits(timeout=7, memory=3_000_000_000, kernel="stock")
+    assert seen == [limits, replace(limits, kernel="forked")]
 
 
 def test_a_name_on_more_than_one_line_forges_no_verdict(released):

@@ -1,0 +1,202 @@
+"""A copy of the fork server is as good as a process of its own."""
+
+import os
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from few_pages import pages
+
+from jdl import forkserver
+from jdl.execute import FORKED, STOCK, fixed_environment
+from jdl.workers import Done, Job, Limits, crew
+
+NOTEBOOKS = Path(__file__).parent / "notebooks"
+
+pytestmark = pytest.mark.skipif(not forkserver.POSSIBLE, reason="only where it can be")
+
+
+@pytest.fixture(scope="module")
+def server():
+    """One server for all these tests; each asks for copies of its own."""
+    server = forkserver.start(fixed_environment())
+    yield server
+    server.close()
+
+
+def put(what, file):
+    """Run in a copy: write the value of an expression to a file."""
+    names = {"os": os, "sys": sys, "tempfile": tempfile, "threads": threads, "held": held}
+    Path(file).write_text(str(eval(what, names)))
+
+
+def threads():
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
+def held():
+    """The kinds of what this process holds open, but for its folder and standard streams."""
+    files = [path for path in Path("/proc/self/fd").iterdir() if int(path.name) > 2]
+    return [str(path.readlink()) for path in files if path.is_symlink()]
+
+
+def wait_and_put(file):
+    """Run in a copy: say that it lives, then hang."""
+    Path(file).write_text(str(os.getpid()))
+    time.sleep(600)
+
+
+def told(server, what, tmp_path, **options):
+    """Ask a copy for the value of an expression."""
+    file = tmp_path / "told.txt"
+    copy = server.fork(put, what, str(file), path=sys.path, **options)
+    assert copy.wait(60) == 0
+    return file.read_text()
+
+
+def gone(process):
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{process}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not Path(f"/proc/{process}").exists()
+
+
+def test_the_server_has_one_thread_and_has_drawn_nothing(server, tmp_path):
+    assert told(server, "threads()", tmp_path) == "1"
+    status = Path(f"/proc/{server._process.pid}/status").read_text()
+    assert "Threads:\t1\n" in status
+    drawn = "[m for m in sys.modules if 'pyplot' in m or m == 'matplotlib_inline']"
+    assert told(server, drawn, tmp_path) == "[]"
+
+
+def test_the_imports_of_the_notebooks_are_loaded(server, tmp_path):
+    loaded = told(
+        server, "'jdl.matching' in sys.modules and 'jdl.bulletin' in sys.modules", tmp_path
+    )
+    assert loaded == "True"
+
+
+def test_a_copy_starts_as_it_was_asked_to(server, tmp_path):
+    folder = (tmp_path / "here").resolve()
+    folder.mkdir()
+    environment = {"TMPDIR": str(folder), "ONLY": "this"}
+    seen = "[os.getcwd(), tempfile.gettempdir(), os.environ['ONLY'], 'PATH' in os.environ]"
+    options = {"environment": environment, "folder": folder, "apart": True}
+    assert told(server, seen, tmp_path, **options) == str([str(folder), str(folder), "this", False])
+    leads = "os.getsid(0) == os.getpid()"
+    assert told(server, leads, tmp_path, apart=True) == "True"
+    assert told(server, leads, tmp_path) == "False"
+
+
+def test_a_copy_holds_nothing_open_but_its_own(server, tmp_path):
+    other = server.fork(wait_and_put, str(tmp_path / "other"), path=sys.path)
+    assert told(server, "held()", tmp_path) == "[]"
+    other.kill()
+    assert other.wait(30) == -signal.SIGKILL
+
+
+def test_copies_draw_different_random_numbers(server, tmp_path):
+    drawn = "(__import__('random').random(), __import__('numpy').random.rand())"
+    assert told(server, drawn, tmp_path) != told(server, drawn, tmp_path)
+
+
+def test_a_copy_is_ended_when_nobody_holds_its_line(server, tmp_path):
+    file = tmp_path / "pid"
+    copy = server.fork(wait_and_put, str(file), path=sys.path)
+    process = copy.pid
+    copy._line.close()
+    assert gone(process)
+
+
+@pytest.mark.parametrize(("number", "ended"), [(signal.SIGKILL, -9), (signal.SIGTERM, -15)])
+def test_how_a_copy_ended_is_told_and_its_number_stays_its_own(server, tmp_path, number, ended):
+    copy = server.fork(wait_and_put, str(tmp_path / "pid"), path=sys.path)
+    assert copy.poll() is None
+    os.kill(copy.pid, number)
+    assert copy.wait(30) == ended
+    assert gone(copy.pid)
+    copy.kill()
+
+
+def test_a_copy_that_fails_says_so(server, tmp_path, capfd):
+    copy = server.fork(put, "1 / 0", str(tmp_path / "x"), path=sys.path)
+    assert copy.wait(60) == 1
+    with pytest.raises(OSError):
+        server.fork(put, "1", "x", path=sys.path, folder=tmp_path / "nowhere")
+
+
+def test_without_a_server_nothing_is_forked():
+    server = forkserver.start(fixed_environment())
+    process = server._process.pid
+    server._process.kill()
+    server._process.wait()
+    assert not server.lives
+    with pytest.raises(OSError):
+        server.fork(put, "1", "x")
+    server.close()
+    assert gone(process)
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory):
+    """A notebook that leaves traces wherever a process can, and tells those it finds."""
+    kernel = {"kernelspec": {"name": "python3", "display_name": "", "language": "python"}}
+    source = """
+import sys, os, random, decimal, locale, time, hashlib, tempfile
+import numpy as np
+import jdl
+import jdl.wording
+import matplotlib
+import pandas as pd
+from jdl.figures import Result
+found = [getattr(jdl.wording, "trace", None), os.environ.get("TRACE"), decimal.getcontext().prec]
+found += [matplotlib.rcParams["lines.linewidth"], pd.get_option("display.max_rows")]
+found += [time.tzname[0], hash("x") == hash(str("x")), hash("order"), sys.argv[1:2]]
+found += [matplotlib.get_backend(), sys.path[-3:], sys.flags.hash_randomization]
+found += [os.getcwd() == os.path.realpath(tempfile.gettempdir()), sorted(os.listdir())]
+found += [locale.setlocale(locale.LC_ALL), sys.stdin and sys.stdin.__class__.__name__]
+found += [os.getpgid(0) == os.getpid(), signal_of_interrupt()]
+jdl.wording.trace = os.environ["TRACE"] = "left"
+decimal.getcontext().prec = 3
+matplotlib.rcParams["lines.linewidth"] = 7
+pd.set_option("display.max_rows", 3)
+open("left.txt", "w").close()
+"""
+    signals = (
+        "import signal\ndef signal_of_interrupt(): return str(signal.getsignal(signal.SIGINT))"
+    )
+    cells = [
+        nbformat.v4.new_code_cell(
+            'request_id = ""', id="parameters", metadata={"tags": ["parameters"]}
+        ),
+        nbformat.v4.new_code_cell(f"{signals}\n{source}", id="found"),
+        nbformat.v4.new_code_cell('Result({"found": found})', id="record"),
+    ]
+    file = tmp_path_factory.mktemp("state") / "state.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), file)
+    return file
+
+
+def made(notebook, kernel, folder, *names):
+    """Run a notebook under several names, one after the other in one worker."""
+    limits = Limits(timeout=60, kernel=kernel)
+    jobs = [
+        Job(
+            name, notebook, {"request_id": "a"}, {}, pages, folder / name, folder, "", limits=limits
+        )
+        for name in names
+    ]
+    with crew(1) as workers:
+        outcomes = workers.run(jobs, lambda news: None)
+    assert all(isinstance(one, Done) for one in outcomes), outcomes
+    return [(folder / name / "notebook.ipynb").read_bytes() for name in names]
+
+
+def test_no_kernel_sees_what_another_left_and_all_start_alike(state, tmp_path):
+    first, second = made(state, FORKED, tmp_path / "forked", "a", "b")
+    [stock] = made(state, STOCK, tmp_path / "stock", "a")
+    assert first == second == stock
