@@ -46,6 +46,12 @@ CERTAIN = 1e-5
 FARTHEST = 20.0
 """Standard error of the logarithm of a ratio from which there is nothing to say of the ratio."""
 
+QUICK = 0.7
+"""Root of the sum of squares of a place's hat matrix up to which a series is summed for it."""
+
+NOUGHT = 1e-18
+"""Share of a direction below which a term of that series adds nothing."""
+
 _STEPS = 60
 """Newton's at most; `_PATIENT_STEPS` of them towards `_CLOSE`, the others, where some coefficient
 runs away, towards `_CLOSE_ENOUGH`: gain in likelihood, per unit of weight."""
@@ -540,16 +546,16 @@ def _places(prediction: Prediction, place: Codes) -> _Places:
     rows, pearson, along = prediction.rows, prediction.pearson, prediction.along
     n, places = len(prediction.predicted), int(place.max()) + 1
     there = place[n:]
-    influence, own = np.zeros((2, places))
-    shared = np.zeros((places, len(along)))
+    hats, scores = np.empty((places, len(along), len(along))), np.empty((places, len(along)))
     order = np.argsort(there, kind="stable")
     bounds = np.searchsorted(there[order], np.arange(places + 1))
     for here, (first, last) in enumerate(pairwise(bounds)):
-        part, residual = rows[order[first:last]], pearson[order[first:last]]
-        hat = part.T @ part
-        reached = _root_inverse(hat) @ along
-        influence[here] = reached @ (part.T @ residual)
-        shared[here], own[here] = hat @ reached, float(reached @ hat @ reached)
+        part = rows[order[first:last]]
+        hats[here] = part.T @ part
+        scores[here] = part.T @ pearson[order[first:last]]
+    reached = _root_inverses(hats, along)
+    shared = (hats @ reached[:, :, None])[:, :, 0]
+    influence, own = (np.einsum("ij,ij->i", reached, other) for other in (scores, shared))
     dispersion = float(pearson @ pearson) / max(1, len(pearson) - len(along))
     expected = (np.diag(own) - shared @ shared.T) * dispersion
     people = np.bincount(place[:n], minlength=places).astype(np.float64)
@@ -576,6 +582,27 @@ def _by_place(
     expected += scale**2 * places.expected
     df = float(np.trace(expected) ** 2 / (expected**2).sum())
     return math.sqrt(float(influence @ influence)), min(df, n - 1.0)
+
+
+def _root_inverses(hats: Floats, along: Floats) -> Floats:
+    """Return (I - hat)^(-1/2) along a direction, for each hat.
+
+    By the binomial series, sum of C(2k, k) / 4^k hat^k, where it converges fast, as it does for
+    every place that is one of many; else by the eigenvalues.
+    """
+    reached = np.tile(along, (len(hats), 1))
+    small = np.sqrt(np.einsum("ijk,ijk->i", hats, hats)) <= QUICK
+    for here in np.flatnonzero(~small):
+        reached[here] = _root_inverse(hats[here]) @ along
+    few, terms = hats[small], reached[small][:, :, None]
+    total, least = terms.copy(), NOUGHT * np.abs(along).max(initial=0)
+    power = 0
+    while np.abs(terms).max(initial=0) > least:
+        terms = (2 * power + 1) / (2 * power + 2) * (few @ terms)
+        total += terms
+        power += 1
+    reached[small] = total[:, :, 0]
+    return reached
 
 
 def _root_inverse(hat: Floats) -> Floats:

@@ -481,3 +481,17 @@ def test_intervals_after_entropy_balancing_cover_at_their_level():
 def test_a_place_that_is_not_recorded_is_none():
     regions = pd.DataFrame({"region": ["north", "south", "not recorded", None, "north"]})
     assert companion.places_of(regions, "region") == 2
+
+
+@pytest.mark.parametrize("greatest", [0.05, 0.6, 0.99, 1.0])
+def test_the_root_of_an_inverse_is_the_same_by_series_and_by_eigenvalues(greatest):
+    rng = np.random.default_rng(4)
+    turned = np.linalg.qr(rng.normal(size=(3, 9, 9)))[0]
+    values = np.linspace(0, greatest, 9) ** 2 / greatest
+    hats = np.stack([(one * values) @ one.T for one in turned])
+    along = rng.normal(size=9)
+    power = np.where(values < 1 - 1e-12, 1 / np.sqrt(1 - np.minimum(values, 1 - 1e-12)), 0)
+    right = [(one * power) @ one.T @ along for one in turned]
+    found = companion._root_inverses(hats, along)
+    np.testing.assert_allclose(found, right, rtol=0, atol=1e-12)
+    assert (np.sqrt((hats**2).sum(axis=(1, 2))) <= companion.QUICK).all() == (greatest < 0.5)
