@@ -310,7 +310,7 @@ def _converged(model: Any) -> bool:
 def _loose_terms(kept: Design, errors: Floats) -> list[str]:
     """Name the terms whose coefficient the data hardly determine (see `SEPARATION_ERROR`)."""
     errors = np.nan_to_num(errors, nan=np.inf)
-    size = np.sqrt(np.einsum("ij,ij->j", kept.values, kept.values) / len(kept.values))
+    size = np.sqrt([column @ column / len(column) for column in kept.values.T])
     suspected = np.flatnonzero(errors * np.maximum(1, size) > SEPARATION_ERROR)
     return [
         kept.names[j]

@@ -14,7 +14,7 @@ from jdl.matching.formula import words
 from jdl.matching.plan import Specification
 
 Flags = NDArray[np.bool_]
-Codes = NDArray[np.intp]
+Codes = NDArray[np.intp] | NDArray[np.bool_]
 
 EARLIER = "earlier"
 """Column that is true for an untreated, earlier disposal of somebody treated."""
@@ -41,7 +41,7 @@ def check(
     absent = {specification.treated, person, *specification.exact} - set(candidates.columns)
     if absent:
         raise ValueError(f"The candidates lack the columns {', '.join(sorted(absent))}.")
-    gaps = [column for column in columns if candidates[column].isna().any()]
+    gaps = [column for column in columns if _has_gaps(candidates[column])]
     if gaps:
         raise ValueError(
             f"Matching variables must have no missing values: {', '.join(gaps)}. "
@@ -57,6 +57,13 @@ def check(
             f"{both} treated people are in the pool too and {twice} treated rows repeat a person: "
             "everyone treated has one row, and no disposal in the pool but those marked as earlier."
         )
+
+
+def _has_gaps(values: pd.Series[Any]) -> bool:
+    """Whether a value is missing; of numbers that add up none is."""
+    if values.dtype.kind == "f" and np.isfinite(values.to_numpy().sum()):
+        return False
+    return values.dtype.kind not in "biu" and bool(values.isna().any())
 
 
 def _earlier(candidates: pd.DataFrame) -> Flags:
@@ -97,12 +104,21 @@ def common(
 
 def one_sided(code: Codes, treated: Flags, inside: Flags) -> Flags:
     """Tell who falls where the other group has nobody, of those still inside."""
-    everyone = np.bincount(code if inside.all() else code[inside])
-    ours = np.bincount(code[np.flatnonzero(inside & treated)], minlength=len(everyone))
+    everyone = _counts(code if inside.all() else code[inside])
+    ours = _counts(code[np.flatnonzero(inside & treated)], len(everyone))
     lonely = (ours == 0) | (ours == everyone)
     if not lonely[everyone > 0].any():
         return np.zeros(len(code), dtype=bool)
-    return np.append(lonely, np.ones(int(code.max()) + 1 - len(lonely), dtype=bool))[code]
+    beyond = np.ones(max(int(code.max()) + 1 - len(lonely), 0), dtype=bool)
+    return np.append(lonely, beyond)[code.astype(np.intp)]
+
+
+def _counts(code: Codes, least: int = 0) -> NDArray[np.int64]:
+    """Count how often each code occurs."""
+    if code.dtype == bool:
+        many = int(np.count_nonzero(code))
+        return np.array([len(code) - many, many])
+    return np.bincount(code, minlength=least)
 
 
 def _coded(values: pd.Series[Any], formula: str, treated: Flags) -> Codes | None:
@@ -116,18 +132,19 @@ def _coded(values: pd.Series[Any], formula: str, treated: Flags) -> Codes | None
     numbers = values.to_numpy()
     ours = numbers[treated]
     if len(ours) and (ours == ours[0]).all():
-        another: Codes = (numbers != ours[0]).astype(np.intp)
+        another: Flags = numbers != ours[0]
         return another
     return _halves(numbers)
 
 
-def _halves(values: NDArray[Any]) -> Codes | None:
-    """0 where a column has its first value and 1 where the other; None if there are more."""
+def _halves(values: NDArray[Any]) -> Flags | None:
+    """Tell a column's second value from its first; None if there are more."""
     for part in (values[:1000], values):
-        differs = part != part[0] if len(part) else np.zeros(0, dtype=bool)
-        if differs.any() and not (~differs | (part == part[differs.argmax()])).all():
+        differs: Flags = part != part[0] if len(part) else np.zeros(0, dtype=bool)
+        many = np.count_nonzero(differs)
+        if many and np.count_nonzero(part == part[differs.argmax()]) < many:
             return None
-    return differs.astype(np.intp)
+    return differs
 
 
 def told(removed: dict[str, tuple[int, int]]) -> list[str]:
