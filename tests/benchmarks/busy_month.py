@@ -26,7 +26,7 @@ from jdl.synthetic.tables import national_tables
 from jdl.synthetic.uploads import LAYOUTS, Layout, read_texts, uploads
 
 RELEASE, REQUESTS, SEED = "2014-05", 57, 2014
-SMALLEST, LARGEST, MEAN = 75, 1500, 300
+SMALLEST, LARGEST, MEAN = 75, 1500, 250
 SHARED, EVERY = 8, 3
 AREAS = (
     ("north east", "north west"), ("london", "south east"), ("west midlands", "wales"),
@@ -63,12 +63,13 @@ def plans(count: int) -> dict[str, Plan]:
     return {
         f"programme-{number:02d}": Plan(
             int(size),
-            "custody" if number % 3 else "community",
+            "custody" if number % 2 and number < 50 else "community",
             1.0,
             (RISKIER, SAFER, FAMILY)[number % 3],
             AREAS[number % len(AREAS)],
-            (2005, 2011),
-            "female" if number % 19 == 5 else "male" if number % 7 == 3 else "all",
+            (2003, 2011),
+            "female" if number % 18 == 6 else "male" if number % 7 == 3 else "all",
+            30,
         )
         for number, size in enumerate(sizes, 1)
     }
