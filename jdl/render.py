@@ -19,17 +19,20 @@ import base64
 import csv
 import datetime as dt
 import functools
+import gc
 import io
 import itertools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nbformat
-from jinja2 import Environment, StrictUndefined
+from jinja2 import BytecodeCache, Environment, StrictUndefined
+from jinja2.bccache import Bucket
 from markupsafe import Markup, escape
 from nbconvert.exporters import TemplateExporter
 from nbconvert.filters import Highlight2HTML
@@ -44,6 +47,10 @@ from jdl.figures import MIME, Figure, Sentence
 from jdl.history import codebook
 from jdl.spreadsheet import SHORTHAND, Cell, Sheet, number, workbook
 
+if TYPE_CHECKING:
+    from weasyprint import CSS
+    from weasyprint.text.fonts import FontConfiguration
+
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 SYNTHETIC = "Synthetic demonstration: made-up people. Not Official Statistics."
 LICENCE = "Made available under the Open Government Licence, version 3.0."
@@ -53,7 +60,7 @@ _MONTHS = [
 ]
 _LEADING_HEADING = re.compile(r"\A\s*#{1,6} [^\n]*\n?")
 _TABLE = re.compile(r'<div class="table"(?=[ >])(.*?</table>)', re.DOTALL)
-_PROSE = re.compile(r"<(p|li)>.*?</\1>", re.DOTALL)
+_PROSE = re.compile(r"<p>.*?</p>|<li>.*?</li>", re.DOTALL)
 _MARKED = re.compile(r"</?data[^>]*>")
 _TAGS = re.compile(r"<[^>]*>")
 _CHART = re.compile(r'<svg role="img" aria-label="([^"]*)"([^>]*)>')
@@ -350,8 +357,30 @@ def code(source: str) -> Markup:
     return Markup(html.replace("<pre>", '<pre tabindex="0">', 1))
 
 
+class _Compiled(BytecodeCache):
+    """Templates compiled once in a process, though each page has an environment of its own."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[str, str], Any] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Give the code of a template that was compiled before."""
+        bucket.code = self._held.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep the code of a template."""
+        self._held[bucket.key, bucket.checksum] = bucket.code
+
+
+_COMPILED = _Compiled()
+
+
 class PageExporter(TemplateExporter):
-    """nbconvert's template exporter that escapes everything and accepts nothing missing."""
+    """nbconvert's template exporter that escapes everything and accepts nothing missing.
+
+    A page is made of the notebook as it is: nothing in it is to be processed first, and copies of
+    it would take longer than the page.
+    """
 
     file_extension = ".html"
     output_mimetype = "text/html"
@@ -360,10 +389,17 @@ class PageExporter(TemplateExporter):
         super().__init__(template_name=template, extra_template_basedirs=[str(TEMPLATES)])
         self.environment.globals.update(facts)
 
+    def from_notebook_node(  # type: ignore[override]
+        self, nb: NotebookNode, resources: dict[str, Any] | None = None, **kw: Any
+    ) -> tuple[str, dict[str, Any]]:
+        """Return the page, and what nobody needs."""
+        return self.template.render(nb=nb).lstrip("\r\n"), {}
+
     def _create_environment(self) -> Environment:
         environment: Environment = super()._create_environment()
         environment.autoescape = True
         environment.undefined = StrictUndefined
+        environment.bytecode_cache = _COMPILED
         environment.trim_blocks = environment.lstrip_blocks = True
         environment.filters.update(month=month, code=code, markdown=markdown)
         return environment
@@ -645,18 +681,28 @@ def pdf(html: str) -> bytes:
     weasyprint.urls.FatalURLFetchingError
         If the page asks for anything outside itself.
     """
-    from weasyprint import CSS, HTML
-    from weasyprint.text.fonts import FontConfiguration
+    from weasyprint import HTML
     from weasyprint.urls import URLFetcher
 
-    fonts = FontConfiguration()
-    own = URLFetcher(allowed_protocols=["data"], fail_on_errors=True)
+    fonts, style = _fonts()
     refuse = URLFetcher(allowed_protocols=[], fail_on_errors=True)
-    style = CSS(string=_font_faces(), font_config=fonts, url_fetcher=own)
     html = _PROSE.sub(_unmarked, _TABLE.sub(_breakable, _CHART.sub(_titled, html)))
-    page = HTML(string=html, url_fetcher=refuse)
-    made = page.write_pdf(stylesheets=[style], font_config=fonts, pdf_variant="pdf/ua-1")
+    with _uncollected():
+        page = HTML(string=html, url_fetcher=refuse)
+        made = page.write_pdf(stylesheets=[style], font_config=fonts, pdf_variant="pdf/ua-1")
     return bytes(made)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Do not look for garbage meanwhile: the boxes of a page are all in use until it is written."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _titled(chart: re.Match[str]) -> str:
@@ -682,6 +728,17 @@ def _breakable(table: re.Match[str]) -> str:
 
 
 @functools.cache
+def _fonts() -> tuple[FontConfiguration, CSS]:
+    """Return the project's own font, read once in a process."""
+    from weasyprint import CSS
+    from weasyprint.text.fonts import FontConfiguration
+    from weasyprint.urls import URLFetcher
+
+    fonts = FontConfiguration()
+    own = URLFetcher(allowed_protocols=["data"], fail_on_errors=True)
+    return fonts, CSS(string=_font_faces(), font_config=fonts, url_fetcher=own)
+
+
 def _font_faces() -> str:
     return "".join(
         f"@font-face {{ font-family: {_FONT}; font-weight: {weight}; "
