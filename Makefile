@@ -1,6 +1,7 @@
-# make setup      .venv with everything in it, and Pango for the PDF reports
+# make setup      .venv with all but Spark in it, and Pango for the PDF reports
 # make release    setup, the synthetic national data where missing, and the month's release
 # make test       setup, what the tests need, and the tests
+# make spark      setup, and Apache Spark for --engine spark
 # make example    the release that docs/ keeps, and the README's pictures of it
 # make lint       ruff and mypy            make lock     pin the dependencies again
 # make clean      remove .venv and caches; data/ and outputs/ stay
@@ -20,7 +21,7 @@ debian = { command -v apt-get >/dev/null && $(SUDO) true 2>/dev/null \
 	&& { $(SUDO) apt-get -qq update; $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq install \
 	-y --no-install-recommends -o DPkg::Lock::Timeout=300 $(1); } >/dev/null 2>&1; }
 
-.PHONY: setup release test example lint lock clean
+.PHONY: setup spark release test example lint lock clean
 
 setup: .venv/.installed .venv/.pango
 	@echo "Ready: .venv/bin/jdl --help"
@@ -45,6 +46,16 @@ setup: .venv/.installed .venv/.pango
 	else echo "Pango is missing, so PDFs cannot be made: install the Debian packages" \
 		"libpango-1.0-0, libpangoft2-1.0-0 and libharfbuzz-subset0."; fi
 
+spark: setup .venv/.spark
+
+# pyspark comes as source with 280 libraries of Java in it, and is only unpacked.
+.venv/.spark: .venv/.installed requirements-spark.lock
+	@command -v java >/dev/null || $(call debian,openjdk-17-jre-headless) \
+		|| echo "Java is missing: install the Debian package openjdk-17-jre-headless."
+	@echo "Installing Apache Spark into .venv (456 MB, the first time)."
+	@$(PIP) install --require-hashes --no-deps --no-build-isolation -r requirements-spark.lock
+	@touch $@
+
 # Requests that have not changed are not run again. The uploads in requests/ belong to the default
 # size; data of another size bring their own.
 release: setup
@@ -60,6 +71,8 @@ test: setup
 	@command -v ssh-keygen >/dev/null || $(call debian,openssh-client) \
 		|| echo "ssh-keygen is missing, so the tests of signatures are skipped: install the" \
 		"Debian package openssh-client."
+	@$(MAKE) --no-print-directory spark >/dev/null 2>&1 \
+		|| echo "Apache Spark cannot be installed, so its tests are skipped: see make spark."
 	@$(BIN)/pytest
 	@[ -n "$$CI" ] || echo "Done. All tests passed."
 
@@ -80,12 +93,15 @@ lint: setup
 # Python finds a wheel for every pin.
 lock:
 	@command -v $(UV) >/dev/null || { echo "uv is needed to pin: pip install uv"; exit 1; }
-	@$(UV) pip compile -q pyproject.toml --all-extras --universal --python-version 3.11 \
+	@$(UV) pip compile -q pyproject.toml --extra test --universal --python-version 3.11 \
 		--generate-hashes --custom-compile-command 'make lock' $(UPGRADE) -o requirements.lock
 	@for version in 3.11 3.12 3.13; do \
 		$(UV) pip install -q --dry-run --require-hashes --only-binary :all: \
 			--python-version $$version --target build/lock -r requirements.lock || exit 1; \
 	done
+	@sed -n 's/^spark = \["\(.*\)"\]/\1/p' pyproject.toml | $(UV) pip compile -q - --universal \
+		--python-version 3.11 --generate-hashes --custom-compile-command 'make lock' $(UPGRADE) \
+		-o requirements-spark.lock
 	@echo "Done. requirements.lock resolves on Python 3.11, 3.12 and 3.13."
 
 clean:

@@ -320,6 +320,7 @@ def _add_prepare(commands: _Commands[argparse.ArgumentParser]) -> None:
         "example:\n  jdl prepare --data /secure/extracts",
     )
     _add_folders(parser, outputs=False)
+    _add_engine(parser.add_argument_group("running"))
     parser.set_defaults(do=_prepare)
 
 
@@ -521,8 +522,15 @@ def _add_running(parser: argparse.ArgumentParser, replace: str) -> None:
     running = parser.add_argument_group("running")
     _add_limits(running)
     running.add_argument("--replace", action="store_true", help=replace)
+    _add_engine(running)
+
+
+def _add_engine(running: argparse._ArgumentGroup) -> None:
     running.add_argument(
-        "--engine", choices=["duckdb"], default="duckdb", help="what reads the national data"
+        "--engine",
+        choices=["duckdb", "spark"],
+        default="duckdb",
+        help="what reads the national data, with the same figures (duckdb)",
     )
 
 
@@ -991,7 +999,8 @@ def _places(given: argparse.Namespace) -> Places:
     requests: Path = given.requests or Path("requests")
     if given.data and not given.requests and (data / "requests" / "log.csv").exists():
         requests = data / "requests"
-    return Places(data, requests, getattr(given, "outputs", Path("outputs")))
+    outputs, engine = getattr(given, "outputs", Path("outputs")), getattr(given, "engine", "duckdb")
+    return Places(data, requests, outputs, engine)
 
 
 def _limits(given: argparse.Namespace) -> Limits:

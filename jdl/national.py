@@ -409,6 +409,8 @@ class Workplace:
         The requests of the same month that come before the one in hand and are finished.
     repeats : Path or None
         The manifest of the release that is made again from the same inputs.
+    engine : str
+        What reads the national data: ``duckdb`` or ``spark``.
     """
 
     data: Path
@@ -420,6 +422,7 @@ class Workplace:
     handed: Path | None = None
     beside: tuple[str, ...] = ()
     repeats: Path | None = None
+    engine: str = "duckdb"
 
     def hand(self, name: str, content: Any) -> None:
         """Hand something to whoever runs the notebook, for a restricted record.
@@ -448,8 +451,8 @@ def workplace(release: str = "") -> Workplace:
     -------
     Workplace
         From JDL_VINTAGE, JDL_REQUESTS, JDL_RESULTS, JDL_OUTPUTS, JDL_RESTRICTED, JDL_RELEASE,
-        JDL_HANDED, JDL_BESIDE and JDL_REPEATS; without JDL_RESTRICTED, ``.restricted`` in the
-        folder of releases.
+        JDL_HANDED, JDL_BESIDE, JDL_REPEATS and JDL_ENGINE; without JDL_RESTRICTED,
+        ``.restricted`` in the folder of releases.
     """
     root = Path(__file__).resolve().parent.parent
 
@@ -468,6 +471,7 @@ def workplace(release: str = "") -> Workplace:
         handed=Path(handed) if handed else None,
         beside=tuple(os.environ.get("JDL_BESIDE", "").split()),
         repeats=Path(repeats) if repeats else None,
+        engine=os.environ.get("JDL_ENGINE", "duckdb"),
     )
 
 

@@ -97,11 +97,14 @@ class Places:
         The log, the release files and one folder a request.
     outputs : Path
         Receives one folder a release.
+    engine : str
+        What reads the national data, one of ``engines.ENGINES``.
     """
 
     data: Path
     requests: Path
     outputs: Path
+    engine: str = "duckdb"
 
     def work(self, release: str) -> Path:
         """Return the folder of a month's finished requests."""
@@ -935,7 +938,7 @@ def open_desk(name: str, places: Places, *, tell: Tell) -> Iterator[Desk]:
     with _private():
         _prepare(month.vintage, places, tell)
     tell(News(name, "linkage"))
-    ready = prepare.open_prepared(month.vintage)
+    ready = prepare.open_prepared(month.vintage, places.engine)
     with safekeeping.scratch(places.scratch), closing(ready.con):
         cleaned = linkage.clean(upload.people)
         found = linkage.candidates(cleaned, ready.register)
@@ -1074,7 +1077,12 @@ def _prepare_now(vintage: Vintage, places: Places, tell: Tell) -> bool:
             return False
         tell(News("vintage", "starting", 0.0))
         people = _people_to_learn_from(places.requests)
-        prepare.prepare(vintage, people, lambda stage, share: tell(News("vintage", stage, share)))
+        prepare.prepare(
+            vintage,
+            people,
+            lambda stage, share: tell(News("vintage", stage, share)),
+            places.engine,
+        )
     return True
 
 
@@ -1259,6 +1267,7 @@ def _environment(month: Month, results: Path) -> dict[str, str]:
     repeats = {"JDL_REPEATS": month.repeats} if month.repeats else {}
     return {
         "JDL_RELEASE": month.name,
+        "JDL_ENGINE": month.places.engine,
         **{name: str(folder.resolve()) for name, folder in {**folders, **repeats}.items()},
     }
 
@@ -1397,6 +1406,7 @@ def _run_record(month: Month, outcomes: list[Outcome], started: _Start) -> dict[
     return {
         "schema": SCHEMA,
         "release": month.name,
+        "engine": month.places.engine,
         "started": started.day.isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - started.clock, 1),
         "host": {"name": platform.node(), "system": platform.platform(), "cores": _cores()},

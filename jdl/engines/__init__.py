@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from jdl.engines.duck import DuckDB
 from jdl.engines.engine import Engine, Progress
 from jdl.engines.excerpt import Excerpt, Tables, bring, bring_pool, rows_of
 from jdl.national import Vintage
 
-ENGINES = ("duckdb",)
+if TYPE_CHECKING:
+    from jdl.engines.spark import Spark
+
+ENGINES = ("duckdb", "spark")
 
 __all__ = [
     "ENGINES",
@@ -33,7 +38,7 @@ def to_prepare(vintage: Vintage, name: str = "duckdb") -> Engine:
     name : str
         One of ``ENGINES``.
     """
-    return {"duckdb": DuckDB.to_prepare}[name](vintage)
+    return _spark().to_prepare(vintage) if name == "spark" else DuckDB.to_prepare(vintage)
 
 
 def to_ask(vintage: Vintage, name: str) -> Engine:
@@ -46,4 +51,11 @@ def to_ask(vintage: Vintage, name: str) -> Engine:
     name : str
         One of ``ENGINES``.
     """
-    return {"duckdb": DuckDB.to_ask}[name](vintage)
+    return _spark().to_ask(vintage) if name == "spark" else DuckDB.to_ask(vintage)
+
+
+def _spark() -> type[Spark]:
+    """Import Spark only where it is asked for: few need it."""
+    from jdl.engines.spark import Spark
+
+    return Spark
