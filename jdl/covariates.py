@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 from jdl import pseudonyms
-from jdl.engines import Tables, bring, bring_pool
+from jdl.engines import Excerpt, Tables, bring
 from jdl.national import NEEDS, Vintage
 from jdl.sentence import NO_ASSESSMENT, NO_MATCH, eligible
 
@@ -396,7 +396,8 @@ def candidates(
         Holds the prepared view ``index_disposals`` and the national tables, and who is who (see
         ``pseudonyms.begin``); people and disposals come and go as pseudonyms.
     located : DataFrame
-        The treatment group: column disposal_id, and start where known (see ``sentence.locate``).
+        The treatment group: disposal_id, and start where known; also index_date, by which the pool
+        is brought into an excerpt (see ``sentence.locate``).
     excluded : Series of str
         Offenders who leave the comparison pool: everybody uploaded, linked or under review.
     window_days : int
@@ -489,7 +490,8 @@ def _choose(
     pseudonyms.enter(con, "treated_disposals", located[["disposal_id"]])
     pseudonyms.enter(con, "excluded_people", people)
     pseudonyms.enter(con, "kept_people", _kept(keep_earlier))
-    _bring_pool(con, window_days)
+    if isinstance(con, Excerpt):
+        _bring_pool(con, located["index_date"], window_days)
     here = "true" if region is None else f"d.region = '{region}'"
     sql = f"""
         WITH treated AS (
@@ -526,15 +528,16 @@ def _choose(
     return measured.loc[measured["assessed"] | (not oasys)].reset_index(drop=True)
 
 
-def _bring_pool(con: Tables, window_days: int) -> None:
-    """Bring the treated disposals, and those of their kinds about their index dates."""
-    bring(con, "treated_disposals", "index_disposals", column="disposal_id")
-    kinds = con.execute(f"""
-        WITH treated AS (FROM index_disposals SEMI JOIN treated_disposals USING (disposal_id))
-        SELECT DISTINCT disposal, sex, (SELECT min(index_date) FROM treated) - {window_days},
-            (SELECT max(index_date) FROM treated) + {window_days}
-        FROM treated WHERE sex IS NOT NULL ORDER BY disposal, sex""").fetchall()
-    bring_pool(con, {(disposal, sex): (first, last) for disposal, sex, first, last in kinds})
+def _bring_pool(con: Excerpt, days: pd.Series, window_days: int) -> None:
+    """Bring the disposals of the kinds of those treated, about their index dates."""
+    kinds = con.execute("""
+        SELECT DISTINCT d.disposal, p.sex
+        FROM treated_disposals JOIN disposals d USING (disposal_id)
+        JOIN offenders p ON p.offender_id = d.offender_id
+        ORDER BY disposal, sex""").fetchall()
+    around = pd.Timedelta(days=window_days)
+    span = (days.min() - around, days.max() + around)
+    con.pool({kind: (span[0].date(), span[1].date()) for kind in kinds})
 
 
 def _kept(keep_earlier: pd.DataFrame | None) -> pd.DataFrame:

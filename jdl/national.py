@@ -339,9 +339,13 @@ class Vintage:
             },
         )
         hide_progress(con)
-        for name, table in TABLES.items():
-            con.execute(_view(name, table, self.file(name)))
+        for name in TABLES:
+            self.show(con, name)
         return con
+
+    def show(self, con: duckdb.DuckDBPyConnection, table: str) -> None:
+        """Make the view of one table; see `connect`."""
+        con.execute(_view(con, table, self.file(table)))
 
 
 def hide_progress(con: duckdb.DuckDBPyConnection) -> None:
@@ -352,15 +356,15 @@ def hide_progress(con: duckdb.DuckDBPyConnection) -> None:
         return
 
 
-def _view(name: str, table: Table, file: Path) -> str:
+def _view(con: duckdb.DuckDBPyConnection, name: str, file: Path) -> str:
+    table = TABLES[name]
     if not file.exists():
         nulls = ", ".join(
             f'NULL::{_DUCKDB_ABSENT[column.kind]} AS "{key}"'
             for key, column in table.columns.items()
         )
         return f"CREATE VIEW {name} AS SELECT {nulls} WHERE false"
-    with duckdb.connect(":memory:") as con:
-        present = dict(_described(con, file))
+    present = dict(_described(con, file))
     selected = ", ".join(
         f'"{key}"' if key in present else f'NULL::{_DUCKDB_ABSENT[column.kind]} AS "{key}"'
         for key, column in table.columns.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,15 @@ import duckdb
 import pandas as pd
 
 from jdl import covariates, engines, linkage, national, outcomes, pseudonyms, safekeeping, sentence
-from jdl.engines import DuckDB, Engine, Excerpt, Progress
+from jdl.engines import LOOKED_UP, DuckDB, Engine, Excerpt, Layout, Progress
 from jdl.national import TABLES, Vintage, parquet
 
 SEED = 20140313
 _RECORD = "prepared.json"
 _HASHED = ("names", "index_disposals", "outcomes")
-_DEFINED_IN = (national, linkage, sentence, covariates, outcomes)
+_DEFINED_IN = (national, engines.layout, linkage, sentence, covariates, outcomes)
 _TAIL = 0.15
-"""The share of the work that training and hashes are, for the progress that is shown."""
+"""The share of the work that training and hashes are, as shown; the layout counts as much."""
 
 
 @dataclass(frozen=True)
@@ -208,14 +208,18 @@ def _make(
     tell: Progress,
 ) -> dict[str, Any]:
     def written(name: str, share: float) -> None:
-        tell(name.replace("_", " "), share * (1 - _TAIL))
+        tell(name.replace("_", " "), share * (1 - 2 * _TAIL))
 
     rows = engine.write(_tables(vintage), folder, written)
     with closing(DuckDB.to_prepare(vintage)) as own:
         for name in rows:
             own.show(name, folder / f"{name}.parquet")
+        for done, name in enumerate(LOOKED_UP):
+            tell(f"layout of {name.replace('_', ' ')}", 1 - _TAIL * (2 - done / len(LOOKED_UP)))
+            Layout(folder).lay_out(own.con, name)
         tell("linkage model", 1 - _TAIL)
-        model = json.dumps(linkage.train(own.con, uploads, SEED), indent=1, sort_keys=True)
+        laid_out = replace(own, layout=Layout(folder))
+        model = json.dumps(linkage.train(laid_out, uploads, SEED), indent=1, sort_keys=True)
         (folder / "linkage_model.json").write_text(model + "\n", encoding="utf-8")
         tell("hashes", 1 - _TAIL / 2)
         national = {name: own.rows(name) for name in TABLES}

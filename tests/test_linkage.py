@@ -52,7 +52,7 @@ def world() -> World:
 @pytest.fixture(scope="module")
 def register(world: World, few_pairs: None) -> linkage.Register:
     con = world.connect()
-    model = linkage.train(con, world.upload, SEED)
+    model = linkage.train(DuckDB(con), world.upload, SEED)
     return linkage.Register(DuckDB(con), model, len(world.offenders))
 
 
@@ -307,7 +307,7 @@ def test_planted_truth_of_the_example_requests_is_recovered(synthetic_out: Path)
         for name, sql in linkage.PREPARED.items():
             con.execute(f"CREATE TABLE {name} AS {sql}").fetchall()
         size = con.execute("SELECT count(*) FROM offenders").fetchall()[0][0]
-        register = linkage.Register(DuckDB(con), linkage.train(con, rows, SEED), size)
+        register = linkage.Register(DuckDB(con), linkage.train(DuckDB(con), rows, SEED), size)
         found = pd.concat([located(upload, register).table for upload in people])
     found = found.merge(
         links[["request", "row", "offender_id"]],
@@ -347,7 +347,7 @@ def test_a_shuffled_upload_and_register_give_the_same_model_and_links(
         if shuffled:
             rows = rows.sample(frac=1, random_state=shuffled)
         rows = by_content(rows.assign(row=range(2, len(rows) + 2)))
-        model = linkage.train(con, rows, SEED)
+        model = linkage.train(DuckDB(con), rows, SEED)
         register = linkage.Register(DuckDB(con), model, len(world.offenders))
         cleaned, links = linkage.clean(rows), located(rows, register)
         kinds = linkage.kinds(links, cleaned, rows, register)
@@ -773,8 +773,8 @@ def test_nobody_at_all_is_no_trouble(register: linkage.Register) -> None:
 def test_few_uploads_leave_the_starting_values(few_pairs: None) -> None:
     world = linkage_world.make(people=500, rows=190, seed=2)
     con = world.connect()
-    model = linkage.train(con, world.upload, SEED)
-    assert model == linkage.train(con, None, SEED)
+    model = linkage.train(DuckDB(con), world.upload, SEED)
+    assert model == linkage.train(DuckDB(con), None, SEED)
     m = linkage.weights(model).groupby("field", sort=False)["m"].agg(tuple).to_dict()
     assert m == modelling.start_m()
 
@@ -804,7 +804,7 @@ def test_levels_the_register_never_shows_are_no_strong_evidence(
 
 def test_another_seed_moves_u_and_only_a_little(world: World, few_pairs: None) -> None:
     con = world.connect()
-    one, two = (linkage.weights(linkage.train(con, None, seed)) for seed in (1, 2))
+    one, two = (linkage.weights(linkage.train(DuckDB(con), None, seed)) for seed in (1, 2))
     assert not one["u"].equals(two["u"])
     common = one["u"] > 0.01
     assert np.allclose(one.loc[common, "u"], two.loc[common, "u"], rtol=0.2)
@@ -835,7 +835,7 @@ def test_nothing_is_printed_logged_or_shown(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     con = world.connect()
-    model = linkage.train(con, world.upload, SEED)
+    model = linkage.train(DuckDB(con), world.upload, SEED)
     register = linkage.Register(DuckDB(con), model, len(world.offenders))
     links = located(world.upload, register)
     scored = scored_of(world.upload, register)

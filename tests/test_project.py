@@ -19,7 +19,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MODULES = sorted((ROOT / "jdl").glob("[a-z]*.py"))
 PARTS = {
     "synthetic": ("people", "careers", "tables", "programmes", "uploads", "__init__"),
-    "engines": ("engine", "excerpt", "duck", "spark_sql", "spark", "__init__"),
+    "engines": ("engine", "excerpt", "layout", "duck", "spark_sql", "spark", "__init__"),
     "linkage": (
         "private", "names", "register", "lookup", "model", "blocking", "scores", "training",
         "decisions", "accounts", "__init__",

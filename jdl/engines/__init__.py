@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from jdl.engines.duck import DuckDB
 from jdl.engines.engine import Engine, Progress
-from jdl.engines.excerpt import Excerpt, Tables, bring, bring_pool, rows_of
+from jdl.engines.excerpt import Excerpt, Tables, bring, rows_of
+from jdl.engines.layout import LOOKED_UP, Layout
 from jdl.national import Vintage
 
 if TYPE_CHECKING:
@@ -16,13 +17,14 @@ ENGINES = ("duckdb", "spark")
 
 __all__ = [
     "ENGINES",
+    "LOOKED_UP",
     "DuckDB",
     "Engine",
     "Excerpt",
+    "Layout",
     "Progress",
     "Tables",
     "bring",
-    "bring_pool",
     "rows_of",
     "to_ask",
     "to_prepare",

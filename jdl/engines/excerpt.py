@@ -20,7 +20,7 @@ import pyarrow as pa
 from jdl.engines.engine import Engine
 from jdl.national import hide_progress
 
-Kind = tuple[str, str]
+Kind = tuple[str, str | None]
 
 
 class Excerpt:
@@ -76,7 +76,7 @@ class Excerpt:
         Parameters
         ----------
         wanted : mapping
-            (disposal, sex) -> first and last index date.
+            (disposal, sex or None) -> first and last index date.
         """
         pieces = []
         for kind, (first, last) in wanted.items():
@@ -86,8 +86,8 @@ class Excerpt:
             if last > high:
                 pieces.append(_within(kind, high + _DAY, last))
             self._spans[kind] = (min(first, low), max(last, high))
-        if pieces:
-            found = self.engine.select("index_disposals", " OR ".join(pieces))
+        if pieces or not self._holds("index_disposals"):
+            found = self.engine.select("index_disposals", " OR ".join(pieces) or "1 = 0")
             self._add("index_disposals", found, "disposal_id")
 
     def _holds(self, table: str) -> bool:
@@ -127,12 +127,6 @@ def bring(con: Tables, relation: str, *tables: str, column: str = "offender_id")
             con.bring(table, column, relation)
 
 
-def bring_pool(con: Tables, wanted: Mapping[Kind, tuple[dt.date, dt.date]]) -> None:
-    """See to it that index_disposals holds some kinds between two index dates; see `bring`."""
-    if isinstance(con, Excerpt):
-        con.pool(wanted)
-
-
 def rows_of(con: Tables, table: str) -> int:
     """Return how many rows a national table has, however few of them were taken."""
     if isinstance(con, Excerpt):
@@ -150,7 +144,8 @@ def _private() -> duckdb.DuckDBPyConnection:
 
 def _within(kind: Kind, first: dt.date, last: dt.date) -> str:
     disposal, sex = kind
+    of_sex = "sex IS NULL" if sex is None else f"sex = '{sex}'"
     return (
-        f"(disposal = '{disposal}' AND sex = '{sex}'"
+        f"(disposal = '{disposal}' AND {of_sex}"
         f" AND index_date BETWEEN DATE '{first}' AND DATE '{last}')"
     )

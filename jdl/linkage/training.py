@@ -39,15 +39,13 @@ ROUNDS = 30
 
 
 @scrubbed("training the linkage model")
-def train(
-    con: duckdb.DuckDBPyConnection, uploads: pd.DataFrame | None, seed: int
-) -> dict[str, Any]:
+def train(engine: DuckDB, uploads: pd.DataFrame | None, seed: int) -> dict[str, Any]:
     """Learn, once a vintage, what agreement and disagreement are worth.
 
     Parameters
     ----------
-    con : duckdb.DuckDBPyConnection
-        Holds a view for each of ``PREPARED``.
+    engine : DuckDB
+        Holds a table for each of ``PREPARED``.
     uploads : DataFrame or None
         All uploads at hand, pooled, as ``clean`` takes them.
     seed : int
@@ -76,6 +74,7 @@ def train(
     ``START_WEIGHT`` pairs; below ``FEWEST_TO_LEARN`` people, or ``FEWEST_PAIRS`` pairs in a
     session, the starting values stand.
     """
+    con = engine.con
     size = int(con.execute("SELECT count(DISTINCT offender_id) FROM names").fetchall()[0][0])
     prior = SHARE_FOUND / max(size, 2)
     chance = _chance(con, size)
@@ -86,9 +85,9 @@ def train(
     if cleaned is not None and cleaned["person"].nunique() >= FEWEST_TO_LEARN:
         with closing(private_engine()) as own, silent():
             started = settings_of(m, _by_formula(u, m, chance), prior)
-            m = _learned_m(con, own, people_of(cleaned), started, size)
+            m = _learned_m(engine, own, people_of(cleaned), started, size)
         settings = settings_of(m, _by_formula(u, m, chance), prior)
-        m = _refined_m(cleaned, Register(DuckDB(con), settings, size))
+        m = _refined_m(cleaned, Register(engine, settings, size))
     return settings_of(
         {name: _rounded(values) for name, values in m.items()},
         {name: _rounded(values) for name, values in _by_formula(u, m, chance).items()},
@@ -178,13 +177,14 @@ _SESSIONS = {
 
 
 def _learned_m(
-    con: duckdb.DuckDBPyConnection,
+    engine: DuckDB,
     own: duckdb.DuckDBPyConnection,
     people: pd.DataFrame,
     settings: dict[str, Any],
     size: int,
 ) -> Values:
     """Estimate m by expectation-maximisation within blocks, only on register people in a block."""
+    con = engine.con
     hand_over(con, people)
     joins = [" AND ".join(f"p.{c} = n.{c}" for c in columns) for columns in _SESSIONS]
     blocked = " OR ".join(f"EXISTS (FROM upload_people p WHERE {join})" for join in joins)
@@ -199,7 +199,7 @@ def _learned_m(
         ORDER BY name_id""",
     )
     bring(con, own, "cohort", f"SELECT person AS unique_id, {columns} FROM upload_people")
-    bring_frequencies(DuckDB(con), own, size)
+    bring_frequencies(engine, own, size)
     con.execute("DROP TABLE upload_people").fetchall()
     start = start_m()
     learned: dict[str, list[tuple[int, tuple[float, ...]]]] = {name: [] for name in FIELDS}

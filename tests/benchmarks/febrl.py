@@ -65,7 +65,9 @@ def _register(people: pd.DataFrame, upload: pd.DataFrame) -> linkage.Register:
             date_of_birth DATE)""")
     for name, sql in linkage.PREPARED.items():
         con.execute(f"CREATE TABLE {name} AS {sql}")
-    return linkage.Register(DuckDB(con), linkage.train(con, upload, prepare.SEED), len(people))
+    return linkage.Register(
+        DuckDB(con), linkage.train(DuckDB(con), upload, prepare.SEED), len(people)
+    )
 
 
 def measured(folder: Path) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

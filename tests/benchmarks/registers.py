@@ -117,7 +117,7 @@ class Place:
             upload = self.cohort(TRAINED_ROWS, TRAINED_ON, None).people
             started = time.monotonic()
             with self._connect(threads) as con:
-                model = linkage.train(con, upload, prepare.SEED)
+                model = linkage.train(DuckDB(con), upload, prepare.SEED)
             spent["model"] = time.monotonic() - started
             record.write_text(json.dumps(spent))
             self.model_file.write_text(json.dumps(model))

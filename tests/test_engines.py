@@ -1,0 +1,168 @@
+"""Engines: a request takes only what it asks for, and finds the same as in whole tables."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from jdl.engines import LOOKED_UP, DuckDB, Excerpt, Layout, bring, rows_of
+from jdl.national import Vintage, open_vintage
+
+PEOPLE = 3000
+
+
+@pytest.fixture
+def con() -> Any:
+    """Rows of people in no order; every person's rows lie apart, some people have none."""
+    with duckdb.connect(":memory:", config={"threads": 2}) as opened:
+        opened.execute(f"""
+            CREATE TABLE employment AS SELECT 'D' || i AS disposal_id,
+                'P' || (i * 7919 % {PEOPLE}) AS offender_id,
+                DATE '2009-01-01' + (i % 900)::INTEGER AS index_date,
+                CASE i % 3 WHEN 0 THEN 'custody' WHEN 1 THEN 'fine' END AS disposal,
+                CASE i % 5 WHEN 0 THEN NULL WHEN 1 THEN 'female' ELSE 'male' END AS sex
+            FROM range({2 * PEOPLE}) t (i) WHERE i % {PEOPLE} < 2500""")
+        opened.execute("CREATE TABLE index_disposals AS FROM employment WHERE disposal IS NOT NULL")
+        opened.execute("""
+            CREATE TABLE tight_keys AS SELECT (i // 3)::UBIGINT AS key, i::INTEGER AS name_id
+            FROM range(900) t (i)""")
+        yield opened
+
+
+class Counted(DuckDB):
+    """An engine that keeps count of what is asked of it."""
+
+    asked: list[tuple[str, int]]
+
+    def take(self, table: str, column: str, keys: pa.Array) -> pa.Table:
+        self.asked.append((table, len(keys)))
+        return super().take(table, column, keys)
+
+    def select(self, table: str, where: str) -> pa.Table:
+        found = super().select(table, where)
+        self.asked.append((table, len(found)))
+        return found
+
+
+def excerpt(con: duckdb.DuckDBPyConnection) -> tuple[Excerpt, list[tuple[str, int]]]:
+    engine = Counted(con)
+    asked: list[tuple[str, int]] = []
+    object.__setattr__(engine, "asked", asked)
+    return Excerpt(engine, {"employment": 5000}), asked
+
+
+def ordered(table: pa.Table) -> list[tuple[Any, ...]]:
+    return sorted((tuple(row.values()) for row in table.to_pylist()), key=repr)
+
+
+@pytest.mark.parametrize("batch", [2048, 1 << 20])
+@pytest.mark.parametrize(
+    ("table", "column", "keys"),
+    [
+        ("employment", "offender_id", ["P7", "P0", "P2999", "nobody", "P2500"]),
+        ("employment", "offender_id", []),
+        ("tight_keys", "key", [5, 0, 299, 300, 7]),
+    ],
+)
+def test_what_is_laid_out_is_found_as_in_the_whole_table(
+    con, tmp_path: Path, monkeypatch, batch, table, column, keys
+):
+    monkeypatch.setattr("jdl.engines.layout._BATCH", batch)
+    Layout(tmp_path).lay_out(con, table)
+    wanted = pa.array(keys, pa.string() if column == "offender_id" else pa.uint64())
+    whole = DuckDB(con).take(table, column, wanted)
+    found = DuckDB(con, layout=Layout(tmp_path)).take(table, column, wanted)
+    assert ordered(found) == ordered(whole)
+    assert (len(found) > 0) == (len(keys) > 0)
+    assert found.schema.types == whole.schema.types
+
+
+def test_two_values_of_one_number_are_kept_apart(con, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("jdl.engines.layout.number", lambda column: f"length({column})::UBIGINT")
+    monkeypatch.setattr("jdl.engines.duck.number", lambda column: f"length({column})::UBIGINT")
+    Layout(tmp_path).lay_out(con, "employment")
+    found = DuckDB(con, layout=Layout(tmp_path)).take(
+        "employment", "offender_id", pa.array(["P77"])
+    )
+    assert set(found["offender_id"].to_pylist()) == {"P77"}
+
+
+def test_an_empty_table_can_be_laid_out(con, tmp_path: Path):
+    con.execute("DELETE FROM employment; DELETE FROM tight_keys")
+    engine = DuckDB(con, layout=Layout(tmp_path))
+    for table, keys in (
+        ("employment", pa.array(["P1"])),
+        ("tight_keys", pa.array([1], pa.uint64())),
+    ):
+        Layout(tmp_path).lay_out(con, table)
+        found = engine.take(table, LOOKED_UP[table][0], keys)
+        assert found.num_rows == 0
+        assert found.column_names == [row[0] for row in con.execute(f"DESCRIBE {table}").fetchall()]
+
+
+def test_an_excerpt_takes_nobody_twice(con):
+    some, asked = excerpt(con)
+    for people in (["P1", "P2", None], ["P2", "P3", "nobody"], ["P1", "nobody"]):
+        some.register("wanted", pa.table({"offender_id": pa.array(people, pa.string())}))
+        bring(some, "wanted", "employment")
+        some.unregister("wanted")
+    assert asked == [("employment", 2), ("employment", 2)]
+    held = some.execute("SELECT offender_id FROM employment ORDER BY disposal_id").fetchall()
+    true = con.execute("""
+        SELECT offender_id FROM employment WHERE offender_id IN ('P1', 'P2', 'P3')
+        ORDER BY disposal_id""").fetchall()
+    assert held == true
+    assert rows_of(some, "employment") == 5000
+
+
+def test_an_excerpt_widens_the_pool_by_what_is_missing(con):
+    some, asked = excerpt(con)
+    day = dt.date(2010, 1, 1)
+    spans = [(0, 50), (10, 40), (-30, 20), (60, 90), (-30, 90)]
+    for first, last in spans:
+        span = (day + dt.timedelta(days=first), day + dt.timedelta(days=last))
+        some.pool({("custody", "male"): span, ("fine", None): span})
+    held = some.execute("SELECT disposal_id FROM index_disposals ORDER BY ALL").fetchall()
+    true = con.execute("""
+        SELECT disposal_id FROM index_disposals
+        WHERE (disposal, coalesce(sex, '')) IN (('custody', 'male'), ('fine', ''))
+          AND index_date BETWEEN DATE '2009-12-02' AND DATE '2010-04-01' ORDER BY ALL""").fetchall()
+    assert held == true
+    assert len(asked) == 3
+    assert sum(many for _, many in asked) == len(true)
+
+
+def test_a_pool_of_nobody_is_an_empty_table(con):
+    some, _ = excerpt(con)
+    some.pool({})
+    assert some.execute("FROM index_disposals").fetchall() == []
+
+
+def test_every_laid_out_table_of_a_prepared_vintage_gives_its_rows(synthetic_out: Path):
+    """What a request finds is what the whole table holds, absent columns and codes included."""
+    vintage = open_vintage(synthetic_out)
+    whole, found = DuckDB(vintage.connect()), DuckDB.to_ask(vintage)
+    for table, columns in LOOKED_UP.items():
+        if table not in vintage.tables:
+            whole.show(table, vintage.prepared / f"{table}.parquet")
+        for column in columns:
+            keys = some_of(whole, vintage, table, column)
+            assert len(keys) > 0
+            assert ordered(found.take(table, column, keys)) == ordered(
+                whole.take(table, column, keys)
+            )
+    whole.close()
+    found.close()
+
+
+def some_of(whole: DuckDB, vintage: Vintage, table: str, column: str) -> pa.Array:
+    values = whole.con.sql(f"SELECT DISTINCT {column} AS key FROM {table} ORDER BY key")
+    every = values.to_arrow_table()["key"].combine_chunks()
+    places = np.random.default_rng(5).choice(len(every), min(20, len(every)), replace=False)
+    return every.take(pa.array(places))
