@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import importlib.metadata
+import json
 import os
 import signal
 import sys
@@ -522,6 +523,11 @@ def _add_running(parser: argparse.ArgumentParser, replace: str) -> None:
     running = parser.add_argument_group("running")
     _add_limits(running)
     running.add_argument("--replace", action="store_true", help=replace)
+    running.add_argument(
+        "--profile",
+        action="store_true",
+        help="tell at the end where time and memory went, by stage and cell",
+    )
     _add_engine(running)
 
 
@@ -597,6 +603,7 @@ def _release(given: argparse.Namespace) -> int:
     if not isinstance(summary, str) and not summary.failures:
         missing = awaited(given.release, _places(given))
         summary = replace(summary, lines=(*summary.lines, *missing))
+    summary = _profiled(summary) if given.profile else summary
     return _conclude(summary, f"Release {given.release}", "is not published")
 
 
@@ -613,6 +620,7 @@ def _run(given: argparse.Namespace) -> int:
                 tell=display.tell,
             )
         )
+    summary = _profiled(summary) if given.profile else summary
     return _conclude(summary, f"Request {given.id}", "is not finished")
 
 
@@ -1039,6 +1047,17 @@ def _conclude(summary: Summary | str, what: str, otherwise: str) -> int:
         _warn(f"- {failure.name}: {failure.message}")
     _warn("What had finished is kept; the same command goes on from there.")
     return FAILED
+
+
+def _profiled(summary: Summary | str) -> Summary | str:
+    """Add where time and memory went, as the run file tells it, to what has finished."""
+    from jdl.profile import story
+    from jdl.workers import RUN
+
+    if isinstance(summary, str) or summary.failures:
+        return summary
+    kept = json.loads(summary.look_at.with_name(RUN).read_text(encoding="utf-8"))
+    return replace(summary, lines=(*summary.lines, *story(kept)))
 
 
 def _tell_faults(faults: Sequence[Fault]) -> int:

@@ -42,6 +42,7 @@ from jdl import forkserver
 from jdl.disclosure import decision_on
 from jdl.faults import Fault, Unusable
 from jdl.figures import MIME
+from jdl.profile import peak_memory, processor_time
 from jdl.safekeeping import obstacle, private, write
 
 INJECTED = "injected-parameters"
@@ -85,6 +86,8 @@ class Step:
         Seconds on the monotonic clock.
     peak : int or None
         The most memory the kernel has held so far, in bytes; None where it is not known.
+    processor : float or None
+        Processor seconds of the kernel so far; None where they are not known.
     share : float
         How many of the code cells have been run, from 0 to 1.
     """
@@ -92,6 +95,7 @@ class Step:
     cell: str
     at: float
     peak: int | None
+    processor: float | None
     share: float
 
 
@@ -412,22 +416,8 @@ class _Watch:
     def _tell(self, cell: str, share: float) -> None:
         if self._observe is not None:
             process = getattr(getattr(self.manager, "provisioner", None), "pid", None)
-            self._observe(Step(cell, time.monotonic(), peak_memory(str(process)), share))
-
-
-def peak_memory(process: int | str) -> int | None:
-    """Return the most memory a process has held, in bytes; None where the system does not say.
-
-    Parameters
-    ----------
-    process : int or str
-        Its number, or ``self``.
-    """
-    try:
-        lines = Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
-    except (OSError, StopIteration):
-        return None
+            used = peak_memory(str(process)), processor_time(str(process))
+            self._observe(Step(cell, time.monotonic(), *used, share))
 
 
 class _ThisInterpreter(KernelSpecManager):

@@ -20,7 +20,7 @@ import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -48,13 +48,14 @@ from jdl import (
     signature,
     yearly,
 )
-from jdl.execute import defaults_of, peak_memory, write_restricted
+from jdl.execute import defaults_of, write_restricted
 from jdl.faults import Fault, Unusable
 from jdl.forms import ID
 from jdl.history import read_results, result_file
 from jdl.log import in_force, log_at, log_file, release_hash
 from jdl.manifest import MANIFEST, ROOT, SCHEMA
 from jdl.national import Vintage
+from jdl.profile import peak_memory
 from jdl.safekeeping import fresh, swap
 from jdl.sitting import Desk
 from jdl.workers import (
@@ -1416,7 +1417,13 @@ def _run_record(month: Month, outcomes: list[Outcome], started: _Start) -> dict[
             "worker": max((o.memory["worker"] or 0 for o in made), default=0),
         },
         "notebooks": [
-            {"name": o.name, "seconds": o.seconds, "memory": o.memory, "reused": o.reused}
+            {
+                "name": o.name,
+                "seconds": o.seconds,
+                "memory": o.memory,
+                "reused": o.reused,
+                "spent": [asdict(one) for one in o.spent],
+            }
             for o in made
         ],
     }

@@ -45,6 +45,7 @@ from jdl.disclosure import BY_RULES, TABLE, UNTOLD
 from jdl.execute import RecordBroken, figures_of, result_of
 from jdl.figures import MIME, Figure, Sentence
 from jdl.history import codebook
+from jdl.profile import part
 from jdl.spreadsheet import SHORTHAND, Cell, Sheet, number, workbook
 
 if TYPE_CHECKING:
@@ -408,6 +409,7 @@ class PageExporter(TemplateExporter):
 _STANDING = {"licence": LICENCE, "synthetic": SYNTHETIC, "embargo": None}
 
 
+@part("pages")
 def _page(template: str, notebook: NotebookNode, **facts: Any) -> str:
     document = Document(notebook)
     standing = {
@@ -664,6 +666,7 @@ def pdf_obstacle() -> str | None:
     return None
 
 
+@part("PDF")
 def pdf(html: str) -> bytes:
     """Return a page as a tagged PDF (PDF/UA-1) in the project's own font, named JDL Sans.
 
@@ -751,6 +754,7 @@ def _base64(path: Path) -> str:
     return base64.b64encode(path.read_bytes()).decode("ascii")
 
 
+@part("spreadsheets")
 def annex(notebook: NotebookNode) -> bytes:
     """Return every table of a report as an OpenDocument spreadsheet."""
     document = Document(notebook)
@@ -768,6 +772,7 @@ def annex(notebook: NotebookNode) -> bytes:
     return workbook(title, _cover(document.result, about), sheets)
 
 
+@part("spreadsheets")
 def bulletin_tables(notebook: NotebookNode) -> bytes:
     """Return every table of a bulletin as an OpenDocument spreadsheet."""
     document = Document(notebook)
@@ -930,6 +935,7 @@ def _pdf(name: str, page: str) -> dict[str, bytes]:
     return {} if pdf_obstacle() else {name: pdf(page)}
 
 
+@part("data files")
 def _record(notebook: NotebookNode) -> dict[str, bytes]:
     return {
         "notebook.ipynb": f"{nbformat.writes(notebook).rstrip()}\n".encode(),

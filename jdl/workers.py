@@ -39,12 +39,12 @@ from jdl.execute import (
     Step,
     execute,
     fixed_environment,
-    peak_memory,
     told_of,
     write_restricted,
 )
 from jdl.faults import Fault, Unusable
 from jdl.manifest import digest
+from jdl.profile import Clock, Spent, by_stage, peak_memory, running
 from jdl.safekeeping import call_oneself, end_with_parent, obstacle, put, write
 
 RUN = "run.json"
@@ -58,6 +58,8 @@ _BEFORE_RENDERING = 0.6
 STARTING = "starting"
 OVERHEAD = "notebook overhead"
 RENDERING = "rendering"
+WRITING = "writing"
+_ENDING = "ending"
 STAGES = {
     "parameters": OVERHEAD,
     "set-up": OVERHEAD,
@@ -67,7 +69,10 @@ STAGES = {
     "candidates": "matching",
     "balance": "balance",
     "effects": "effects",
-    "summary": "findings",
+    "adjusted": "adjusted check",
+    "cleared": "further analyses",
+    "funnel": "findings",
+    "linkage-sensitivity": "sensitivity",
     "reconciliation": "bulletin",
 }
 """The cell that begins each stage; the cells after it belong to it."""
@@ -184,13 +189,15 @@ class Done:
     key : str
         The job's.
     seconds : dict of str to float
-        By stage.
+        On the clock, by stage.
     memory : dict of str to int
         Peak bytes of the kernel and of the worker that drove it, where known.
     reused : bool
         Whether it was found finished.
     files : dict of str to str
         The hash of each file.
+    spent : tuple of Spent
+        What each cell and each kind of page took.
     """
 
     name: str
@@ -199,6 +206,7 @@ class Done:
     memory: dict[str, int | None]
     reused: bool = False
     files: dict[str, str] = field(default_factory=dict, repr=False)
+    spent: Sequence[Spent] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -223,9 +231,9 @@ def finished(job: Job) -> Done | None:
     """Return the result of an earlier run of this very job, whole as it was, or None."""
     try:
         record = json.loads((job.folder / RUN).read_text(encoding="utf-8"))
-        done = Done(**record)
+        done = Done(**{**record, "spent": tuple(Spent(**one) for one in record["spent"])})
         found = {name: digest((job.folder / name).read_bytes()) for name in done.files}
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, KeyError):
         return None
     same = done.key == job.key and done.files == found != {}
     return replace(done, reused=True) if same else None
@@ -249,7 +257,7 @@ def run_job(job: Job, tell: Tell) -> Done:
     CellFailed, Unusable
         As `jdl.execute.execute`.
     """
-    clock = _Clock(job.name, tell)
+    progress = _Progress(job.name, tell)
     with tempfile.TemporaryDirectory(prefix="handed-") as handed:
         record = execute(
             job.notebook,
@@ -259,18 +267,21 @@ def run_job(job: Job, tell: Tell) -> Done:
             timeout=job.limits.timeout,
             memory=job.limits.memory,
             kernel=job.limits.kernel,
-            observe=clock.step,
+            observe=progress.step,
         )
-        clock.enter(RENDERING, 1.0)
-        files = {**job.files(record), **_beside(Path(handed), job.beside)}
-        clock.enter("writing", 1.0)
+        progress.enter(RENDERING)
+        with running(progress.clock):
+            files = {**job.files(record), **_beside(Path(handed), job.beside)}
+        progress.enter(WRITING)
         _keep(Path(handed), job.records)
+    spent = progress.clock.spent
     done = Done(
         job.name,
         job.key,
-        clock.seconds,
-        {"kernel": clock.peak, "worker": peak_memory("self")},
+        {one.stage: one.wall for one in by_stage(spent)},
+        {"kernel": progress.clock.kernel_peak, "worker": peak_memory("self")},
         files={name: digest(files[name]) for name in sorted(files)},
+        spent=spent,
     )
     content = json.dumps(asdict(done), indent=1) + "\n"
     put({**files, RUN: content.encode()}, job.folder)
@@ -496,26 +507,22 @@ def _plain(error: Exception) -> str:
     return f"stopped with {type(error).__name__}"
 
 
-class _Clock:
-    """Adds up the seconds of each stage as the cells go by."""
+class _Progress:
+    """Tells how far a notebook is, and what its stages take."""
 
     def __init__(self, name: str, tell: Tell) -> None:
-        self.seconds: dict[str, float] = {}
-        self.peak: int | None = None
+        self.clock = Clock(OVERHEAD, STARTING)
         self._name = name
         self._tell = tell
-        self._stage = OVERHEAD
-        self._since = time.monotonic()
 
     def step(self, step: Step) -> None:
         """Take note of a cell that starts, or of the notebook's end."""
-        self.peak = step.peak or self.peak
-        self.enter(STAGES.get(step.cell, self._stage) if step.cell else OVERHEAD, step.share)
+        stage = STAGES.get(step.cell, self.clock.stage) if step.cell else OVERHEAD
+        cell = step.cell or _ENDING
+        self.clock.enter(stage, cell, kernel=step.processor, peak=step.peak)
+        self._tell(News(self._name, stage, _BEFORE_RENDERING * step.share))
 
-    def enter(self, stage: str, share: float) -> None:
-        """End one stage and begin another."""
-        now = time.monotonic()
-        spent = self.seconds.get(self._stage, 0.0) + now - self._since
-        self.seconds[self._stage] = round(spent, 3)
-        self._tell(News(self._name, stage, _BEFORE_RENDERING * share))
-        self._stage, self._since = stage, now
+    def enter(self, stage: str) -> None:
+        """Begin a stage after the last cell."""
+        self.clock.enter(stage, stage)
+        self._tell(News(self._name, stage, _BEFORE_RENDERING))

@@ -97,6 +97,7 @@ ORDER = (
     "groups",
     "scope",
     "chapters",
+    "profile",
     "forkserver",
     "execute",
     "spreadsheet",

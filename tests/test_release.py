@@ -34,6 +34,7 @@ from jdl import (
     manifest,
     national,
     prepare,
+    profile,
     release,
     render,
     request,
@@ -230,6 +231,25 @@ def test_the_run_record_holds_seconds_by_stage_and_memory(month):
     assert all(seconds >= 0 for seconds in report["seconds"].values())
     assert report["memory"]["worker"] > 1_000_000
     assert run["host"]["name"]
+
+
+def test_the_run_record_holds_what_each_cell_took(month):
+    month.release()
+    run = json.loads((month.folder / "run.json").read_text())
+    spent = run["notebooks"][0]["spent"]
+    told = [(one["stage"], one["part"]) for one in spent]
+    assert told[:2] == [("notebook overhead", "starting"), ("notebook overhead", "parameters")]
+    assert ("linkage", "certain-passes") in told
+    assert told[-2:] == [("notebook overhead", "ending"), ("rendering", "rendering")]
+    assert sum(one["kernel"] for one in spent) > 0.1
+    assert sum(one["worker"] for one in spent) > 0.01
+    for who in (spent[:-1], spent[-1:]):
+        peaks = [one["peak"] for one in who]
+        assert peaks == sorted(peaks)
+    assert spent[0]["peak"] == spent[0]["growth"] > 1_000_000
+    lines = profile.story(run)
+    assert lines[1].startswith("harbour ")
+    assert any(line.startswith("    set-up ") for line in lines)
 
 
 def test_two_releases_of_the_same_inputs_have_the_same_bytes(crewed, tmp_path):

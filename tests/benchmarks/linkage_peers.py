@@ -24,7 +24,7 @@ from registers import Place, corroborate, weigh
 from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 
 from jdl import linkage
-from jdl.execute import peak_memory
+from jdl.profile import peak_memory
 
 SURE = 0.95
 SEED = 1

@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 RELEASE = "2014-03"
 COLUMNS = {
     "linkage": ("linkage", "sentence"),
-    "matching": ("matching", "balance", "effects"),
+    "matching": ("matching", "balance", "effects", "adjusted check"),
+    "further analyses": ("further analyses", "sensitivity"),
     "findings": ("request", "findings", "bulletin"),
     "rendering": ("rendering",),
     "notebook overhead": ("notebook overhead",),

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from jdl import national
-from jdl.execute import peak_memory
+from jdl.profile import peak_memory
 from jdl.scan import contents, read_all
 from jdl.scan.register import cohort, hits
 from jdl.scan.vocabulary import known
