@@ -156,6 +156,9 @@ class _Model:
         ]
         shown = self.account[[*self.kinds, _PROFILED, "could"]].fillna("").astype("str")
         self._class = shown.groupby([*shown], sort=False).ngroup()
+        self._levels = {kind: self.account[kind].astype("str") for kind in (*self.kinds, _PROFILED)}
+        self._among: dict[tuple[str, str], pd.Series[bool]] = {}
+        self._located: dict[tuple[str, str], frozenset[str]] = {}
         self.counts: dict[Part, int] = {}
         self.known: list[Told] = []
         self.tenths: dict[str, int] = {}
@@ -166,13 +169,32 @@ class _Model:
     def parts(self, fates: Iterable[str], among: pd.Series[bool] | None = None) -> list[Part]:
         """Return the parts of people of a fate, all or those of whom something is shown."""
         chosen = self._class if among is None else self._class.loc[among]
+        several = tuple(fates)
         return [
-            (one, fate) for one in chosen.unique() for fate in fates if (one, fate) in self.counts
+            (one, fate)
+            for one in chosen.unique().tolist()
+            for fate in several
+            if (one, fate) in self.counts
         ]
 
     def among(self, kind: str, level: Any) -> pd.Series[bool]:
         """Tell who is of a level."""
-        return self.account[kind].astype("str").eq(str(level))
+        key = kind, str(level)
+        if key not in self._among:
+            self._among[key] = self._levels[kind].eq(str(level))
+        return self._among[key]
+
+    def levels(self, kind: str) -> list[str]:
+        """Return the levels of a kind that somebody has, in order."""
+        return sorted(self._levels[kind].loc[self.account[kind].notna()].unique())
+
+    def located(self, kind: str, level: str) -> frozenset[str]:
+        """Return the disposals of those of a level."""
+        key = kind, level
+        if key not in self._located:
+            disposals = self.account.loc[self.among(kind, level), "disposal_id"]
+            self._located[key] = frozenset(disposals.dropna())
+        return self._located[key]
 
     def secrets(self, name: str, among: pd.Series[bool] | None = None) -> tuple[Secret, ...]:
         """Return what nobody may work out of some people: found, analysed, or lost."""
@@ -342,11 +364,10 @@ def _shown(
     """Return the level that the upload shows of the people of an analysis, all but a few."""
     nearest: tuple[int, pd.Series[bool] | None] = (rules.cell, None)
     for kind in model.kinds:
-        for level in sorted(model.account[kind].dropna().astype("str").unique()):
-            among = model.among(kind, level)
-            located = frozenset(model.account.loc[among, "disposal_id"].dropna()) & inside
-            if len(located ^ people) < nearest[0]:
-                nearest = len(located ^ people), among
+        for level in model.levels(kind):
+            apart = len((model.located(kind, level) & inside) ^ people)
+            if apart < nearest[0]:
+                nearest = apart, model.among(kind, level)
     return nearest[1]
 
 
