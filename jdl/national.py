@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import os
 import re
@@ -21,6 +22,8 @@ from jdl.cells import Findings
 from jdl.faults import Fault, Unusable
 from jdl.forms import VINTAGE_KEY, Form, Key, hold_form, load
 
+PREPARED, RECORD = "prepared", "prepared.json"
+"""The folder of what is made once per vintage, and the file in it that says from what."""
 FOLLOW_UP_MONTHS = 12
 WAITING_MONTHS = 6
 NEEDS = (
@@ -236,6 +239,8 @@ _VINTAGE: Form = {
         },
     }
 }
+MEMORY = "4GB"
+"""What an engine may hold of a whole vintage at a time; the rest waits on disk."""
 _DATES = ("1800-01-01", "2100-12-31")
 _MOST = 1_000_000
 """The limits of a date and of a whole number: what lies beyond stands for something else."""
@@ -311,7 +316,7 @@ class Vintage:
     @property
     def prepared(self) -> Path:
         """The folder of what is made once per vintage."""
-        return self.folder / "prepared"
+        return self.folder / PREPARED
 
     def file(self, table: str) -> Path:
         """Return the Parquet file of a table."""
@@ -329,13 +334,12 @@ class Vintage:
         -------
         duckdb.DuckDBPyConnection
         """
-        overflow = Path(tempfile.gettempdir()) / f"duckdb-{uuid.uuid4().hex}"
         con = duckdb.connect(
             ":memory:",
             config={
                 "threads": threads,
                 "preserve_insertion_order": True,
-                "temp_directory": str(overflow),
+                "temp_directory": overflow(),
             },
         )
         hide_progress(con)
@@ -346,6 +350,11 @@ class Vintage:
     def show(self, con: duckdb.DuckDBPyConnection, table: str) -> None:
         """Make the view of one table; see `connect`."""
         con.execute(_view(con, table, self.file(table)))
+
+
+def overflow() -> str:
+    """Return a new folder where an engine may put what it cannot hold."""
+    return str(Path(tempfile.gettempdir()) / f"duckdb-{uuid.uuid4().hex}")
 
 
 def hide_progress(con: duckdb.DuckDBPyConnection) -> None:
@@ -516,7 +525,8 @@ def open_vintage(data: Path, name: str | None = None) -> Vintage:
                 )
             ]
         )
-    faults = [fault for folder in folders for fault in check_vintage(folder)]
+    unseen = [folder for folder in folders if not _held_before(folder)]
+    faults = [fault for folder in unseen for fault in check_vintage(folder)]
     if faults:
         raise Unusable(faults)
     vintages = sorted(
@@ -559,6 +569,37 @@ def _read_vintage(folder: Path) -> Vintage:
     )
 
 
+def stamps(folder: Path) -> dict[str, list[int]]:
+    """Return what the system knows of each file of a vintage.
+
+    An unchanged file needs no second look at its content. Times are looked at for being the same,
+    never for being earlier or later, and no time alone decides: a file put in the place of another
+    has another number, whatever the clock says.
+    """
+    files = [folder / "vintage.toml", *(folder / f"{name}.parquet" for name in TABLES)]
+    known = {file.name: file.stat() for file in files if file.exists()}
+    return {
+        name: [one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns]
+        for name, one in known.items()
+    }
+
+
+def contract_hash() -> str:
+    """Return the hash of the code and the code lists against which a vintage is held."""
+    parts = (Path(__file__), Path(__file__).parent / "codes.toml")
+    return hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()
+
+
+def _held_before(folder: Path) -> bool:
+    """Whether these very files were held against this very contract before they were prepared."""
+    try:
+        record = json.loads((folder / PREPARED / RECORD).read_text(encoding="utf-8"))
+        held = (record["contract"], record["files"])
+    except (OSError, ValueError, KeyError):
+        return False
+    return held == (contract_hash(), stamps(folder))
+
+
 def check_vintage(folder: Path) -> list[Fault]:
     """Hold a vintage against the contract.
 
@@ -580,7 +621,9 @@ def check_vintage(folder: Path) -> list[Fault]:
     except Unusable as unusable:
         faults += unusable.faults
     faults += found.faults
-    with duckdb.connect(":memory:") as con:
+    with duckdb.connect(
+        ":memory:", config={"memory_limit": MEMORY, "temp_directory": overflow()}
+    ) as con:
         for name, table in TABLES.items():
             file = folder / f"{name}.parquet"
             if file.exists():

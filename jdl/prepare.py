@@ -14,10 +14,9 @@ import pandas as pd
 
 from jdl import covariates, engines, linkage, national, outcomes, pseudonyms, safekeeping, sentence
 from jdl.engines import LOOKED_UP, DuckDB, Engine, Excerpt, Layout, Progress
-from jdl.national import TABLES, Vintage, parquet
+from jdl.national import RECORD, TABLES, Vintage, contract_hash, parquet, stamps
 
 SEED = 20140313
-_RECORD = "prepared.json"
 _HASHED = ("names", "index_disposals", "outcomes")
 _DEFINED_IN = (national, engines.layout, linkage, sentence, covariates, outcomes)
 _TAIL = 0.15
@@ -94,14 +93,14 @@ def is_current(vintage: Vintage) -> bool:
     record = _read(vintage)
     if record is None or record["definitions"] != definitions_hash():
         return False
-    stamps = _stamps(vintage)
-    if record["files"] == stamps:
+    files = stamps(vintage.folder)
+    if record["files"] == files:
         return True
     with vintage.connect() as con:
         same = bool(record["inputs"] == _inputs(con, vintage))
     if same:
         with suppress(OSError):
-            safekeeping.write(vintage.prepared / _RECORD, _dump({**record, "files": stamps}))
+            safekeeping.write(vintage.prepared / RECORD, _dump({**record, "files": files}))
     return same
 
 
@@ -153,7 +152,7 @@ def prepare(
         made = safekeeping.fresh(scratch / "new")
         with closing(engines.to_prepare(vintage, engine)) as writer:
             record = _make(writer, vintage, uploads, made, tell)
-        safekeeping.write(made / _RECORD, _dump(record))
+        safekeeping.write(made / RECORD, _dump(record))
         safekeeping.swap(made, vintage.prepared, scratch / "old")
 
 
@@ -225,6 +224,7 @@ def _make(
         national = {name: own.rows(name) for name in TABLES}
         record = {
             "definitions": definitions_hash(),
+            "contract": contract_hash(),
             "inputs": _inputs(own.con, vintage),
             "outputs": {
                 **{name: content_hash(own.con, name) for name in _HASHED},
@@ -234,7 +234,7 @@ def _make(
         }
     digest = hashlib.sha256(json.dumps(record["outputs"], sort_keys=True).encode()).hexdigest()
     tell("done", 1.0)
-    return {**record, "hash": digest, "files": _stamps(vintage)}
+    return {**record, "hash": digest, "files": stamps(vintage.folder)}
 
 
 def _inputs(con: duckdb.DuckDBPyConnection, vintage: Vintage) -> dict[str, str]:
@@ -243,29 +243,13 @@ def _inputs(con: duckdb.DuckDBPyConnection, vintage: Vintage) -> dict[str, str]:
     return {"vintage.toml": about} | {name: content_hash(con, name) for name in vintage.tables}
 
 
-def _stamps(vintage: Vintage) -> dict[str, list[int]]:
-    """What the system knows of each file: an unchanged one needs no second look at its content.
-
-    Times are looked at for being the same, never for being earlier or later, and no time alone
-    decides: a file put in the place of another has another number, whatever the clock says.
-    """
-    files = [vintage.folder / "vintage.toml", *(vintage.file(name) for name in vintage.tables)]
-    known = {file.name: file.stat() for file in files}
-    return {
-        name: [one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns]
-        for name, one in known.items()
-    }
-
-
 def _dump(record: dict[str, Any]) -> bytes:
     return f"{json.dumps(record, indent=1, sort_keys=True)}\n".encode()
 
 
 def _read(vintage: Vintage) -> dict[str, Any] | None:
     try:
-        record: dict[str, Any] = json.loads(
-            (vintage.prepared / _RECORD).read_text(encoding="utf-8")
-        )
+        record: dict[str, Any] = json.loads((vintage.prepared / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return record

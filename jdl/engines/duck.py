@@ -12,9 +12,7 @@ import pyarrow as pa
 
 from jdl.engines.engine import Progress
 from jdl.engines.layout import LOOKED_UP, Layout, number
-from jdl.national import TABLES, Vintage, hide_progress, parquet, quoted
-
-MEMORY = "4GB"
+from jdl.national import MEMORY, TABLES, Vintage, hide_progress, parquet, quoted
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,14 @@ of a request is written as if the whole tables were there and costs what its own
 from __future__ import annotations
 
 import datetime as dt
-import tempfile
-import uuid
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from jdl.engines.engine import Engine
-from jdl.national import hide_progress
+from jdl.national import hide_progress, overflow
 
 Kind = tuple[str, str | None]
 
@@ -136,8 +133,7 @@ def rows_of(con: Tables, table: str) -> int:
 
 def _private() -> duckdb.DuckDBPyConnection:
     """One thread gives the same sums in every run."""
-    overflow = Path(tempfile.gettempdir()) / f"duckdb-{uuid.uuid4().hex}"
-    con = duckdb.connect(":memory:", config={"threads": 1, "temp_directory": str(overflow)})
+    con = duckdb.connect(":memory:", config={"threads": 1, "temp_directory": overflow()})
     hide_progress(con)
     return con
 
