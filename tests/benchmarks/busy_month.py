@@ -26,7 +26,7 @@ from jdl.synthetic.tables import national_tables
 from jdl.synthetic.uploads import LAYOUTS, Layout, read_texts, uploads
 
 RELEASE, REQUESTS, SEED = "2014-05", 57, 2014
-SMALLEST, LARGEST, MEAN = 75, 1500, 250
+SMALLEST, LARGEST, MEAN = 75, 1500, 240
 SHARED, EVERY = 8, 3
 AREAS = (
     ("north east", "north west"), ("london", "south east"), ("west midlands", "wales"),
