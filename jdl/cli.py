@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
@@ -122,7 +122,15 @@ def _parser() -> argparse.ArgumentParser:
     version = f"jdl {importlib.metadata.version('jdl')}"
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(title="commands", metavar="")
-    adders = (_add_release, _add_run, _add_yearly, _add_prepare, _add_review, _add_check)
+    adders = (
+        _add_release,
+        _add_run,
+        _add_order,
+        _add_yearly,
+        _add_prepare,
+        _add_review,
+        _add_check,
+    )
     after = (_add_disclosure, _add_scan, _add_verify, _add_why, _add_diff, _add_publish)
     for add in (*adders, *after, _add_power, _add_synth, _add_template):
         add(commands)
@@ -166,6 +174,20 @@ def _add_run(commands: _Commands[argparse.ArgumentParser]) -> None:
     _add_folders(parser)
     _add_running(parser, "run the request again though nothing has changed")
     parser.set_defaults(do=_run)
+
+
+def _add_order(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _described(
+        commands.add_parser("order", help="say which requests of a month wait for which"),
+        "Print a line for each request of a month: its id, and after a colon those that must be\n"
+        "finished before it, since they share people. A scheduler that starts each of them with\n"
+        "`jdl run` in this order leaves `jdl release` to put them together. The national data are\n"
+        "prepared where they are not, so that no run has to.",
+        "example:\n  jdl order 2014-03\n\ndocs/slurm.sh does this on a Slurm cluster.",
+    )
+    parser.add_argument("release", metavar="YYYY-MM", help="the month, such as 2014-03")
+    _add_folders(parser)
+    parser.set_defaults(do=_order)
 
 
 def _add_yearly(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -624,6 +646,19 @@ def _run(given: argparse.Namespace) -> int:
     return _conclude(summary, f"Request {given.id}", "is not finished")
 
 
+def _order(given: argparse.Namespace) -> int:
+    from jdl.release import run_order
+
+    with _display() as display:
+        told = _or_refusal(lambda: run_order(given.release, _places(given), tell=display.tell))
+    if isinstance(told, str):
+        _warn(told)
+        return FAILED
+    for name, first in told.items():
+        _say(f"{name}: {' '.join(sorted(first))}".rstrip())
+    return DONE
+
+
 def _yearly(given: argparse.Namespace) -> int:
     from jdl.release import run_yearly
 
@@ -1020,8 +1055,11 @@ def _limits(given: argparse.Namespace) -> Limits:
     return Limits(timeout, memory, given.kernel)
 
 
-def _or_refusal(make: Callable[[], Summary]) -> Summary | str:
-    """Return the summary, or why the command could not go on."""
+_Made = TypeVar("_Made")
+
+
+def _or_refusal(make: Callable[[], _Made]) -> _Made | str:
+    """Return what was made, or why the command could not go on."""
     from jdl.release import Refused
 
     try:

@@ -769,6 +769,7 @@ def run_request(
     Returns
     -------
     Summary
+        Another run of this very request is waited for; what that has finished is not run again.
 
     Raises
     ------
@@ -779,7 +780,7 @@ def run_request(
     with _private(), _outputs(places, exclusive=False):
         month.work.mkdir(parents=True, exist_ok=True)
         _hold_cohorts(month)
-        lock = _lock(month.work / f".{name}.lock", exclusive=True)
+        lock = _lock(month.work / f".{name}.lock", exclusive=True, patient=True)
         with lock, _prepared(month.vintage, places, tell), crew(1) as workers:
             month, made_from = _made_from(month)
             outcomes = _run_requests(month, made_from, workers, limits, tell, again=again)
@@ -787,6 +788,35 @@ def run_request(
     if month.folder.exists():
         lines += (f"{month.folder} is finished and stays as it is; --replace makes it again.",)
     return Summary(month.work / name / "report.html", lines, _failures(outcomes))
+
+
+def run_order(name: str, places: Places, *, tell: Tell) -> dict[str, set[str]]:
+    """Prepare what the requests of a month share, and say which are to be finished before which.
+
+    Parameters
+    ----------
+    name : str
+        The release, ``YYYY-MM``.
+    places, tell
+        As for `run_release`.
+
+    Returns
+    -------
+    dict of str to set of str
+        From `order_of`, every request of the month in id order: a scheduler that starts each with
+        `jdl run` when those are done has the release find all of them finished.
+
+    Raises
+    ------
+    Unusable, Refused
+        As `run_release`.
+    """
+    month = open_month(name, places)
+    with _private(), _outputs(places, exclusive=False):
+        _hold_cohorts(month)
+        with _prepared(month.vintage, places, tell):
+            after = order_of(month)
+    return {entry.request.id: after.get(entry.request.id, set()) for entry in month.entries}
 
 
 def run_yearly(year: str, places: Places, *, again: bool = False, tell: Tell) -> Summary:

@@ -1,0 +1,115 @@
+"""A month spread over a cluster by its own scheduler comes out the same, byte for byte.
+
+Slurm runs here as a cluster of one node that is this machine, for this test alone.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from months import MONTHS, folders
+
+from jdl.manifest import file_hashes
+
+SCRIPT = Path(__file__).parents[1] / "docs" / "slurm.sh"
+PATIENCE = 900
+CONF = """\
+ClusterName=here
+SlurmctldHost={host}(127.0.0.1)
+AuthType=auth/none
+CredType=cred/none
+SlurmUser={user}
+SlurmdUser={user}
+SlurmctldPort={ports[0]}
+SlurmdPort={ports[1]}
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+StateSaveLocation={folder}
+SlurmdSpoolDir={folder}
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+SchedulerType=sched/builtin
+SchedulerParameters=sched_interval=1,batch_sched_delay=0
+MpiDefault=none
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} State=UNKNOWN
+PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+def _ports() -> list[int]:
+    """Return two ports that nobody listens on."""
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0)), other.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1], other.getsockname()[1]]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Yield the environment in which Slurm's commands reach a cluster of this machine alone."""
+    daemons = [shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") for name in DAEMONS]
+    if not all(daemons) or not shutil.which("sbatch"):
+        pytest.skip("Slurm is not installed (the Debian package slurm-wlm)")
+    folder = tmp_path / "slurm"
+    folder.mkdir()
+    host = socket.gethostname().partition(".")[0]
+    told = {"host": host, "user": getpass.getuser(), "folder": folder, "cores": os.cpu_count()}
+    (folder / "slurm.conf").write_text(CONF.format(ports=_ports(), **told))
+    here = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf"), "PATH": here}
+    running = [subprocess.Popen([name, "-D"], env=environment) for name in daemons]
+    try:
+        yield environment
+    finally:
+        for process in reversed(running):
+            process.terminate()
+            process.wait(60)
+
+
+DAEMONS = ("slurmctld", "slurmd")
+
+
+def _asked(command: list[str], environment: dict[str, str]) -> str:
+    return subprocess.run(
+        command, env=environment, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def _finished(job: str, environment: dict[str, str]) -> str:
+    """Wait until a job has ended; return how."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        told = _asked(["scontrol", "show", "job", job], environment)
+        [state] = [one.partition("=")[2] for one in told.split() if one.startswith("JobState=")]
+        if state not in ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING"):
+            return state
+        time.sleep(1)
+    return "not ended"
+
+
+def test_a_month_spread_by_slurm_has_the_bytes_of_an_ordinary_release(
+    cluster, synthetic_out, outputs, tmp_path
+):
+    where = folders(synthetic_out, tmp_path / "spread")
+    last = _asked([SCRIPT, MONTHS[0], *map(str, where)], cluster).split()[-1]
+    assert _finished(last, cluster) == "COMPLETED"
+    made, ordinary = tmp_path / "spread" / MONTHS[0], outputs / MONTHS[0]
+    assert file_hashes(made) == file_hashes(ordinary)
+    run = json.loads((made / "run.json").read_text())
+    reused = {one["name"]: one["reused"] for one in run["notebooks"]}
+    assert reused.pop("bulletin") is False
+    assert reused == {file.name: True for file in (ordinary / "reports").iterdir()}
