@@ -1182,7 +1182,7 @@ def order_of(month: Month) -> dict[str, set[str]]:
     requests = month.places.requests
     usual = {"link_passes": linkage.PASSES, **method_parameters()}
     uploads = request.usable(requests, month.name)
-    ready = prepare.open_prepared(month.vintage)
+    ready = prepare.open_prepared(month.vintage, month.places.engine)
     with closing(ready.con), suppress(linkage.LinkageFailed):
         ways = {tuple({**usual, **one.parameters}["link_passes"]) for one in month.entries}
         marks = elsewhere.keep(month.places.restricted, uploads, ready, sorted(ways))

@@ -121,7 +121,7 @@ def month(tmp_path, monkeypatch):
     monkeypatch.setattr(
         prepare,
         "open_prepared",
-        lambda vintage: SimpleNamespace(
+        lambda vintage, engine="duckdb": SimpleNamespace(
             con=SimpleNamespace(close=lambda: None), record=record, hash=record["hash"]
         ),
     )
@@ -1143,6 +1143,34 @@ def test_a_request_waits_for_those_that_are_foreseen_to_share_people(telling, mo
     assert telling.release(jobs=2).failures == ()
     ran = [name for name in telling.ran() if name != release.BULLETIN.stem]
     assert sorted(ran) == ["alone", "harbour", "other", "zeal", "zest"]
+
+
+def test_the_order_of_a_month_names_every_request_and_runs_none(telling, monkeypatch):
+    telling.add("alone", upload=_upload(range(900, 990)))
+    telling.add("zeal", upload=_upload(range(250, 600)))
+    monkeypatch.setattr(elsewhere, "keep", _by_surname)
+    order = release.run_order("2014-03", telling.places, tell=telling.news.append)
+    assert list(order.items()) == [("alone", set()), ("harbour", set()), ("zeal", {"harbour"})]
+    assert telling.ran() == []
+    for name in order:
+        telling.run(name)
+    telling.news.clear()
+    assert telling.release().failures == ()
+    assert telling.ran() == [release.BULLETIN.stem]
+
+
+def test_the_same_request_asked_for_twice_at_once_runs_once(month):
+    """The second waits for the first, as a scheduler that starts a job again would want."""
+    month.run("harbour")
+    month.news.clear()
+    second = threading.Thread(target=month.run, args=("harbour",))
+    with release._lock(month.work / ".harbour.lock", exclusive=True):
+        second.start()
+        second.join(1)
+        assert second.is_alive() and month.news == []
+    second.join(30)
+    assert not second.is_alive()
+    assert [news.stage for news in month.news] == ["not changed"]
 
 
 def _by_surname(restricted, uploads, ready, ways):
