@@ -487,14 +487,57 @@ def test_without_some_columns_the_full_fit_leads_to_the_refit():
         agree(radius(found.logit, treated, 0.2), radius(refit.logit, treated, 0.2), tolerance=1e-10)
 
 
-def test_without_a_column_the_full_fit_is_one_step_from_the_refit():
+def test_the_first_step_from_the_full_fit_takes_no_pass_and_ends_near_the_refit(monkeypatch):
     design, treated = crowd()
-    full, refit = score.fit(design, treated), score.fit(np.delete(design, 4, axis=1), treated)
+    design[:, 4] += 2 * design[:, 5]
+    kept = np.delete(design, 4, axis=1)
+    full, refit = score.fit(design, treated), score.fit(kept, treated)
     left_out = np.arange(design.shape[1]) == 4
-    found = score.leaving_out(design, treated, full.coefficients)(left_out)
-    start = np.abs(full.coefficients[~left_out] - refit.coefficients).max()
-    assert found.passes <= 4 < refit.passes
-    assert np.abs(found.coefficients[~left_out] - refit.coefficients).max() < 1e-10 < start
+    starts = []
+
+    def solve(design, treated, start):
+        starts.append(start.coefficients)
+        return solved(design, treated, start)
+
+    solved = score.solve
+    monkeypatch.setattr(score, "solve", solve)
+    score.leaving_out(design, treated, full.coefficients)(left_out)
+    (start,) = starts
+    far, near, after = (
+        np.abs(one - refit.coefficients).max()
+        for one in (full.coefficients[~left_out], start, one_step(kept, treated, start))
+    )
+    assert near < far / 5
+    assert after < near / 50
+
+
+def one_step(design, treated, coefficients):
+    at = score._pass(design, treated.astype(float), coefficients, True)
+    return coefficients + np.linalg.solve(at.information, at.gradient)
+
+
+def test_calipers_of_one_formula_share_its_score():
+    asked = []
+
+    def watched(formula, data):
+        asked.append(formula)
+        return smf.logit(formula, data)
+
+    candidates = pool()
+    plan = [Specification(f"{width}", FORMULA, width) for width in (0.4, 0.2, 0.1)]
+    plan.append(Specification("exact", FORMULA, 0.2, ("region",)))
+    found = first_accepted(
+        candidates,
+        plan,
+        estimator=watched,
+        accept=lambda matched: Said(matched.specification.exact),
+    )
+    assert len(asked) == 2
+    assert found.accepted
+    for one in (plan[0], plan[2]):
+        alone = match(candidates, one, estimator=smf.logit)
+        (tried,) = [tried for tried in found.attempts if tried.specification == one.name]
+        assert tried.treatment_lost == alone.treatment_lost
 
 
 def test_columns_that_repeat_have_no_coefficient():
