@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import importlib
+import inspect
 import json
 import os
 import random
@@ -39,6 +40,7 @@ LINKED, REGISTER = 2000, 1_000_000
 TUTORIAL = "Splink, trained at once"
 SUBREAPER = 36
 OVERHEAD = "notebook overhead"
+MISSING = "Not measured: "
 PAPERMILL, NBCONVERT, PDF = "papermill", "nbconvert", "PDF"
 
 
@@ -168,9 +170,8 @@ def month(folder: Path) -> Iterator[str]:
             ("the rest, CPU s a report", f"{rest / len(reports):.2f}", "", ""),
         ],
     )
-    runs = sum(1 for one in run["notebooks"])
     yield ""
-    yield f"Preparing the vintage took {prepared.cpu:.0f} CPU s more; {runs} notebooks were run."
+    yield f"Preparing the vintage took {prepared.cpu:.0f} CPU s more."
 
 
 COMMANDS = (PAPERMILL, NBCONVERT)
@@ -238,22 +239,17 @@ def linked(folder: Path) -> Iterator[str]:
     yield f"From 1 to 10 million offenders the cost grows {grown:.1f} times."
 
 
-def _of(module: str, *names: str, **given: Any) -> Callable[[Path], Iterator[str]]:
-    """Call the function of another benchmark; a part that is not there says so."""
+def _of(module: str, name: str, **given: Any) -> Callable[[Path], Iterator[str]]:
+    """Call a function of another benchmark, with the folder where it wants one."""
 
     def measured(folder: Path) -> Iterator[str]:
         try:
-            made: Any = importlib.import_module(module)
-            for name in names:
-                made = getattr(made, name)
+            called = getattr(importlib.import_module(module), name)
         except (ModuleNotFoundError, AttributeError) as missing:
-            yield f"Not measured: {missing}."
+            yield f"{MISSING}{missing}."
             return
-        wanted = {"folder": folder} | given
-        known = made.__code__.co_varnames[
-            : made.__code__.co_argcount + made.__code__.co_kwonlyargcount
-        ]
-        yield from made(**{name: value for name, value in wanted.items() if name in known})
+        wants = "folder" in inspect.signature(called).parameters
+        yield from called(**given, **({"folder": folder} if wants else {}))
 
     return measured
 
@@ -287,7 +283,7 @@ def main() -> None:
         if asked.again or not done.exists():
             lines = [f"### {title}", "", *part(place), ""]
             text = "\n".join(lines)
-            if "Not measured: " in text:
+            if MISSING in text:
                 print(text, flush=True)
                 continue
             done.write_text(text, encoding="utf-8")
