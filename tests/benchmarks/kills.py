@@ -35,7 +35,7 @@ from jdl import manifest
 JDL = Path(sys.executable).with_name("jdl")
 RELEASE = "2014-02"
 ANALYSED, STOPPED = "fresh-start-bootcamp", ("green-shoots", "womens-link")
-VICTIMS = {"command": b"", "worker": b"spawn_main", "kernel": b"ipykernel"}
+VICTIMS = {"command": b"", "worker": b"jdl worker", "kernel": b"jdl kernel"}
 PATIENCE = 5.0
 
 
@@ -125,9 +125,9 @@ def family(command: psutil.Process) -> list[psutil.Process]:
 
 
 def doing(process: psutil.Process) -> bytes:
-    """Return the command line of a process, empty if it has gone."""
+    """Return what a process calls itself, empty if it has gone."""
     try:
-        return Path(f"/proc/{process.pid}/cmdline").read_bytes()
+        return Path(f"/proc/{process.pid}/comm").read_bytes()
     except OSError:
         return b""
 
