@@ -218,14 +218,16 @@ def _without_unsigned(rows: pa.Table) -> pa.Table:
 
 @contextmanager
 def _session(folder: Path, *, quick: bool) -> Iterator[SparkSession]:
-    """Open a session; what it puts down on this machine lies in the folder."""
+    """Open a session that logs nothing; what it puts down on this machine lies in the folder."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "PySpark does not yet fully", FutureWarning)
         try:
+            from pyspark.logger import PySparkLogger
             from pyspark.sql import SparkSession
         except ImportError:
             rule = "the package pyspark must be installed"
             raise _missing(rule, "Install it with `make spark`") from None
+        PySparkLogger.getLogger("SQLQueryContextLogger").disabled = True  # it quotes values
         local = "SPARK_REMOTE" not in os.environ
         with _local(folder, quick) if local else _remote(SparkSession) as session:
             for key, value in _SAME_EVERYWHERE.items():

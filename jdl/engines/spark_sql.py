@@ -77,7 +77,9 @@ def functions() -> dict[str, str]:
 
     Letters are folded by tables that DuckDB is asked for, a code point at a time, because Java
     follows other rules (``ß`` in capitals, the Greek sigma at the end of a word) and another
-    edition of Unicode. Text without any such letter takes Spark's own quick way.
+    edition of Unicode. Text without any such letter takes Spark's own quick way. What is a letter
+    at all is asked of Java: one that Unicode has had only since Java's own edition (13 in Java 17)
+    parts a name in Spark and not in DuckDB.
     """
     return {f"jdl_{name}": _folding(name) for name in _FOLDS} | {"jdl_number": _NUMBER}
 
