@@ -7,10 +7,12 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import tempfile
 import tomllib
-import uuid
+import weakref
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -21,9 +23,11 @@ import duckdb
 from jdl.cells import Findings
 from jdl.faults import Fault, Unusable
 from jdl.forms import VINTAGE_KEY, Form, Key, hold_form, load
+from jdl.safekeeping import scratch
 
 PREPARED, RECORD = "prepared", "prepared.json"
 """The folder of what is made once per vintage, and the file in it that says from what."""
+_SCRATCH = ".scratch"
 FOLLOW_UP_MONTHS = 12
 WAITING_MONTHS = 6
 NEEDS = (
@@ -239,8 +243,10 @@ _VINTAGE: Form = {
         },
     }
 }
-MEMORY = "4GB"
-"""What an engine may hold of a whole vintage at a time; the rest waits on disk."""
+MEMORY, DISK = "4GB", "64GB"
+"""What an engine may hold of a whole vintage at a time, and how much of the rest waits on disk."""
+_LARGE = 1 << 30
+"""Bytes of tables from which the check of a vintage may need more than memory."""
 _DATES = ("1800-01-01", "2100-12-31")
 _MOST = 1_000_000
 """The limits of a date and of a whole number: what lies beyond stands for something else."""
@@ -318,31 +324,28 @@ class Vintage:
         """The folder of what is made once per vintage."""
         return self.folder / PREPARED
 
+    @property
+    def scratch(self) -> Path:
+        """The folder of temporary files while it is checked and prepared; see `safekeeping`."""
+        return self.folder / _SCRATCH
+
     def file(self, table: str) -> Path:
         """Return the Parquet file of a table."""
         return self.folder / f"{table}.parquet"
 
-    def connect(self, threads: int = 1) -> duckdb.DuckDBPyConnection:
+    def connect(self, threads: int = 1, disk: str = "") -> duckdb.DuckDBPyConnection:
         """Open an engine on the vintage: one view a table, absent columns and tables as nulls.
 
         Parameters
         ----------
-        threads : int
-            One thread gives the same float sums in every run.
+        threads, disk
+            As for `open_engine`.
 
         Returns
         -------
         duckdb.DuckDBPyConnection
         """
-        con = duckdb.connect(
-            ":memory:",
-            config={
-                "threads": threads,
-                "preserve_insertion_order": True,
-                "temp_directory": overflow(),
-            },
-        )
-        hide_progress(con)
+        con = open_engine(threads, disk)
         for name in TABLES:
             self.show(con, name)
         return con
@@ -352,9 +355,29 @@ class Vintage:
         con.execute(_view(con, table, self.file(table)))
 
 
-def overflow() -> str:
-    """Return a new folder where an engine may put what it cannot hold."""
-    return str(Path(tempfile.gettempdir()) / f"duckdb-{uuid.uuid4().hex}")
+def open_engine(threads: int = 1, disk: str = "") -> duckdb.DuckDBPyConnection:
+    """Open an engine that holds nothing yet.
+
+    Parameters
+    ----------
+    threads : int
+        One thread gives the same float sums in every run.
+    disk : str
+        The most that may wait on disk of what memory does not hold, such as ``4GB``: in a private
+        folder among this process's temporary files, gone with the engine or, should the process be
+        killed, with those. Without it nothing is written.
+
+    Returns
+    -------
+    duckdb.DuckDBPyConnection
+    """
+    folder = tempfile.mkdtemp(prefix="duckdb-") if disk else ""
+    con = duckdb.connect(":memory:", config={"threads": threads, "temp_directory": folder})
+    if disk:
+        weakref.finalize(con, shutil.rmtree, folder, ignore_errors=True)
+        con.execute(f"SET max_temp_directory_size = '{disk}'")
+    hide_progress(con)
+    return con
 
 
 def hide_progress(con: duckdb.DuckDBPyConnection) -> None:
@@ -621,9 +644,9 @@ def check_vintage(folder: Path) -> list[Fault]:
     except Unusable as unusable:
         faults += unusable.faults
     faults += found.faults
-    with duckdb.connect(
-        ":memory:", config={"memory_limit": MEMORY, "temp_directory": overflow()}
-    ) as con:
+    with _room(folder) as disk, closing(open_engine(os.cpu_count() or 1, disk)) as con:
+        if disk:
+            con.execute(f"SET memory_limit = '{MEMORY}'")
         for name, table in TABLES.items():
             file = folder / f"{name}.parquet"
             if file.exists():
@@ -639,6 +662,20 @@ def check_vintage(folder: Path) -> list[Fault]:
                     )
                 )
     return faults
+
+
+@contextmanager
+def _room(folder: Path) -> Iterator[str]:
+    """Give the look at a large vintage room on its own disk, if that may be written."""
+    if not os.access(folder, os.W_OK) or _size(folder) < _LARGE:
+        yield ""
+        return
+    with scratch(folder / _SCRATCH):
+        yield DISK
+
+
+def _size(folder: Path) -> int:
+    return sum(one.stat().st_size for one in folder.glob("*.parquet"))
 
 
 def _check_table(con: duckdb.DuckDBPyConnection, table: Table, file: Path) -> list[Fault]:

@@ -148,17 +148,12 @@ def prepare(
         By which the tables are made, one of ``engines.ENGINES``; what is made is the same.
     """
     tell = progress or (lambda step, share: None)
-    with safekeeping.scratch(scratch_of(vintage)) as scratch:
+    with safekeeping.scratch(vintage.scratch) as scratch:
         made = safekeeping.fresh(scratch / "new")
         with closing(engines.to_prepare(vintage, engine)) as writer:
             record = _make(writer, vintage, uploads, made, tell)
         safekeeping.write(made / RECORD, _dump(record))
         safekeeping.swap(made, vintage.prepared, scratch / "old")
-
-
-def scratch_of(vintage: Vintage) -> Path:
-    """Return where a vintage is prepared, before what was made is moved into place."""
-    return vintage.folder / ".scratch"
 
 
 def open_prepared(vintage: Vintage, engine: str = "duckdb") -> Prepared:

@@ -1056,7 +1056,7 @@ def _names(requests: Path) -> list[str]:
 
 def _prepare(vintage: Vintage, places: Places, tell: Tell) -> bool:
     """Prepare a vintage unless that is done; wait for other commands that do so or read it."""
-    safekeeping.clear(prepare.scratch_of(vintage))
+    safekeeping.clear(vintage.scratch)
     if prepare.is_current(vintage):
         return False
     with _preparing(vintage, tell):
@@ -1066,7 +1066,7 @@ def _prepare(vintage: Vintage, places: Places, tell: Tell) -> bool:
 @contextmanager
 def _prepared(vintage: Vintage, places: Places, tell: Tell) -> Iterator[None]:
     """Prepare a vintage unless that is done, and let nobody prepare it anew while it is read."""
-    safekeeping.clear(prepare.scratch_of(vintage))
+    safekeeping.clear(vintage.scratch)
     with ExitStack() as reading:
         reading.enter_context(_reading(vintage))
         if not prepare.is_current(vintage):

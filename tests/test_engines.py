@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import stat
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +215,82 @@ def test_a_vintage_is_held_against_the_contract_once(vintages, monkeypatch):
     pq.write_table(table.slice(1), file)
     open_vintage(vintage.folder)
     assert len(looked) == 2
+
+
+def waiting(con: Any) -> list[Path]:
+    """Fill an engine with more than its 100 MB, and return the files that the rest waits in."""
+    con.execute("CREATE TEMP TABLE full_up AS SELECT md5(i::VARCHAR) FROM range(3000000) t (i)")
+    files = con.execute("SELECT path FROM duckdb_temporary_files()").fetchall()
+    con.execute("DROP TABLE full_up")
+    return [Path(one) for (one,) in files]
+
+
+def modes(folder: Path) -> set[int]:
+    return {stat.S_IMODE(one.stat().st_mode) for one in (folder, folder.parent)}
+
+
+def test_what_memory_does_not_hold_waits_in_the_restricted_scratch_of_the_vintage(
+    vintages, tmp_path: Path, monkeypatch
+):
+    """While it is prepared, there alone; and nothing is left."""
+    vintage, found, opened = vintages[1], set(), []
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("jdl.engines.duck.MEMORY", "100MB")
+    prepared = DuckDB.to_prepare
+
+    def to_prepare(one: Vintage) -> DuckDB:
+        opened.append(prepared(one))
+        files = waiting(opened[-1].con)
+        found.update(file.parent for file in files)
+        assert files
+        assert modes(files[0].parent) == {0o700}
+        return opened[-1]
+
+    monkeypatch.setattr(DuckDB, "to_prepare", staticmethod(to_prepare))
+    prepare.prepare(vintage, None)
+    assert len(opened) == len(found) == 2
+    assert {folder.parent.parent for folder in found} == {vintage.scratch}
+    assert [file.name for file in vintage.scratch.iterdir()] == [".gate"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_request_has_no_memory_for_waits_in_private_and_goes_with_it(
+    vintages, tmp_path: Path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("jdl.engines.excerpt.MEMORY", "100MB")
+    ready = prepare.open_prepared(vintages[1])
+    [file, *_] = waiting(ready.con)
+    assert file.parent.parent == tmp_path
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    with pytest.raises(duckdb.OutOfMemoryException):
+        waiting(ready.con.engine.con.execute("SET memory_limit = '100MB'"))
+    ready.con.close()
+    del ready
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_large_vintage_is_checked_on_its_own_disk_and_a_small_one_in_memory(
+    vintages, tmp_path: Path, monkeypatch
+):
+    """So is a large one that may not be written: it could not be prepared either."""
+    used, folder = [], vintages[0].folder
+    opened = national.open_engine
+
+    def open_engine(threads: int, disk: str) -> duckdb.DuckDBPyConnection:
+        used.append((disk, Path(tempfile.gettempdir()).parent))
+        return opened(threads, disk)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(national, "open_engine", open_engine)
+    assert national.check_vintage(folder) == []
+    monkeypatch.setattr(national, "_LARGE", 1)
+    assert national.check_vintage(folder) == []
+    monkeypatch.setattr("jdl.national.os.access", lambda *_: False)
+    assert national.check_vintage(folder) == []
+    in_memory = ("", tmp_path.parent)
+    assert used == [in_memory, (national.DISK, vintages[0].scratch), in_memory]
+    assert list(tmp_path.iterdir()) == []
 
 
 def some_of(whole: DuckDB, table: str, column: str) -> pa.Array:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from jdl.engines.engine import Progress
 from jdl.engines.layout import LOOKED_UP, Layout, number
-from jdl.national import MEMORY, TABLES, Vintage, hide_progress, parquet, quoted
+from jdl.national import DISK, MEMORY, TABLES, Vintage, open_engine, parquet, quoted
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,14 @@ class DuckDB:
     @classmethod
     def to_prepare(cls, vintage: Vintage) -> DuckDB:
         """Open the engine for the preparation: every core, and bounded memory."""
-        con = vintage.connect(threads=os.cpu_count() or 1)
+        con = vintage.connect(os.cpu_count() or 1, DISK)
         con.execute(f"SET memory_limit = '{MEMORY}'")
         return cls(con)
 
     @classmethod
     def to_ask(cls, vintage: Vintage) -> DuckDB:
         """Open the engine for a request: one thread, on national and prepared tables."""
-        con = duckdb.connect(":memory:", config={"threads": 1})
-        con.execute("SET temp_directory = ''")
-        hide_progress(con)
-        return cls(con, vintage, Layout(vintage.prepared))
+        return cls(open_engine(), vintage, Layout(vintage.prepared))
 
     def write(self, tables: Mapping[str, str], folder: Path, tell: Progress) -> dict[str, int]:
         """See `Engine`."""

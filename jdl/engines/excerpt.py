@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from jdl.engines.engine import Engine
-from jdl.national import hide_progress, overflow
+from jdl.national import MEMORY, open_engine
 
 Kind = tuple[str, str | None]
 
@@ -102,6 +102,7 @@ class Excerpt:
 
 
 Tables = duckdb.DuckDBPyConnection | Excerpt
+_DISK = "16GB"
 _DAY = dt.timedelta(days=1)
 
 
@@ -132,9 +133,8 @@ def rows_of(con: Tables, table: str) -> int:
 
 
 def _private() -> duckdb.DuckDBPyConnection:
-    """One thread gives the same sums in every run."""
-    con = duckdb.connect(":memory:", config={"threads": 1, "temp_directory": overflow()})
-    hide_progress(con)
+    con = open_engine(disk=_DISK)
+    con.execute(f"SET memory_limit = '{MEMORY}'")
     return con
 
 
