@@ -243,7 +243,7 @@ _VINTAGE: Form = {
         },
     }
 }
-MEMORY, DISK = "4GB", "64GB"
+MEMORY, DISK = "8GB", "64GB"
 """What an engine may hold of a whole vintage at a time, and how much of the rest waits on disk."""
 _LARGE = 1 << 30
 """Bytes of tables from which the check of a vintage may need more than memory."""

@@ -101,9 +101,13 @@ def preparing(data: Path) -> Measured:
     asked = [file.parent for file in sorted((data / "requests").glob("*/request.toml"))]
     uploads = [request.read_upload(request.read_request(folder)).people for folder in asked]
     together = pd.concat(uploads, ignore_index=True)
-    spent = timed(lambda: prepare.prepare(vintage, together))
+    spent = timed(lambda: prepare.prepare(vintage, together, _tell))
     disk = sum(file.stat().st_size for file in vintage.prepared.iterdir())
     return {"preparing": spent, "disk": disk, "memory": {"preparing": peak()}}
+
+
+def _tell(step: str, share: float) -> None:
+    print(f"{share:4.0%} {step} {cpu():.0f} s {peak() / 1e9:.1f} GB", file=sys.stderr, flush=True)
 
 
 MEASURES: dict[str, Callable[[Path], Measured]] = {
