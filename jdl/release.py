@@ -1452,6 +1452,7 @@ def _run_record(month: Month, outcomes: list[Outcome], started: _Start) -> dict[
                 "seconds": o.seconds,
                 "memory": o.memory,
                 "reused": o.reused,
+                "engine": o.engine,
                 "spent": [asdict(one) for one in o.spent],
             }
             for o in made

@@ -198,6 +198,8 @@ class Done:
         The hash of each file.
     spent : tuple of Spent
         What each cell and each kind of page took.
+    engine : str, optional
+        By which it read the national data, where it did.
     """
 
     name: str
@@ -207,6 +209,7 @@ class Done:
     reused: bool = False
     files: dict[str, str] = field(default_factory=dict, repr=False)
     spent: Sequence[Spent] = field(default=(), repr=False)
+    engine: str | None = None
 
 
 @dataclass(frozen=True)
@@ -282,6 +285,7 @@ def run_job(job: Job, tell: Tell) -> Done:
         {"kernel": progress.clock.kernel_peak, "worker": peak_memory("self")},
         files={name: digest(files[name]) for name in sorted(files)},
         spent=spent,
+        engine=job.environment.get("JDL_ENGINE"),
     )
     content = json.dumps(asdict(done), indent=1) + "\n"
     put({**files, RUN: content.encode()}, job.folder)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import Iterator
-from contextlib import closing
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 
 import duckdb
@@ -14,12 +19,13 @@ import pyarrow.parquet as pq
 import pytest
 from months import jdl
 
-from jdl import national, prepare
+from jdl import engines, national, prepare
 from jdl.engines.spark_sql import shared, translated
+from jdl.faults import Unusable
 from jdl.synthetic import synthesise
 
 REQUEST = "harbour-mentoring"
-QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xss4m"
+OPTIONS = "-Xss4m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 ODD_NAMES = (
     "Éloïse", "STRAßE", "İpek", "ΣΟΦΟΣ", "Zoe\u0301", "O\u2019Neil", "Ann (nee Green)", "éneeé",
     "Mr Mrs Lee Jr", "Søren\nÆbelø", "  ", "", "Łucja née Nowak", "van der Berg-Smith", "王",
@@ -41,23 +47,21 @@ needs_spark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+def two(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """One small vintage with odd people in it, prepared by each engine; the data of each."""
     pytest.importorskip("pyspark", reason="Apache Spark is not installed: make spark")
     made = tmp_path_factory.mktemp("spark") / "duckdb"
     synthesise(made, offenders=5000)
     [vintage] = national.find_vintages(made)
     _add_odd_people(vintage)
+    _empty(vintage / "oasys.parquet")
     folders = {"duckdb": made, "spark": made.with_name("spark")}
     shutil.copytree(made, folders["spark"])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SPARK_SUBMIT_OPTS", QUICK)
-        patch.setenv("SPARK_DRIVER_MEMORY", "1g")
-        for engine, folder in folders.items():
-            done = jdl("prepare", "--engine", engine, "--data", folder)
-            assert done.returncode == 0, done.stdout + done.stderr
-            assert "WARN" not in done.stderr
-        yield folders
+    for engine, folder in folders.items():
+        done = jdl("prepare", "--engine", engine, "--data", folder)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "WARN" not in done.stderr
+    return folders
 
 
 def _add_odd_people(vintage: Path) -> None:
@@ -105,6 +109,10 @@ def _add_odd_people(vintage: Path) -> None:
         )
 
 
+def _empty(file: Path) -> None:
+    pq.write_table(pq.read_schema(file).empty_table(), file)
+
+
 def _rewrite(con: duckdb.DuckDBPyConnection, file: Path, sql: str) -> None:
     con.execute(f"COPY ({sql}) TO '{file}.new' (FORMAT parquet)")
     Path(f"{file}.new").replace(file)
@@ -136,6 +144,7 @@ def test_a_request_has_the_same_figures(two: dict[str, Path], tmp_path: Path) ->
         assert done.returncode == 0, done.stdout + done.stderr
         [folder] = outputs.glob(f".work/*/{REQUEST}")
         made[engine] = folder
+        assert json.loads((folder / "run.json").read_text())["engine"] == engine
     for name in ("figures.json", "result.json"):
         assert (made["duckdb"] / name).read_bytes() == (made["spark"] / name).read_bytes(), name
     assert json.loads((made["spark"] / "result.json").read_text())["status"] == "reported"
@@ -148,26 +157,108 @@ def test_what_spark_says_of_an_error_is_withheld_and_nothing_is_left(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
+    """Also where the user has options of their own for Java, a temporary folder among them."""
     from jdl.engines.spark import Spark, SparkFailed
 
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    ours, theirs = tmp_path / "our own", tmp_path / "theirs"
+    ours.mkdir()
+    theirs.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(ours))
+    monkeypatch.setenv("SPARK_LOCAL_DIRS", str(theirs))
+    monkeypatch.setenv(
+        "SPARK_SUBMIT_OPTS", f"{OPTIONS} -XX:+UsePerfData -Djava.io.tmpdir={theirs} -Dmine=kept"
+    )
+    before = _temporary()
     with closing(Spark.to_ask(national.open_vintage(two["duckdb"]))) as engine:
-        assert len(list(tmp_path.iterdir())) == 1
+        assert len(list(ours.iterdir())) == 1
+        assert _java("mine") == "kept"
+        assert _java("java.io.tmpdir").startswith(str(ours))
         everybody = engine.take("offenders", "offender_id", pa.array(["odd1", "odd2", "nobody"]))
         assert sorted(everybody["offender_id"].to_pylist()) == ["odd1", "odd2"]
         with pytest.raises(SparkFailed) as caught:
             engine.select("offenders", "CAST(surname AS INTEGER) = 1")
+        assert _temporary() <= before
     assert str(caught.value).startswith("Spark stopped while selecting rows (")
     assert caught.value.__context__ is None
     assert capfd.readouterr() == ("", "")
-    assert list(tmp_path.iterdir()) == []
+    assert [*ours.iterdir(), *theirs.iterdir()] == []
+    assert os.environ["SPARK_LOCAL_DIRS"] == str(theirs)
+
+
+def _temporary() -> set[Path]:
+    """What Java and Spark have in the system's temporary folder."""
+    system = Path("/tmp")
+    patterns = ("hsperfdata_*/*", "spark-*", "blockmgr-*", "hadoop-*", "lib*", "*.so")
+    return {path for pattern in patterns for path in system.glob(pattern)}
+
+
+def _java(name: str) -> str:
+    """A property of the process that Spark is in."""
+    from pyspark import SparkContext
+
+    assert SparkContext._jvm is not None
+    return str(SparkContext._jvm.java.lang.System.getProperty(name))
+
+
+@needs_spark
+def test_a_killed_preparation_leaves_no_process_and_the_next_start_clears_its_files(
+    two: dict[str, Path], tmp_path: Path
+) -> None:
+    data, before = _unprepared(two["duckdb"], tmp_path), _temporary()
+    scratch = data / "synthetic-2013-10" / ".scratch"
+    command = [Path(sys.executable).with_name("jdl"), "prepare", "--engine", "spark"]
+    with subprocess.Popen([*command, "--data", data], stdout=-3, stderr=-3) as process:
+        _until(lambda: any(scratch.glob("run-*/spark-*/blockmgr-*")))
+        assert _at_work(scratch)
+        process.kill()
+    _until(lambda: not _at_work(scratch))
+    assert [*scratch.glob("run-*/new"), *scratch.glob("run-*/spark-*")]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (scratch, *scratch.glob("run-*"))} == {
+        0o700
+    }
+    assert _temporary() <= before
+    shutil.copytree(two["duckdb"] / "synthetic-2013-10/prepared", scratch.with_name("prepared"))
+    done = jdl("prepare", "--data", data)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not any(scratch.glob("run-*"))
+
+
+def _unprepared(data: Path, folder: Path) -> Path:
+    hidden = shutil.ignore_patterns("prepared", ".*")
+    return Path(shutil.copytree(data, folder / "data", ignore=hidden))
+
+
+def _at_work(folder: Path) -> list[Path]:
+    """The processes whose working folder lies in a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "cwd").readlink().is_relative_to(folder):
+                found.append(process)
+    return found
+
+
+def _until(true: Callable[[], bool]) -> None:
+    latest = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < latest
+        time.sleep(0.05)
+
+
+@needs_spark
+def test_missing_java_is_a_fault(
+    two: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = _unprepared(two["duckdb"], tmp_path)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "nothing"))
+    done = jdl("prepare", "--engine", "spark", "--data", data)
+    assert done.returncode == 2
+    assert "Java must be installed" in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr + done.stdout
 
 
 def test_a_missing_package_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    from jdl import engines
-    from jdl.faults import Unusable
-
-    monkeypatch.setitem(__import__("sys").modules, "pyspark.sql", None)
+    monkeypatch.setitem(sys.modules, "pyspark.sql", None)
     with pytest.raises(Unusable) as caught:
         engines.to_prepare(_nowhere(), "spark")
     assert "pyspark must be installed" in str(caught.value.faults[0])

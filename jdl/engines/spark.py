@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -29,7 +30,9 @@ from jdl.national import TABLES, Vintage, parquet, quoted
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-MEMORY, _ASKING = "4g", "1g"
+MEMORY, _LITTLE = "4g", "1g"
+SMALL = 100_000
+"""The offenders up to whom a vintage is prepared sooner by a process that starts quickly."""
 _SETTINGS = {
     "spark.app.name": "jdl",
     "spark.sql.catalogImplementation": "in-memory",
@@ -42,8 +45,9 @@ _SAME_EVERYWHERE = {
     "spark.sql.caseSensitive": "false",
     "spark.sql.parquet.compression.codec": "zstd",
 }
-_JAVA = "-XX:-UsePerfData -Xss4m"
-_QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+_PRIVATE = "-XX:-UsePerfData"
+"""Java would put the state of its process into the system's temporary folder."""
+_DEEP, _QUICK = "-Xss4m", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -77,18 +81,20 @@ class Spark:
     Parameters
     ----------
     vintage : Vintage
-    quick : bool
-        Whether little is asked, so that starting soon matters more than the speed afterwards.
+    asks : bool
+        Whether rows are only taken, not prepared: then, as with a small vintage, starting soon
+        matters more than the speed afterwards.
     """
 
     name = "spark"
 
-    def __init__(self, vintage: Vintage, *, quick: bool) -> None:
+    def __init__(self, vintage: Vintage, *, asks: bool = False) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="spark-"))
         self._opened = ExitStack()
         self._opened.callback(shutil.rmtree, self._folder, ignore_errors=True)
         try:
             self._known = self._opened.enter_context(vintage.connect(threads=1))
+            quick = asks or self._rows("offenders") <= SMALL
             self._session = self._opened.enter_context(_session(self._folder, quick=quick))
             self._show_national(vintage)
         except BaseException:
@@ -114,7 +120,7 @@ class Spark:
             self._join(sql, parts, file)
             shutil.rmtree(parts)
             self.show(name, file)
-            rows[name] = int(self._known.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0])
+            rows[name] = self._rows(name)
         return rows
 
     @_scrubbed("taking rows by a key")
@@ -143,12 +149,12 @@ class Spark:
     @classmethod
     def to_prepare(cls, vintage: Vintage) -> Spark:
         """Open the engine for the preparation."""
-        return cls(vintage, quick=False)
+        return cls(vintage)
 
     @classmethod
     def to_ask(cls, vintage: Vintage) -> Spark:
         """Open the engine for a request, on national and prepared tables."""
-        engine = cls(vintage, quick=True)
+        engine = cls(vintage, asks=True)
         for file in sorted(vintage.prepared.glob("*.parquet")):
             engine.show(file.stem, file)
         return engine
@@ -193,6 +199,9 @@ class Spark:
                 for column, kind, *_ in described
             ]
             frame.selectExpr(*columns).createOrReplaceTempView(name)
+
+    def _rows(self, table: str) -> int:
+        return int(self._known.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
 
     def _read(self, file: Path) -> DataFrame:
         """Read one Parquet file; no letter of its path is a pattern."""
@@ -268,7 +277,7 @@ def _local(folder: Path, quick: bool) -> Iterator[SparkSession]:
 
 
 def _launched(folder: Path, quick: bool) -> Any:
-    """Start Spark's process; what a setting of the user's own says of memory stands."""
+    """Start Spark's process, all whose files lie in the folder; it ends when this process does."""
     from pyspark import SparkConf
     from pyspark.errors import PySparkRuntimeError
     from pyspark.java_gateway import launch_gateway
@@ -277,9 +286,8 @@ def _launched(folder: Path, quick: bool) -> Any:
     places = {"spark.local.dir": str(folder), "spark.sql.warehouse.dir": str(folder / "warehouse")}
     for key, value in (_SETTINGS | places).items():
         conf.set(key, value)
-    options = f"{_JAVA} -Djava.io.tmpdir={folder}" + (f" {_QUICK}" if quick else "")
     silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": str(folder)}
-    with _environment(SPARK_SUBMIT_OPTS=options, SPARK_DRIVER_MEMORY=_ASKING if quick else MEMORY):
+    with _environment(_variables(folder, quick)):
         try:
             return launch_gateway(conf, silent)
         except PySparkRuntimeError:
@@ -288,17 +296,33 @@ def _launched(folder: Path, quick: bool) -> Any:
             raise _missing(rule, remedy) from None
 
 
+def _variables(folder: Path, quick: bool) -> dict[str, str]:
+    """What Spark's process is to find: of speed and memory the user's word, of places ours."""
+    usual = f"{_DEEP} {_QUICK}" if quick else _DEEP
+    options = os.environ.get("SPARK_SUBMIT_OPTS", usual)
+    launcher = os.environ.get("SPARK_LAUNCHER_OPTS", "")
+    place = shlex.quote(f"-Djava.io.tmpdir={folder}")
+    return {
+        "SPARK_SUBMIT_OPTS": f"{options} {_PRIVATE} {place}",
+        "SPARK_LAUNCHER_OPTS": f"{launcher} {_PRIVATE}",
+        "SPARK_DRIVER_MEMORY": os.environ.get("SPARK_DRIVER_MEMORY", _LITTLE if quick else MEMORY),
+        "SPARK_LOCAL_DIRS": str(folder),
+    }
+
+
 def _missing(rule: str, remedy: str) -> Unusable:
     return Unusable([Fault("--engine spark", rule, f"{remedy}; or leave --engine out")])
 
 
 @contextmanager
-def _environment(**defaults: str) -> Iterator[None]:
-    """Have variables in the environment that are not there, for the process that is started."""
-    added = {name: value for name, value in defaults.items() if name not in os.environ}
-    os.environ.update(added)
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Have variables in the environment of the process that is started."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
-        for name in added:
-            del os.environ[name]
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
