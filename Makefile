@@ -71,6 +71,8 @@ test: setup
 	@command -v ssh-keygen >/dev/null || $(call debian,openssh-client) \
 		|| echo "ssh-keygen is missing, so the tests of signatures are skipped: install the" \
 		"Debian package openssh-client."
+	@command -v sbatch >/dev/null || $(call debian,slurm-wlm) \
+		|| echo "Slurm is missing, so its test is skipped: install the Debian package slurm-wlm."
 	@$(MAKE) --no-print-directory spark >/dev/null 2>&1 \
 		|| echo "Apache Spark cannot be installed, so its tests are skipped: see make spark."
 	@$(BIN)/pytest

@@ -724,6 +724,12 @@ def took_part(request: Request, *, keep: bool = False) -> pd.DataFrame:
     keep : bool
         As for `read_upload`.
     """
+    if keep:
+        return _took_part_once(request.folder, _stamps(request.folder))
+    return _but_refused(request, keep=False)
+
+
+def _but_refused(request: Request, *, keep: bool) -> pd.DataFrame:
     try:
         people = read_upload(request, keep=keep).people
     except Unusable:
@@ -748,6 +754,11 @@ def _request_once(folder: Path, stamps: _Stamps) -> Request:
 @lru_cache(maxsize=1024)
 def _upload_once(folder: Path, stamps: _Stamps, withdrawn: bool) -> Upload:
     return read_upload(_request_once(folder, stamps), withdrawn=withdrawn)
+
+
+@lru_cache(maxsize=1024)
+def _took_part_once(folder: Path, stamps: _Stamps) -> pd.DataFrame:
+    return _but_refused(_request_once(folder, stamps), keep=True)
 
 
 def _withdrawn(requests_folder: Path, release: str) -> frozenset[str]:

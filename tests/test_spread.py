@@ -16,13 +16,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
-from months import MONTHS, folders
+from months import MONTHS, jdl
 
 from jdl.manifest import file_hashes
 
 SCRIPT = Path(__file__).parents[1] / "docs" / "slurm.sh"
 PATIENCE = 900
+REPORTED, STOPPED, FEW = "clear-course", "clear-course-again", 41
+WHY = "Fewer than 60 people were submitted"
 CONF = """\
 ClusterName=here
 SlurmctldHost={host}(127.0.0.1)
@@ -89,27 +92,59 @@ def _asked(command: list[str], environment: dict[str, str]) -> str:
     ).stdout
 
 
+def _told(job: str, environment: dict[str, str]) -> dict[str, str]:
+    """Return what Slurm knows of a job."""
+    told = _asked(["scontrol", "show", "job", job], environment)
+    return dict(one.split("=", 1) for one in told.split() if "=" in one)
+
+
 def _finished(job: str, environment: dict[str, str]) -> str:
     """Wait until a job has ended; return how."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
-        told = _asked(["scontrol", "show", "job", job], environment)
-        [state] = [one.partition("=")[2] for one in told.split() if one.startswith("JobState=")]
+        state = _told(job, environment)["JobState"]
         if state not in ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING"):
             return state
         time.sleep(1)
     return "not ended"
 
 
+@pytest.fixture
+def requests(small_out: Path, tmp_path: Path) -> Path:
+    """Return a folder of two requests that share people; one of them has too few for a report."""
+    source, folder = small_out / "requests", tmp_path / "requests"
+    for name in (REPORTED, STOPPED):
+        shutil.copytree(source / REPORTED, folder / name)
+        asked = (folder / name / "request.toml").read_text()
+        asked = asked.replace("oasys = true", "").replace(f'"{REPORTED}"', f'"{name}"')
+        (folder / name / "request.toml").write_text(asked)
+    upload = folder / STOPPED / "upload.csv"
+    upload.write_bytes(b"".join(upload.read_bytes().splitlines(keepends=True)[:FEW]))
+    shutil.copytree(source / "releases", folder / "releases")
+    log = pd.read_csv(source / "log.csv", dtype="str")
+    row = log.loc[log["id"] == REPORTED]
+    stopped = row.assign(id=STOPPED, status="not processed", status_date="2013-12-19", reason=WHY)
+    log = pd.concat([log.loc[log["release"] < MONTHS[0]], row, stopped])
+    log.to_csv(folder / "log.csv", index=False)
+    return folder
+
+
 def test_a_month_spread_by_slurm_has_the_bytes_of_an_ordinary_release(
-    cluster, synthetic_out, outputs, tmp_path
+    cluster, small_out, requests, tmp_path
 ):
-    where = folders(synthetic_out, tmp_path / "spread")
-    last = _asked([SCRIPT, MONTHS[0], *map(str, where)], cluster).split()[-1]
+    spread, ordinary = (
+        ["--data", small_out, "--requests", requests, "--outputs", tmp_path / name]
+        for name in ("spread", "ordinary")
+    )
+    last = _asked([SCRIPT, MONTHS[0], *map(str, spread)], cluster).strip()
     assert _finished(last, cluster) == "COMPLETED"
-    made, ordinary = tmp_path / "spread" / MONTHS[0], outputs / MONTHS[0]
-    assert file_hashes(made) == file_hashes(ordinary)
+    jobs = {one["JobName"]: one for one in (_told(job, cluster) for job in ("1", "2", last))}
+    assert jobs[f"jdl-{REPORTED}"]["EndTime"] <= jobs[f"jdl-{STOPPED}"]["StartTime"]
+    assert jobs[f"jdl-{STOPPED}"]["EndTime"] <= jobs[f"jdl-{MONTHS[0]}"]["StartTime"]
+    done = jdl("release", MONTHS[0], *ordinary)
+    assert done.returncode == 0, done.stdout + done.stderr
+    made = tmp_path / "spread" / MONTHS[0]
+    assert file_hashes(made) == file_hashes(tmp_path / "ordinary" / MONTHS[0])
     run = json.loads((made / "run.json").read_text())
     reused = {one["name"]: one["reused"] for one in run["notebooks"]}
-    assert reused.pop("bulletin") is False
-    assert reused == {file.name: True for file in (ordinary / "reports").iterdir()}
+    assert reused == {REPORTED: True, STOPPED: True, "bulletin": False}

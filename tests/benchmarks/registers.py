@@ -13,7 +13,7 @@ import duckdb
 import pandas as pd
 
 from jdl import linkage, prepare, sentence
-from jdl.engines import DuckDB
+from jdl.engines import LOOKED_UP, DuckDB, Layout
 from jdl.execute import defaults_of
 from jdl.national import Vintage, open_vintage
 from jdl.synthetic import synthesise
@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TRAINED_ON, TRAINED_ROWS = 901, 4000
 MEMORY = "6GB"
 TABLES = {**linkage.PREPARED, **sentence.PREPARED}
+LAID_OUT = [name for name in LOOKED_UP if name != "outcomes"]
 
 
 @cache
@@ -91,7 +92,7 @@ class Place:
     @cached_property
     def prepared(self) -> Path:
         """Where what is prepared lies: its name tells by which definitions."""
-        digest = hashlib.sha256("".join(TABLES.values()).encode())
+        digest = hashlib.sha256("".join([*TABLES.values(), *LAID_OUT]).encode())
         return self.folder / "prepared" / self.name / digest.hexdigest()[:12]
 
     def file(self, table: str) -> Path:
@@ -134,6 +135,10 @@ class Place:
                 con.execute(f"COPY ({sql}) TO '{file}' (FORMAT parquet, COMPRESSION zstd)")
                 con.execute(f"CREATE VIEW {name} AS FROM read_parquet('{file}')")
                 spent[name] = time.monotonic() - started
+            started = time.monotonic()
+            for name in LAID_OUT:
+                Layout(self.prepared).lay_out(con, name)
+            spent["layout"] = time.monotonic() - started
         return spent
 
     def _connect(self, threads: int) -> duckdb.DuckDBPyConnection:
@@ -144,7 +149,8 @@ class Place:
 
     def open(self, threads: int = 1) -> linkage.Register:
         """Open what was prepared, as ``jdl.prepare.open_prepared`` does."""
-        return linkage.Register(DuckDB(self._connect(threads)), self.model, self.offenders)
+        engine = DuckDB(self._connect(threads), layout=Layout(self.prepared))
+        return linkage.Register(engine, self.model, self.offenders)
 
     @property
     def model(self) -> dict[str, Any]:
