@@ -258,7 +258,7 @@ def test_what_a_request_has_no_memory_for_waits_in_private_and_goes_with_it(
     vintages, tmp_path: Path, monkeypatch
 ):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr("jdl.engines.excerpt.MEMORY", "100MB")
+    monkeypatch.setattr("jdl.engines.excerpt._MEMORY", "100MB")
     ready = prepare.open_prepared(vintages[1])
     [file, *_] = waiting(ready.con)
     assert file.parent.parent == tmp_path

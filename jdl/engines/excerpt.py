@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from jdl.engines.engine import Engine
-from jdl.national import MEMORY, open_engine
+from jdl.national import open_engine
 
 Kind = tuple[str, str | None]
 
@@ -102,7 +102,7 @@ class Excerpt:
 
 
 Tables = duckdb.DuckDBPyConnection | Excerpt
-_DISK = "16GB"
+_MEMORY, _DISK = "4GB", "16GB"
 _DAY = dt.timedelta(days=1)
 
 
@@ -134,7 +134,7 @@ def rows_of(con: Tables, table: str) -> int:
 
 def _private() -> duckdb.DuckDBPyConnection:
     con = open_engine(disk=_DISK)
-    con.execute(f"SET memory_limit = '{MEMORY}'")
+    con.execute(f"SET memory_limit = '{_MEMORY}'")
     return con
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from jdl.engines import Engine
 from jdl.linkage.lookup import look_up
-from jdl.linkage.names import PERSON, clean, hand_over, people_of
+from jdl.linkage.names import PERSON, clean_each, hand_over, people_of
 from jdl.linkage.private import private_engine, scrubbed
 from jdl.linkage.register import NAMES, TIGHT, WIDE, Register, Rules, keys
 
@@ -264,12 +264,11 @@ def recognised(
     """
     parts: list[pd.DataFrame] = []
     first = [0]
-    for people in uploads:
-        part = clean(people)
+    if not any(map(len, uploads)):
+        return [[] for _ in uploads]
+    for part in clean_each(uploads):
         parts.append(part.assign(person=part["person"] + first[-1]))
         first.append(first[-1] + part["person"].nunique())
-    if not first[-1]:
-        return [[] for _ in uploads]
     cleaned = pd.concat(parts, ignore_index=True)
     settled = deterministic(candidates(cleaned, register), passes)
     whose = np.searchsorted(first, settled["person"], side="right") - 1
