@@ -9,11 +9,13 @@ people itself and keeps nothing. The same marks tell which requests share people
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from jdl import cells, cohorts, linkage, request, safekeeping, upload
 from jdl.national import Workplace
@@ -54,17 +56,22 @@ class _Records:
     def read(self, one: Request) -> Marks | None:
         """Return whom a record holds; None where there is none that is whole."""
         try:
-            content = json.loads(self.file(one).read_bytes())
-            whole = content["seal"] == cohorts.seal_of(self.key, content["people"])
+            file = self.file(one)
+            content = json.loads(file.read_bytes())
+            whole = hmac.compare_digest(content["seal"], self._seal(file, content["people"]))
             return frozenset(content["people"]) if whole else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def write(self, one: Request, people: Marks) -> None:
         """Keep a record."""
-        held = sorted(people)
-        content = {"people": held, "seal": cohorts.seal_of(self.key, held)}
-        safekeeping.write(self.file(one), json.dumps(content).encode())
+        held, file = sorted(people), self.file(one)
+        content = {"people": held, "seal": self._seal(file, held)}
+        safekeeping.write(file, json.dumps(content).encode())
+
+    def _seal(self, file: Path, people: Any) -> str:
+        """Return what ties people to the one record that may hold them."""
+        return cohorts.seal_of(self.key, [file.name, people])
 
     def find(self, requests: Sequence[Request], *, keep: bool) -> dict[str, Marks]:
         """Recognise the people of uploads, by id of the request."""

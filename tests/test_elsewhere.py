@@ -124,6 +124,24 @@ def test_a_record_that_is_not_as_it_was_kept_counts_for_nothing(place, ready):
     assert "0" * 32 not in forged.read_text()
 
 
+def test_records_of_two_uploads_cannot_change_places(tmp_path, monkeypatch):
+    cohorts.make_key(tmp_path)
+    asked = [SimpleNamespace(id=name, folder=tmp_path / name) for name in ("one", "other")]
+    for one in asked:
+        one.folder.mkdir()
+        (one.folder / "request.toml").write_text(one.id)
+    ready = SimpleNamespace(record={"definitions": ""}, hash="", register=None)
+    monkeypatch.setattr(request, "took_part", lambda one, **_: [one.id])
+    monkeypatch.setattr(linkage, "recognised", lambda sent, *_: sent)
+    first = elsewhere.keep(tmp_path, asked, ready, [PASSES])
+    assert first["one"] != first["other"]
+    one, other = (tmp_path / elsewhere.NAME).glob("*.json")
+    one.rename(tmp_path / "aside")
+    other.rename(one)
+    (tmp_path / "aside").rename(other)
+    assert elsewhere.keep(tmp_path, asked, ready, [PASSES]) == first
+
+
 def test_records_are_restricted_and_name_nobody(place, ready):
     kept(place, ready)
     folder = place.restricted / elsewhere.NAME

@@ -323,11 +323,14 @@ def test_outcomes_of_the_same_candidates_are_read_once(matched):
     named = matched.frame.assign(disposal_id=matched.frame["offender_id"])
     headline = replace(matched, frame=named, accepted=True)
     fewer = replace(headline, frame=named.iloc[200:])
-    narrow = replace(
-        headline, frame=named.assign(weight=named["weight"].where(named.index % 2 == 1, 0))
+    odd, even = (
+        replace(
+            headline, frame=named.assign(weight=named["weight"].where(named.index % 2 == one, 0))
+        )
+        for one in (1, 0)
     )
     refused = replace(headline, accepted=False)
-    others = {"fewer": fewer, "narrow": narrow, "refused": refused}
+    others = {"fewer": fewer, "odd": odd, "even": even, "refused": refused}
     told = sensitivity.by_method(
         headline,
         {name: partial(lambda one: one, one) for name, one in others.items()},
@@ -339,8 +342,9 @@ def test_outcomes_of_the_same_candidates_are_read_once(matched):
     assert all(one.accepted for one in asked)
     assert told[0].difference == pytest.approx(result(headline))
     assert told[1].difference == pytest.approx(result(fewer))
-    assert told[2].difference == pytest.approx(result(narrow))
-    assert told[3].difference is None
+    assert told[2].difference == pytest.approx(result(odd))
+    assert told[3].difference == pytest.approx(result(even))
+    assert told[4].difference is None
 
 
 def test_each_variable_is_left_out_once(matched):
