@@ -190,6 +190,7 @@ def execute(
     """
     source = nbformat.read(notebook, as_version=4)
     _check_parameters(notebook.name, source, parameters)
+    log_folder = log_folder.resolve()
     watch = _Watch(observe, sum(cell.cell_type == "code" for cell in source.cells) + 1)
     with _private_folder() as scratch, (scratch / "kernel.txt").open("w+") as console:
         try:

@@ -23,7 +23,6 @@ import importlib
 import json
 import os
 import pickle
-import random
 import selectors
 import signal
 import socket
@@ -453,5 +452,4 @@ def _start_afresh(environment: Mapping[str, str], folder: str, path: Sequence[st
     if path is not None:
         sys.path[:] = path
     tempfile.tempdir = None
-    random.seed()
     np.random.seed()

@@ -167,6 +167,14 @@ def test_a_failing_cell_is_named_and_its_story_is_restricted(run, tmp_path):
     assert stat.S_IMODE(failed.value.log.parent.stat().st_mode) == 0o700
 
 
+def test_the_story_is_kept_where_the_folder_of_logs_is_named_from_here(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CellFailed) as failed:
+        execute(NOTEBOOKS / "fails.ipynb", {}, environment={}, log_folder=Path("logs"))
+    assert failed.value.log == Path("logs/fails.log").resolve()
+    assert "Wilhelmina Canary" in failed.value.log.read_text()
+
+
 def test_leaving_with_another_status_is_a_failure(run):
     with pytest.raises(CellFailed, match="cell quit: stopped with SystemExit"):
         run("exits_nonzero")
