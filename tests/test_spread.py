@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -49,9 +50,16 @@ SelectTypeParameters=CR_CPU
 SchedulerType=sched/builtin
 SchedulerParameters=sched_interval=1,batch_sched_delay=0
 MpiDefault=none
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory=1024 State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
+
+
+TOLD = """printf '%s\\0' "$@" >>"""
+COMMANDS = {
+    "jdl": f'if [ "$1" = order ]; then printf "$ORDER"; else {TOLD} ran; fi',
+    "sbatch": f'{TOLD} asked; for job; do :; done; sh -c "$job"; echo "${{2#*jdl-}}"',
+}
 
 
 def _ports() -> list[int]:
@@ -73,7 +81,8 @@ def cluster(tmp_path: Path) -> Iterator[dict[str, str]]:
     told = {"host": host, "user": getpass.getuser(), "folder": folder, "cores": os.cpu_count()}
     (folder / "slurm.conf").write_text(CONF.format(ports=_ports(), **told))
     here = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf"), "PATH": here}
+    told = {"SLURM_CONF": str(folder / "slurm.conf"), "SBATCH_MEM_PER_NODE": "1G"}
+    environment = {**os.environ, **told, "PATH": here}
     running = [subprocess.Popen([name, "-D"], env=environment) for name in daemons]
     try:
         yield environment
@@ -148,3 +157,37 @@ def test_a_month_spread_by_slurm_has_the_bytes_of_an_ordinary_release(
     run = json.loads((made / "run.json").read_text())
     reused = {one["name"]: one["reused"] for one in run["notebooks"]}
     assert reused == {REPORTED: True, STOPPED: True, "bulletin": False}
+
+
+@pytest.mark.parametrize(
+    ("order", "jobs"),
+    [
+        ("", {MONTHS[0]: ""}),
+        ("a:\nb: a\nc: a b\n", {"a": "", "b": ":a", "c": ":a:b", MONTHS[0]: ":a:b:c"}),
+    ],
+)
+def test_slurm_is_asked_for_each_request_whatever_the_folders_are_called(order, jobs, tmp_path):
+    for name, does in COMMANDS.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o700)
+    folder = "d\u00e9 'o' $(x) 5%"
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(
+        [SCRIPT, MONTHS[0], "--outputs", folder],
+        env={**os.environ, "PATH": path, "LC_ALL": "C", "ORDER": order},
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{MONTHS[0]}\n", "")
+    ran = (tmp_path / "ran").read_text().split("\0")[:-1]
+    commands = [("release" if name == MONTHS[0] else "run", name) for name in jobs]
+    assert ran == [part for one in commands for part in (*one, "--outputs", folder)]
+    asked = (tmp_path / "asked").read_text().split("\0")
+    told = [one.partition("=")[2] for one in asked if one.startswith("--dependency=")]
+    assert told == [f"afterany{after}" for after in jobs.values() if after]
+    logs = tmp_path / folder / ".restricted" / "logs" / MONTHS[0]
+    assert stat.S_IMODE(logs.stat().st_mode) == 0o700
+    escaped = str(logs.relative_to(tmp_path)).replace("%", "%%")
+    assert asked.count(f"--output={escaped}/%x.log") == asked.count("--mem=4G") == len(jobs)
