@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jdl import cells, cohorts, linkage, request, safekeeping, upload
+from jdl import cells, cohorts, forms, linkage, request, safekeeping, upload
 from jdl.national import Workplace
 from jdl.prepare import Prepared
 from jdl.pseudonyms import Marked, mark
@@ -28,7 +28,7 @@ SCHEMA = "jdl-elsewhere-1"
 Passes = Sequence[str]
 Marks = frozenset[str]
 _GATE = ".gate"
-_READ_BY = (cells, upload, request)
+_READ_BY = (cells, forms, upload, request)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,10 @@ class _Records:
 
     def file(self, one: Request) -> Path:
         """Name the record of an upload by the hash of all that it was made from."""
-        sent = [*one.folder.glob("upload.*"), one.folder / "request.toml"]
+        sent = [
+            *(file for file in one.folder.glob("upload.*") if file.is_file()),
+            one.folder / "request.toml",
+        ]
         made_from = [
             SCHEMA,
             [_digest(Path(str(module.__file__))) for module in _READ_BY],

@@ -737,13 +737,23 @@ def _but_refused(request: Request, *, keep: bool) -> pd.DataFrame:
     return people.loc[people["participation"] != "refused"].reset_index(drop=True)
 
 
-_Stamps = tuple[tuple[str, int, int, int], ...]
+_Stamps = tuple[tuple[str, int, int, int, int], ...]
+_READ = ("request.toml", DESTROYED)
 
 
 def _stamps(folder: Path) -> _Stamps:
-    """What the system knows of a folder's files, so that none is read twice unless it changed."""
-    files = sorted((file.name, file.stat()) for file in folder.iterdir())
-    return tuple((name, one.st_ino, one.st_size, one.st_mtime_ns) for name, one in files)
+    """What the system knows of a request's files, so that none is read twice unless it changed.
+
+    Whatever else lies in the folder, such as an editor's lock, says nothing of the request.
+    """
+    found = []
+    for file in sorted(folder.iterdir()):
+        if file.name in _READ or file.name.casefold().startswith("upload."):
+            with suppress(OSError):
+                one = file.stat()
+                times = one.st_mtime_ns, one.st_ctime_ns
+                found.append((file.name, one.st_ino, one.st_size, *times))
+    return tuple(found)
 
 
 @lru_cache(maxsize=4096)

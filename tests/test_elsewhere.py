@@ -10,8 +10,20 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from request_files import write_request
 
-from jdl import cohorts, elsewhere, linkage, national, prepare, pseudonyms, request
+from jdl import (
+    cells,
+    cohorts,
+    elsewhere,
+    forms,
+    linkage,
+    national,
+    prepare,
+    pseudonyms,
+    request,
+    upload,
+)
 
 ASKED = "family-matters-pooled"
 MONTH = "2014-03"
@@ -96,17 +108,17 @@ def test_marked_people_are_found_again_among_those_met(place, ready):
 def test_a_record_is_made_anew_when_anything_it_was_made_from_has_changed(place, ready):
     first = kept(place, ready)
     before = files(place)
-    upload = place.requests / "green-shoots" / "upload.xlsx"
-    (upload.parent / "request.toml").write_text(
-        (upload.parent / "request.toml").read_text() + "# looked through\n"
+    sent = place.requests / "green-shoots" / "upload.xlsx"
+    (sent.parent / "request.toml").write_text(
+        (sent.parent / "request.toml").read_text() + "# looked through\n"
     )
     kept(place, ready)
     after = files(place)
     assert len(before - after) == len(after - before) == 1
-    upload.unlink()
+    sent.unlink()
     marks = kept(place, ready)
     assert marks == {**first, "green-shoots": frozenset()}
-    shutil.rmtree(upload.parent)
+    shutil.rmtree(sent.parent)
     assert kept(place, ready).keys() == first.keys() - {"green-shoots"}
     assert len(files(place)) == len(before) - 1
     fewer = kept(place, ready, [PASSES[:2]])
@@ -140,6 +152,34 @@ def test_records_of_two_uploads_cannot_change_places(tmp_path, monkeypatch):
     other.rename(one)
     (tmp_path / "aside").rename(other)
     assert elsewhere.keep(tmp_path, asked, ready, [PASSES]) == first
+
+
+def made(folder: Path) -> request.Request:
+    return request.read_request(write_request(folder, upload="reference"))
+
+
+def some_records(folder: Path) -> elsewhere._Records:
+    ready = SimpleNamespace(record={}, hash="prepared")
+    return elsewhere._Records(folder, b"key", ready, PASSES)
+
+
+@pytest.mark.parametrize("module", [cells, forms, upload, request])
+def test_a_record_is_of_the_code_that_reads_uploads(tmp_path: Path, monkeypatch, module):
+    asked, records = made(tmp_path / "one"), some_records(tmp_path)
+    before, read = records.file(asked), Path.read_bytes
+
+    def changed(file: Path) -> bytes:
+        return read(file) + b"#" * (file == Path(module.__file__))
+
+    monkeypatch.setattr(Path, "read_bytes", changed)
+    assert records.file(asked) != before
+
+
+def test_a_link_to_nowhere_is_no_upload(tmp_path: Path):
+    asked, records = made(tmp_path / "one"), some_records(tmp_path)
+    before = records.file(asked)
+    (asked.folder / "upload.old").symlink_to(tmp_path / "nowhere")
+    assert records.file(asked) == before
 
 
 def test_records_are_restricted_and_name_nobody(place, ready):

@@ -96,9 +96,22 @@ def test_two_values_of_one_number_are_kept_apart(con, tmp_path: Path, monkeypatc
     monkeypatch.setattr("jdl.engines.duck.number", lambda column: f"length({column})::UBIGINT")
     Layout(tmp_path).lay_out(con, "employment")
     found = DuckDB(con, layout=Layout(tmp_path)).take(
-        "employment", "offender_id", pa.array(["P77"])
+        "employment", "offender_id", pa.array(["P77", "P78"])
     )
-    assert set(found["offender_id"].to_pylist()) == {"P77"}
+    assert sorted(found["offender_id"].to_pylist()) == ["P77", "P77", "P78", "P78"]
+
+
+def test_the_numbers_of_every_column_are_whole(con, tmp_path: Path):
+    """Among fractions a number of 64 bits would be one with its neighbours."""
+    con.execute("""
+        CREATE TABLE names AS
+        SELECT disposal_id[2:]::INTEGER AS name_id, offender_id FROM employment""")
+    layout = Layout(tmp_path)
+    layout.lay_out(con, "names")
+    for column in LOOKED_UP["names"]:
+        assert np.load(tmp_path / f"names.{column}.npy").dtype == np.dtype("<u8")
+    found = DuckDB(con, layout=layout).take("names", "name_id", pa.array([5, 7], pa.int32()))
+    assert sorted(found["name_id"].to_pylist()) == [5, 7]
 
 
 def test_an_empty_table_can_be_laid_out(con, tmp_path: Path):
@@ -125,6 +138,25 @@ def test_an_excerpt_takes_nobody_twice(con):
     true = con.execute("""
         SELECT offender_id FROM employment WHERE offender_id IN ('P1', 'P2', 'P3')
         ORDER BY disposal_id""").fetchall()
+    assert held == true
+    assert rows_of(some, "employment") == 5000
+
+
+def test_rows_brought_by_one_column_and_then_by_another_are_all_there_once(con):
+    some, _ = excerpt(con)
+    wanted = {
+        "offender_id": ["P0", "P7"],
+        "disposal": ["custody"],
+        "disposal_id": ["D1", "D2", "D3"],
+    }
+    for column, values in wanted.items():
+        some.register("wanted", pa.table({column: pa.array(values, pa.string())}))
+        bring(some, "wanted", "employment", column=column)
+        some.unregister("wanted")
+    held = some.execute("SELECT * FROM employment ORDER BY ALL").fetchall()
+    true = con.execute("""
+        SELECT * FROM employment WHERE offender_id IN ('P0', 'P7') OR disposal = 'custody'
+            OR disposal_id IN ('D1', 'D2', 'D3') ORDER BY ALL""").fetchall()
     assert held == true
     assert rows_of(some, "employment") == 5000
 

@@ -775,6 +775,21 @@ def test_people_of_others_are_read_again_when_a_file_has_changed(tmp_path):
     assert len(request.people_of_others(last, tmp_path)) == 64
 
 
+def test_what_is_no_part_of_a_request_stops_no_other(tmp_path):
+    """An editor's lock is a link to nowhere; so may an upload be, and that request is left out."""
+    first = earlier(tmp_path / "first", count=60)
+    (first.folder / ".#upload.csv").symlink_to("somebody@somewhere.42")
+    gone = earlier(tmp_path / "gone").folder / "upload.csv"
+    gone.unlink()
+    gone.symlink_to(tmp_path / "nowhere.csv")
+    last = made(tmp_path / "second")
+    assert len(request.people_of_others(last, tmp_path)) == 60
+    assert len(request.took_part(first, keep=True)) == 60
+    (first.folder / ".#upload.csv").unlink()
+    (first.folder / "upload.csv").write_text(text(people(64)))
+    assert len(request.took_part(first, keep=True)) == 64
+
+
 def test_every_choice_of_the_parameters_cell_is_taken():
     names = {
         "calipers": [0.2, 0.1], "exact": ["sex"], "power": 0.8, "name": "one", "on": True,

@@ -69,7 +69,7 @@ class DuckDB:
 
     def _laid_out(self, table: str, column: str) -> str:
         assert self.layout is not None
-        numbers = self.con.sql(f"SELECT {number(column)} AS n FROM asked ORDER BY n")
+        numbers = self.con.sql(f"SELECT DISTINCT {number(column)} AS n FROM asked ORDER BY n")
         self.con.register("met", self.layout.take(table, column, numbers.fetchnumpy()["n"]))
         return "met"
 

@@ -8,6 +8,7 @@ of a request is written as if the whole tables were there and costs what its own
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,6 +36,7 @@ class Excerpt:
         self.engine, self.rows = engine, rows
         self.con = _private()
         self._spans: dict[Kind, tuple[dt.date, dt.date]] = {}
+        self._brought: dict[str, set[str]] = defaultdict(set)
 
     def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
         """Run a query on what was taken."""
@@ -55,7 +57,7 @@ class Excerpt:
 
     def bring(self, table: str, column: str, relation: str) -> None:
         """Take the rows of a table of whom a relation names, but those taken before."""
-        known = f"brought_{table}"
+        known, others = f"brought_{table}_{column}", self._brought[table] - {column}
         self.execute(f"CREATE TEMP TABLE IF NOT EXISTS {known} (id VARCHAR)").fetchall()
         self.execute(f"""
             CREATE OR REPLACE TEMP TABLE asked AS
@@ -63,8 +65,13 @@ class Excerpt:
             EXCEPT FROM {known}""").fetchall()
         asked = self.con.sql("FROM asked").to_arrow_table()["id"].combine_chunks()
         if len(asked) or not self._holds(table):
-            self._add(table, self.engine.take(table, column, asked), column)
+            held = " ".join(
+                f"ANTI JOIN brought_{table}_{one} AS {one}_held ON {one}_held.id = taken.{one}"
+                for one in sorted(others)
+            )
+            self._add(table, self.engine.take(table, column, asked), held)
             self.execute(f"INSERT INTO {known} FROM asked").fetchall()
+            self._brought[table].add(column)
         self.execute("DROP TABLE asked").fetchall()
 
     def pool(self, wanted: Mapping[Kind, tuple[dt.date, dt.date]]) -> None:
@@ -85,17 +92,17 @@ class Excerpt:
             self._spans[kind] = (min(first, low), max(last, high))
         if pieces or not self._holds("index_disposals"):
             found = self.engine.select("index_disposals", " OR ".join(pieces) or "1 = 0")
-            self._add("index_disposals", found, "disposal_id")
+            self._add("index_disposals", found, "ANTI JOIN index_disposals USING (disposal_id)")
 
     def _holds(self, table: str) -> bool:
         found = self.con.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = ?", [table])
         return bool(found.fetchall())
 
-    def _add(self, table: str, rows: pa.Table, column: str) -> None:
+    def _add(self, table: str, rows: pa.Table, but: str) -> None:
+        """Add rows to a table, but those that it holds already."""
         self.register("taken", rows)
         if self._holds(table):
-            new = f"FROM taken ANTI JOIN {table} USING ({column})"
-            self.execute(f"INSERT INTO {table} {new}").fetchall()
+            self.execute(f"INSERT INTO {table} SELECT taken.* FROM taken {but}").fetchall()
         else:
             self.execute(f"CREATE TABLE {table} AS FROM taken").fetchall()
         self.unregister("taken")

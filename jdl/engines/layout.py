@@ -70,7 +70,7 @@ class Layout:
                     sink.write_batch(batch.select(kept))
                     sizes.append(len(batch))
                     for column, parts in found.items():
-                        parts.append(batch.column(f"_{column}").to_numpy())
+                        parts.append(batch.column(f"_{column}").to_numpy().astype("<u8"))
         for column, parts in found.items():
             value, rows = _runs(np.concatenate([np.empty(0, "<u8"), *parts]))
             np.save(self._file(table, column), value)
@@ -104,7 +104,8 @@ class Layout:
 
     def _runs_of(self, table: str, column: str, wanted: npt.NDArray[np.uint64]) -> Rows:
         values = self._array(table, column)
-        low, high = (np.searchsorted(values, wanted, side) for side in ("left", "right"))
+        sought = wanted.astype("<u8")
+        low, high = (np.searchsorted(values, sought, side) for side in ("left", "right"))
         return _spread(low, high - low)
 
     def _batches(self, table: str, rows: Rows) -> Iterator[pa.RecordBatch]:
