@@ -6,8 +6,9 @@ as good as a process of its own. A copy is a real ipykernel, or a real worker, w
 folder, output and limits that it would have had; the server's own variables hold what is read once
 when Python or a library starts: hash seed, threads, language.
 
-It is asked over a pair of sockets without a name, which nobody else can open. Each copy hangs on a
-line of its own: who asked for it holds the other end, and the copy is ended when that closes. The
+It is asked over a pair of sockets without a name, which nobody else can open. What is wished lies
+in a file in memory, so that the server waits for no single asker. Each copy hangs on a line of its
+own: who asked for it holds the other end, and the copy is ended when that closes. The
 server ends with the command that started it, its copies with the server, whatever ends them.
 
 Only on Linux, where the system ends a process with its parent; elsewhere, and where it is asked
@@ -23,6 +24,7 @@ import importlib
 import json
 import os
 import pickle
+import resource
 import selectors
 import signal
 import socket
@@ -43,7 +45,7 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from jdl.safekeeping import call_oneself, end_with_parent
 
-POSSIBLE = sys.platform == "linux" and hasattr(os, "pidfd_open")
+POSSIBLE = sys.platform == "linux" and hasattr(os, "pidfd_open") and hasattr(os, "memfd_create")
 _ROOT = Path(__file__).resolve().parent.parent
 _SERVER = "import sys; from jdl.forkserver import serve; serve(*map(int, sys.argv[1:]))"
 _ONE_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
@@ -183,10 +185,11 @@ class Server:
         )
         given = [*files, self._channel.fileno()] if asks else list(files)
         try:
-            with theirs:
-                socket.send_fds(self._channel, [b"f"], [theirs.fileno(), *given])
-            with ours.makefile("wb") as out:
-                pickle.dump(asked, out)
+            with theirs, os.fdopen(os.memfd_create("wish"), "wb") as wish:
+                pickle.dump(asked, wish)
+                wish.flush()
+                sent = [theirs.fileno(), wish.fileno(), *given]
+                socket.send_fds(self._channel, [b"f"], sent)
             return Copy(ours)
         except OSError:
             ours.close()
@@ -287,6 +290,9 @@ def serve(channel: int, parent: int) -> None:
     """Load what the notebooks and their pages need, then make copies until nobody can ask."""
     end_with_parent(parent)
     call_oneself("jdl forkserver")
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files[1], files[1]))
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda number, frame: None)
     before = set(os.environ)
@@ -294,7 +300,7 @@ def serve(channel: int, parent: int) -> None:
     gc.collect()
     gc.freeze()
     added = {name: value for name, value in os.environ.items() if name not in before}
-    _Copies(socket.socket(fileno=channel), added).make()
+    _Copies(socket.socket(fileno=channel), added, files).make()
     os._exit(0)  # the libraries, taken down in order, would complain on the terminal
 
 
@@ -325,11 +331,16 @@ class _Copies:
         Over which copies are asked for.
     added : mapping
         The variables that a library sets as it is loaded, where there is none of that name.
+    files : tuple of int
+        How many files a copy may open, the soft limit and the hard one.
     """
 
-    def __init__(self, channel: socket.socket, added: Mapping[str, str]) -> None:
+    def __init__(
+        self, channel: socket.socket, added: Mapping[str, str], files: tuple[int, int]
+    ) -> None:
         self._channel = channel
         self._added = added
+        self._files = files
         self._waiting = selectors.DefaultSelector()
         self._waiting.register(channel, selectors.EVENT_READ, self._ask)
         self._open: dict[int, tuple[socket.socket, int]] = {}
@@ -342,39 +353,48 @@ class _Copies:
                 key.data()
 
     def _ask(self) -> None:
-        message, files, *_ = socket.recv_fds(self._channel, 1, 8)
-        if not message:
-            self._more = False
-            return
-        line = socket.socket(fileno=files[0])
-        try:
-            with line.makefile("rb") as told:
-                asked = pickle.load(told)
-            process = os.fork()
-        except OSError as error:
-            with suppress(OSError):
-                line.send(_TOLD.pack(_NONE, error.errno or errno.EAGAIN))
-            line.close()
-        except (EOFError, pickle.UnpicklingError):  # who asked has ended
-            line.close()
-        else:
-            if process == 0:
-                self._leave()
-                _become(line, files[1:], self._added, *asked)
-            self._watch(process, line)
+        """Hear who asks; a message without a line, or without all its files, gets no copy."""
+        message, files, flags, _ = socket.recv_fds(self._channel, 1, 8)
+        self._more = bool(message)
+        if files:
+            line = socket.socket(fileno=files[0])
+            self._answer(line, files[1:], bool(flags & socket.MSG_CTRUNC))
         for number in files[1:]:
             os.close(number)
 
+    def _answer(self, line: socket.socket, files: Sequence[int], torn: bool) -> None:
+        """Make the copy that is asked for, or say why there is none."""
+        try:
+            if torn:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            asked = _wish(files)
+            process = os.fork()
+        except (OSError, EOFError, pickle.UnpicklingError) as error:
+            _refuse(line, error)
+            return
+        if process == 0:
+            self._leave()
+            os.close(files[0])
+            _become(line, files[1:], self._added, *asked)
+        try:
+            number = os.pidfd_open(process)
+        except OSError as error:
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+            _refuse(line, error)
+        else:
+            self._watch(process, number, line)
+
     def _leave(self) -> None:
-        """Close, in a copy, what is the server's."""
+        """Close, in a copy, what is the server's, and take its limit back."""
+        resource.setrlimit(resource.RLIMIT_NOFILE, self._files)
         self._waiting.close()
         self._channel.close()
         for number, (line, _) in self._open.items():
             os.close(number)
             line.close()
 
-    def _watch(self, process: int, line: socket.socket) -> None:
-        number = os.pidfd_open(process)
+    def _watch(self, process: int, number: int, line: socket.socket) -> None:
         self._open[number] = (line, process)
         self._waiting.register(number, selectors.EVENT_READ, lambda: self._tell(number))
         self._waiting.register(line, selectors.EVENT_READ, lambda: self._end(number))
@@ -401,6 +421,23 @@ class _Copies:
         os.waitpid(process, 0)
         line.close()
         os.close(number)
+
+
+def _wish(files: Sequence[int]) -> tuple[Any, ...]:
+    """Read what is wished of a copy: the first of the files that were sent with the line."""
+    if not files:
+        raise EOFError
+    with open(files[0], "rb", closefd=False) as wish:
+        wish.seek(0)
+        asked: tuple[Any, ...] = pickle.load(wish)
+    return asked
+
+
+def _refuse(line: socket.socket, error: Exception) -> None:
+    """Say that there is no copy, and why."""
+    with suppress(OSError):
+        line.send(_TOLD.pack(_NONE, getattr(error, "errno", None) or errno.EAGAIN))
+    line.close()
 
 
 def _become(

@@ -1,10 +1,14 @@
 """A copy of the fork server is as good as a process of its own."""
 
 import os
+import resource
 import signal
+import socket
 import sys
 import tempfile
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
@@ -31,6 +35,7 @@ def server():
 def put(what, file):
     """Run in a copy: write the value of an expression to a file."""
     names = {"os": os, "sys": sys, "tempfile": tempfile, "threads": threads, "held": held}
+    names["limit"] = lambda: resource.getrlimit(resource.RLIMIT_NOFILE)
     Path(file).write_text(str(eval(what, names)))
 
 
@@ -127,6 +132,53 @@ def test_a_copy_that_fails_says_so(server, tmp_path, capfd):
     assert copy.wait(60) == 1
     with pytest.raises(OSError):
         server.fork(put, "1", "x", path=sys.path, folder=tmp_path / "nowhere")
+
+
+def test_an_asker_that_says_nothing_keeps_nobody_waiting(server, tmp_path):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        server._channel.send(b"f")
+        socket.send_fds(server._channel, [b"f"], [theirs.fileno()])
+        served = threading.Thread(target=told, args=(server, "1", tmp_path), daemon=True)
+        served.start()
+        served.join(20)
+        late = served.is_alive()
+    assert not late
+    assert (tmp_path / "told.txt").read_text() == "1"
+    assert server.lives
+
+
+def test_where_no_more_files_may_be_opened_a_copy_is_refused_and_the_others_live(server, tmp_path):
+    first = server.fork(wait_and_put, str(tmp_path / "first"), path=sys.path)
+    process, most = server._process.pid, resource.RLIMIT_NOFILE
+    before = resource.prlimit(process, most)
+    open_now = len(list(Path(f"/proc/{process}/fd").iterdir()))
+    for room in range(6):
+        resource.prlimit(process, most, (open_now + room, before[1]))
+        with suppress(OSError):
+            server.fork(wait_and_put, str(tmp_path / "more"), path=sys.path)._line.close()
+        assert server.lives
+    resource.prlimit(process, most, (open_now, before[1]))
+    with pytest.raises(OSError):
+        server.fork(wait_and_put, str(tmp_path / "more"), path=sys.path)
+    resource.prlimit(process, most, before)
+    assert told(server, "1", tmp_path) == "1"
+    assert first.poll() is None
+    first.kill()
+    assert first.wait(30) == -signal.SIGKILL
+
+
+def test_the_server_may_open_more_files_than_its_copies(tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    fewer = (256, before[1])
+    resource.setrlimit(resource.RLIMIT_NOFILE, fewer)
+    server = forkserver.start(fixed_environment())
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    try:
+        assert told(server, "limit()", tmp_path) == str(fewer)
+        assert resource.prlimit(server._process.pid, resource.RLIMIT_NOFILE)[0] == fewer[1]
+    finally:
+        server.close()
 
 
 def test_without_a_server_nothing_is_forked():
