@@ -25,8 +25,12 @@ from jdl.manifest import file_hashes
 
 SCRIPT = Path(__file__).parents[1] / "docs" / "slurm.sh"
 PATIENCE = 900
-REPORTED, STOPPED, FEW = "clear-course", "clear-course-again", 41
-WHY = "Fewer than 60 people were submitted"
+LINKED, FEW, ROWS = "clear-course", "clear-course-again", 41
+MANY = '[method]\nminimum_treated = {value = 1000, reason = "Only a large group is of use"}\n'
+WHY = {
+    LINKED: "Too few people could be matched to a sentence",
+    FEW: "Fewer than 60 people were submitted",
+}
 CONF = """\
 ClusterName=here
 SlurmctldHost={host}(127.0.0.1)
@@ -120,20 +124,23 @@ def _finished(job: str, environment: dict[str, str]) -> str:
 
 @pytest.fixture
 def requests(small_out: Path, tmp_path: Path) -> Path:
-    """Return a folder of two requests that share people; one of them has too few for a report."""
+    """Return a folder of two requests that share people, quick as neither comes to a report.
+
+    People are linked in one of them; the other has too few for that.
+    """
     source, folder = small_out / "requests", tmp_path / "requests"
-    for name in (REPORTED, STOPPED):
-        shutil.copytree(source / REPORTED, folder / name)
-        asked = (folder / name / "request.toml").read_text()
-        asked = asked.replace("oasys = true", "").replace(f'"{REPORTED}"', f'"{name}"')
-        (folder / name / "request.toml").write_text(asked)
-    upload = folder / STOPPED / "upload.csv"
-    upload.write_bytes(b"".join(upload.read_bytes().splitlines(keepends=True)[:FEW]))
+    asked = (source / LINKED / "request.toml").read_text().replace("oasys = true", "")
+    for name in WHY:
+        shutil.copytree(source / LINKED, folder / name)
+        text = asked.replace(f'"{LINKED}"', f'"{name}"') + MANY
+        (folder / name / "request.toml").write_text(text)
+    upload = folder / FEW / "upload.csv"
+    upload.write_bytes(b"".join(upload.read_bytes().splitlines(keepends=True)[:ROWS]))
     shutil.copytree(source / "releases", folder / "releases")
     log = pd.read_csv(source / "log.csv", dtype="str")
-    row = log.loc[log["id"] == REPORTED]
-    stopped = row.assign(id=STOPPED, status="not processed", status_date="2013-12-19", reason=WHY)
-    log = pd.concat([log.loc[log["release"] < MONTHS[0]], row, stopped])
+    row = log.loc[log["id"] == LINKED].assign(status="not processed", status_date="2013-12-19")
+    rows = [row.assign(id=name, reason=reason) for name, reason in WHY.items()]
+    log = pd.concat([log.loc[log["release"] < MONTHS[0]], *rows])
     log.to_csv(folder / "log.csv", index=False)
     return folder
 
@@ -148,15 +155,16 @@ def test_a_month_spread_by_slurm_has_the_bytes_of_an_ordinary_release(
     last = _asked([SCRIPT, MONTHS[0], *map(str, spread)], cluster).strip()
     assert _finished(last, cluster) == "COMPLETED"
     jobs = {one["JobName"]: one for one in (_told(job, cluster) for job in ("1", "2", last))}
-    assert jobs[f"jdl-{REPORTED}"]["EndTime"] <= jobs[f"jdl-{STOPPED}"]["StartTime"]
-    assert jobs[f"jdl-{STOPPED}"]["EndTime"] <= jobs[f"jdl-{MONTHS[0]}"]["StartTime"]
+    assert jobs[f"jdl-{LINKED}"]["EndTime"] <= jobs[f"jdl-{FEW}"]["StartTime"]
+    assert jobs[f"jdl-{FEW}"]["EndTime"] <= jobs[f"jdl-{MONTHS[0]}"]["StartTime"]
     done = jdl("release", MONTHS[0], *ordinary)
     assert done.returncode == 0, done.stdout + done.stderr
     made = tmp_path / "spread" / MONTHS[0]
     assert file_hashes(made) == file_hashes(tmp_path / "ordinary" / MONTHS[0])
     run = json.loads((made / "run.json").read_text())
     reused = {one["name"]: one["reused"] for one in run["notebooks"]}
-    assert reused == {REPORTED: True, STOPPED: True, "bulletin": False}
+    assert {one.name for one in (made / "reports").iterdir()} == set(WHY)
+    assert reused == {LINKED: True, FEW: True, "bulletin": False}
 
 
 @pytest.mark.parametrize(
