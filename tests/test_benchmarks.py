@@ -1,5 +1,6 @@
-"""The linkage study at toy size, so that it cannot rot."""
+"""The linkage study at toy size, so that it cannot rot, and how the cost of a request adds up."""
 
+import json
 import re
 import subprocess
 import sys
@@ -7,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-STUDY = Path(__file__).parent / "benchmarks" / "linkage.py"
+BENCHMARKS = Path(__file__).parent / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+
+import overhead  # noqa: E402
+
+STUDY = BENCHMARKS / "linkage.py"
 SIZE = ["--small", "20000", "71", "--large", "20000", "71", "--rows", "500"]
 
 
@@ -85,3 +91,27 @@ def test_speed_tells_what_a_process_of_its_own_took(folder: Path):
         assert float(row["seconds, median"]) > 0
         assert 0.1 < float(row["peak memory, GB"]) < 2
     assert first[0]["ratio to the first"] == "1.00"
+
+
+def test_the_seconds_of_the_command_itself_count_too(tmp_path: Path, monkeypatch):
+    made = tmp_path / ".work" / "2014-03" / "north"
+    made.mkdir(parents=True)
+    for name in ("north", "south"):
+        (tmp_path / "2014-03" / "reports" / name).mkdir(parents=True)
+    (tmp_path / "north").mkdir()
+    (tmp_path / "north" / "request.toml").write_text('release = "2014-03"')
+    spent = [
+        {"part": part, "kernel": kernel, "worker": 0.1}
+        for part, kernel in (("starting", 0.4), (overhead.SET_UP, 0.5), ("effects", 3.0))
+    ]
+    (made / "run.json").write_text(json.dumps({"spent": spent}))
+    monkeypatch.setattr(overhead, "measured", lambda *_: (12.2, 1))
+    monkeypatch.setattr(overhead, "by_commands", lambda *_: overhead.Cost(18.4, 3.0, 1))
+    monkeypatch.setattr(overhead, "loading", lambda: overhead.Cost(4.5, 0.0, 1))
+    _, *rows = overhead.table(tmp_path, tmp_path, tmp_path, ("north",))
+    assert [row[:4] for row in rows] == [
+        ("north, in a release of 2", "5.20", "18.40", "3.5"),
+        ("north, one `jdl run` by itself", "9.20", "18.40", "2.0"),
+        ("command and fork server, once", "8.00", "", ""),
+        ("of these the fork server", "4.50", "", ""),
+    ]

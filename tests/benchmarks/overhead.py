@@ -6,8 +6,11 @@ are the processor seconds of all that was started, less the analysis: the kernel
 the cells after the set-up cell. Imports and set-up therefore count on both sides.
 
 jdl: kernel, papermill and worker as its run file tells them, with all pages, spreadsheet, audit
-copy and data files, without the PDF; on a row of its own what is loaded once a release. The
-commands: papermill with its defaults, then nbconvert to HTML with its defaults; they make no
+copy and data files, without the PDF. What the command and its fork server spend besides, once
+however many requests there are, counts whole on the row of one `jdl run` by itself, and by its
+share on the row of a release, of as many requests as the one in the outputs has.
+
+The commands: papermill with its defaults, then nbconvert to HTML with its defaults; they make no
 spreadsheet and no audit copy, and nothing is added for that.
 """
 
@@ -43,11 +46,26 @@ ENDED = (
 
 @dataclass(frozen=True)
 class Cost:
-    """Processor seconds outside the analysis and the PDF, those of the analysis, and peak bytes."""
+    """What a request costs.
+
+    Parameters
+    ----------
+    beside, analysis : float
+        Processor seconds of its own, outside the analysis and the PDF, and those of the analysis.
+    peak : int
+        The most memory of all processes together, in bytes.
+    shared : float
+        Processor seconds that all requests of a command have in common.
+    """
 
     beside: float
     analysis: float
     peak: int
+    shared: float = 0.0
+
+    def among(self, requests: int) -> float:
+        """Return the seconds beside the analysis of one of so many requests."""
+        return self.beside + self.shared / requests
 
 
 def measured(command: list[str], environment: dict[str, str]) -> tuple[float, int]:
@@ -69,15 +87,15 @@ def measured(command: list[str], environment: dict[str, str]) -> tuple[float, in
 
 
 def by_jdl(name: str, release: str, data: Path, requests: Path, outputs: Path) -> Cost:
-    """One request by jdl, as its run file tells it."""
+    """One request by jdl, as its run file tells it; what that does not tell is shared."""
     folders = ["--data", str(data), "--requests", str(requests), "--outputs", str(outputs)]
     command = [str(BIN / "jdl"), "run", name, "--replace", *folders]
-    _, peak = measured(command, dict(os.environ))
+    spent, peak = measured(command, dict(os.environ))
     made = json.loads((outputs / ".work" / release / name / "run.json").read_text())
     analysis = sum(one["kernel"] for one in made["spent"] if one["part"] not in BEFORE)
     pdf = sum(one["worker"] for one in made["spent"] if one["part"] == "PDF")
     whole = sum(one["kernel"] + one["worker"] for one in made["spent"])
-    return Cost(whole - analysis - pdf, analysis, peak)
+    return Cost(whole - analysis - pdf, analysis, peak, spent - whole)
 
 
 def by_commands(name: str, release: str, data: Path, requests: Path, outputs: Path) -> Cost:
@@ -140,6 +158,7 @@ def table(
         ("request", "jdl, CPU s", "papermill and nbconvert, CPU s", "times less",
          "analysis in each, CPU s", "peak of all processes in each, GB"),
     ]  # fmt: skip
+    shared = []
     for name in names:
         asked = tomllib.loads((requests / name / "request.toml").read_text(encoding="utf-8"))
         release = asked["release"]
@@ -149,19 +168,28 @@ def table(
             Cost(*(statistics.median(vars(one)[key] for one in side) for key in vars(side[0])))
             for side in zip(*turns, strict=True)
         )
-        rows.append(
-            (
-                name,
-                f"{ours.beside:.2f}",
-                f"{theirs.beside:.2f}",
-                f"{theirs.beside / ours.beside:.1f}",
-                f"{ours.analysis:.1f}, {theirs.analysis:.1f}",
-                f"{ours.peak / 1e9:.2f}, {theirs.peak / 1e9:.2f}",
+        together = len(list((outputs / release / "reports").iterdir()))
+        for way, share in (
+            (f"in a release of {together}", together),
+            ("one `jdl run` by itself", 1),
+        ):
+            rows.append(
+                (
+                    f"{name}, {way}",
+                    f"{ours.among(share):.2f}",
+                    f"{theirs.beside:.2f}",
+                    f"{theirs.beside / ours.among(share):.1f}",
+                    f"{ours.analysis:.1f}, {theirs.analysis:.1f}",
+                    f"{ours.peak / 1e9:.2f}, {theirs.peak / 1e9:.2f}",
+                )
             )
-        )
+        shared.append(ours.shared)
     once = loading()
     rows.append(
-        ("loaded once a release", f"{once.beside:.2f}", "", "", "", f"{once.peak / 1e9:.2f}")
+        ("command and fork server, once", f"{statistics.median(shared):.2f}", "", "", "", "")
+    )
+    rows.append(
+        ("of these the fork server", f"{once.beside:.2f}", "", "", "", f"{once.peak / 1e9:.2f}")
     )
     return rows
 
