@@ -13,7 +13,7 @@ import tomllib
 import weakref
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,10 @@ from jdl.safekeeping import scratch
 
 PREPARED, RECORD = "prepared", "prepared.json"
 """The folder of what is made once per vintage, and the file in it that says from what."""
+_KEPT = dict.fromkeys(("contract", "definitions", "hash"), str) | dict.fromkeys(
+    ("files", "inputs", "made", "outputs", "rows"), dict
+)
+"""What that file holds: hashes, and what is known of each file and table by its name."""
 _SCRATCH = ".scratch"
 FOLLOW_UP_MONTHS = 12
 WAITING_MONTHS = 6
@@ -285,6 +289,8 @@ class Vintage:
         First index date of the reoffending data set.
     coverage : dict
         First and last dates of employment, benefits and oasys, where stated.
+    files : dict
+        What was known of its files when they were held against the contract, see `stamps`.
     """
 
     folder: Path
@@ -295,6 +301,7 @@ class Vintage:
     synthetic: bool
     eligible_from: dt.date | None
     coverage: dict[str, dt.date]
+    files: dict[str, list[int]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def last_index_date(self) -> dt.date:
@@ -548,12 +555,14 @@ def open_vintage(data: Path, name: str | None = None) -> Vintage:
                 )
             ]
         )
-    unseen = [folder for folder in folders if not _held_before(folder)]
+    known = {folder: stamps(folder) for folder in folders}
+    unseen = [folder for folder, files in known.items() if not _held_before(folder, files)]
     faults = [fault for folder in unseen for fault in check_vintage(folder)]
     if faults:
         raise Unusable(faults)
     vintages = sorted(
-        (_read_vintage(folder) for folder in folders), key=lambda v: (v.extracted, v.name)
+        (_read_vintage(folder, files) for folder, files in known.items()),
+        key=lambda v: (v.extracted, v.name),
     )
     names = [vintage.name for vintage in vintages]
     if twice := [one.folder.name for one in vintages if names.count(one.name) > 1]:
@@ -578,7 +587,7 @@ def open_vintage(data: Path, name: str | None = None) -> Vintage:
     )
 
 
-def _read_vintage(folder: Path) -> Vintage:
+def _read_vintage(folder: Path, files: dict[str, list[int]]) -> Vintage:
     raw = load(folder / "vintage.toml", folder.name)
     return Vintage(
         folder=folder.resolve(),
@@ -589,6 +598,7 @@ def _read_vintage(folder: Path) -> Vintage:
         synthetic=raw["synthetic"],
         eligible_from=raw.get("eligible_from"),
         coverage={key: raw[key] for key in raw if key.partition("_")[0] in TABLES},
+        files=files,
     )
 
 
@@ -609,18 +619,44 @@ def stamps(folder: Path) -> dict[str, list[int]]:
 
 def contract_hash() -> str:
     """Return the hash of the code and the code lists against which a vintage is held."""
-    parts = (Path(__file__), Path(__file__).parent / "codes.toml")
-    return hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()
+    parts = ("cells.py", "codes.toml", "forms.py", "national.py")
+    code = b"".join((Path(__file__).parent / part).read_bytes() for part in parts)
+    return hashlib.sha256(code).hexdigest()
 
 
-def _held_before(folder: Path) -> bool:
-    """Whether these very files were held against this very contract before they were prepared."""
+def recorded(prepared: Path) -> dict[str, Any] | None:
+    """Return the record of what was prepared; None where it, or any file it names, is not whole.
+
+    Parameters
+    ----------
+    prepared : Path
+        The folder ``prepared`` of a vintage.
+
+    Returns
+    -------
+    dict or None
+        With the keys of ``_KEPT``.
+    """
     try:
-        record = json.loads((folder / PREPARED / RECORD).read_text(encoding="utf-8"))
-        held = (record["contract"], record["files"])
-    except (OSError, ValueError, KeyError):
-        return False
-    return held == (contract_hash(), stamps(folder))
+        record = json.loads((prepared / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict) or any(
+        not isinstance(record.get(name), kind) for name, kind in _KEPT.items()
+    ):
+        return None
+    return record if record["made"].items() <= sizes(prepared).items() else None
+
+
+def sizes(prepared: Path) -> dict[str, int]:
+    """Return how many bytes each file has of what was prepared."""
+    return {file.name: file.stat().st_size for file in prepared.iterdir() if file.is_file()}
+
+
+def _held_before(folder: Path, files: dict[str, list[int]]) -> bool:
+    """Whether these very files were held against this very contract before they were prepared."""
+    record = recorded(folder / PREPARED)
+    return record is not None and (record["contract"], record["files"]) == (contract_hash(), files)
 
 
 def check_vintage(folder: Path) -> list[Fault]:

@@ -12,13 +12,26 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from jdl import covariates, engines, linkage, national, outcomes, pseudonyms, safekeeping, sentence
+from jdl import covariates, engines, linkage, outcomes, pseudonyms, safekeeping, sentence
 from jdl.engines import LOOKED_UP, DuckDB, Engine, Excerpt, Layout, Progress
-from jdl.national import RECORD, TABLES, Vintage, contract_hash, parquet, stamps
+from jdl.faults import Fault, Unusable
+from jdl.national import RECORD, TABLES, Vintage, contract_hash, parquet, recorded, sizes, stamps
 
 SEED = 20140313
 _HASHED = ("names", "index_disposals", "outcomes")
-_DEFINED_IN = (national, engines.layout, linkage, sentence, covariates, outcomes)
+_DEFINED_IN = (
+    "cells.py",
+    "codes.toml",
+    "covariates.py",
+    "engines/*.py",
+    "forms.py",
+    "linkage/*.py",
+    "national.py",
+    "nicknames.toml",
+    "outcomes.py",
+    "prepare.py",
+    "sentence.py",
+)
 _TAIL = 0.15
 """The share of the work that training and hashes are, as shown; the layout counts as much."""
 
@@ -78,19 +91,14 @@ def content_hash(con: duckdb.DuckDBPyConnection, relation: str) -> str:
 
 
 def definitions_hash() -> str:
-    """Return the hash of the code that defines what is prepared."""
-    digest = hashlib.sha256()
-    for module in _DEFINED_IN:
-        file = Path(str(module.__file__))
-        parts = sorted(file.parent.glob("*.py")) if file.stem == "__init__" else [file]
-        for part in parts:
-            digest.update(part.read_bytes())
-    return digest.hexdigest()
+    """Return the hash of the code and the lists that define what is prepared."""
+    parts = [part for name in _DEFINED_IN for part in sorted(Path(__file__).parent.glob(name))]
+    return hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()
 
 
 def is_current(vintage: Vintage) -> bool:
     """Return whether the prepared folder was made from this very vintage by this very code."""
-    record = _read(vintage)
+    record = recorded(vintage.prepared)
     if record is None or record["definitions"] != definitions_hash():
         return False
     files = stamps(vintage.folder)
@@ -146,12 +154,22 @@ def prepare(
         Receives the step's name and the share done.
     engine : str
         By which the tables are made, one of ``engines.ENGINES``; what is made is the same.
+
+    Raises
+    ------
+    Unusable
+        If a file of the vintage has changed since it was opened.
     """
     tell = progress or (lambda step, share: None)
     with safekeeping.scratch(vintage.scratch) as scratch:
         made = safekeeping.fresh(scratch / "new")
         with closing(engines.to_prepare(vintage, engine)) as writer:
-            record = _make(writer, vintage, uploads, made, tell)
+            try:
+                record = _make(writer, vintage, uploads, made, tell)
+            except Exception:
+                _hold_unchanged(vintage)
+                raise
+        _hold_unchanged(vintage)
         safekeeping.write(made / RECORD, _dump(record))
         safekeeping.swap(made, vintage.prepared, scratch / "old")
 
@@ -174,7 +192,7 @@ def open_prepared(vintage: Vintage, engine: str = "duckdb") -> Prepared:
     FileNotFoundError
         If the vintage has not been prepared.
     """
-    record = _read(vintage)
+    record = recorded(vintage.prepared)
     if record is None:
         raise FileNotFoundError("this vintage is not prepared yet: run `jdl prepare`")
     asked = engines.to_ask(vintage, engine)
@@ -226,10 +244,19 @@ def _make(
                 "linkage_model": hashlib.sha256(model.encode()).hexdigest(),
             },
             "rows": national | rows,
+            "files": vintage.files,
+            "made": sizes(folder),
         }
     digest = hashlib.sha256(json.dumps(record["outputs"], sort_keys=True).encode()).hexdigest()
     tell("done", 1.0)
-    return {**record, "hash": digest, "files": stamps(vintage.folder)}
+    return {**record, "hash": digest}
+
+
+def _hold_unchanged(vintage: Vintage) -> None:
+    """Hold that what was prepared was made from the files that were held against the contract."""
+    if stamps(vintage.folder) != vintage.files:
+        rule = "no file of a vintage may change from its check to the end of its preparation"
+        raise Unusable([Fault(vintage.folder.name, rule, "Leave its files alone, and try again")])
 
 
 def _inputs(con: duckdb.DuckDBPyConnection, vintage: Vintage) -> dict[str, str]:
@@ -240,11 +267,3 @@ def _inputs(con: duckdb.DuckDBPyConnection, vintage: Vintage) -> dict[str, str]:
 
 def _dump(record: dict[str, Any]) -> bytes:
     return f"{json.dumps(record, indent=1, sort_keys=True)}\n".encode()
-
-
-def _read(vintage: Vintage) -> dict[str, Any] | None:
-    try:
-        record: dict[str, Any] = json.loads((vintage.prepared / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return record

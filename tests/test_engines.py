@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import shutil
 import stat
 import tempfile
 from pathlib import Path
@@ -16,6 +18,7 @@ import pytest
 
 from jdl import national, prepare
 from jdl.engines import LOOKED_UP, DuckDB, Excerpt, Layout, bring, rows_of
+from jdl.faults import Unusable
 from jdl.national import Vintage, open_vintage
 from jdl.synthetic import VINTAGE_TOML
 from jdl.synthetic.careers import live
@@ -247,6 +250,108 @@ def test_a_vintage_is_held_against_the_contract_once(vintages, monkeypatch):
     pq.write_table(table.slice(1), file)
     open_vintage(vintage.folder)
     assert len(looked) == 2
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A vintage of few people, not prepared."""
+    folder = tmp_path_factory.mktemp("tiny")
+    people = draw_people(7, np.arange(300))
+    for name, table in national_tables(people, live(people)).items():
+        pq.write_table(table, folder / f"{name}.parquet")
+    (folder / "vintage.toml").write_text(VINTAGE_TOML)
+    return folder
+
+
+@pytest.fixture
+def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The linkage model takes longest, and says nothing here."""
+    monkeypatch.setattr("jdl.linkage.train", lambda *_: {})
+
+
+@pytest.mark.usefixtures("untrained")
+@pytest.mark.parametrize("step", ["names", "layout of names", "hashes", "done"])
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_table_put_in_place_while_a_vintage_is_prepared_is_refused(
+    tiny: Path, tmp_path: Path, step: str, whole: bool
+):
+    """What was made of the old one is not taken for made of the new, which nobody has checked."""
+    folder = shutil.copytree(tiny, tmp_path / "vintage")
+    vintage, other = open_vintage(folder), tmp_path / "other.parquet"
+    table = pq.read_table(vintage.file("benefits")).slice(0, 10)
+    codes = pa.array(["no such benefit"] * len(table))
+    pq.write_table(
+        table.set_column(table.schema.get_field_index("benefit"), "benefit", codes)
+        if whole
+        else table.select(["benefit"]),
+        other,
+    )
+
+    def tell(now: str, share: float) -> None:
+        if now == step:
+            other.replace(vintage.file("benefits"))
+
+    with pytest.raises(Unusable, match="may change"):
+        prepare.prepare(vintage, None, tell)
+    assert not other.exists()
+    assert not prepare.is_current(vintage)
+    with pytest.raises(Unusable, match=r"benefits\.parquet"):
+        open_vintage(folder)
+
+
+@pytest.mark.usefixtures("untrained")
+def test_a_table_put_in_place_before_a_vintage_is_prepared_is_refused(tiny: Path, tmp_path: Path):
+    folder = shutil.copytree(tiny, tmp_path / "vintage")
+    vintage = open_vintage(folder)
+    pq.write_table(pq.read_table(vintage.file("oasys")).slice(1), vintage.file("oasys"))
+    with pytest.raises(Unusable, match="may change"):
+        prepare.prepare(vintage, None)
+    prepare.prepare(open_vintage(folder), None)
+    assert prepare.is_current(open_vintage(folder))
+
+
+@pytest.mark.usefixtures("untrained")
+def test_what_is_not_whole_is_not_prepared(tiny: Path, tmp_path: Path):
+    """Neither a record of another shape, nor one whose files are gone or cut short."""
+    vintage = open_vintage(shutil.copytree(tiny, tmp_path / "vintage"))
+    prepare.prepare(vintage, None)
+    file, kept = vintage.prepared / "prepared.json", json.loads(stored(vintage, "prepared.json"))
+    assert prepare.is_current(vintage)
+    shapes = [None, [], "x", 7, {}, {**kept, "files": []}, {**kept, "rows": None}]
+    lacking = [{key: kept[key] for key in kept if key != gone} for gone in kept]
+    for text in (*map(json.dumps, [*shapes, *lacking]), "{", "[" * 100_000, "\ud800"):
+        file.write_bytes(text.encode(errors="surrogatepass"))
+        assert not prepare.is_current(open_vintage(vintage.folder)), text[:80]
+        with pytest.raises(FileNotFoundError, match="jdl prepare"):
+            prepare.open_prepared(vintage)
+    file.write_text(json.dumps(kept))
+    for name in ("offences.arrow", "names.name_id.npy", "outcomes.parquet", "linkage_model.json"):
+        content = stored(vintage, name)
+        (vintage.prepared / name).write_bytes(content[:-1])
+        assert not prepare.is_current(vintage)
+        (vintage.prepared / name).unlink()
+        assert not prepare.is_current(vintage)
+        (vintage.prepared / name).write_bytes(content)
+        assert prepare.is_current(vintage)
+
+
+def stored(vintage: Vintage, name: str) -> bytes:
+    return (vintage.prepared / name).read_bytes()
+
+
+_CONTRACT = ("national.py", "codes.toml", "cells.py", "forms.py")
+_DEFINITIONS = ("prepare.py", "nicknames.toml", "engines/duck.py", "engines/spark_sql.py")
+_MODULES = ("engines/layout.py", "linkage/names.py", "sentence.py", "covariates.py", "outcomes.py")
+
+
+@pytest.mark.parametrize("part", [*_CONTRACT, *_DEFINITIONS, *_MODULES])
+def test_what_is_prepared_is_of_the_code_and_lists_that_define_it(monkeypatch, part: str):
+    before, contract = prepare.definitions_hash(), national.contract_hash()
+    read, changed = Path.read_bytes, Path(national.__file__).parent / part
+    assert changed.exists()
+    monkeypatch.setattr(Path, "read_bytes", lambda file: read(file) + b"#" * (file == changed))
+    assert prepare.definitions_hash() != before
+    assert (national.contract_hash() != contract) == (part in _CONTRACT)
 
 
 def waiting(con: Any) -> list[Path]:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -771,8 +772,19 @@ def test_people_of_others_are_read_again_when_a_file_has_changed(tmp_path):
     first = earlier(tmp_path / "first", count=60)
     last = made(tmp_path / "second")
     assert len(request.people_of_others(last, tmp_path)) == 60
-    (first.folder / "upload.csv").write_text(text(people(64)))
+    upload = first.folder / "upload.csv"
+    upload.write_text(text(people(64)))
     assert len(request.people_of_others(last, tmp_path)) == 64
+
+
+def test_a_file_is_read_again_though_its_size_and_time_are_the_old_ones(tmp_path):
+    first = made(tmp_path / "first", count=60)
+    assert set(request.took_part(first, keep=True)["surname"].str[0]) == {"Z"}
+    upload = first.folder / "upload.csv"
+    known = upload.stat()
+    upload.write_bytes(upload.read_bytes().replace(b"Zanthrop", b"Wanthrop"))
+    os.utime(upload, ns=(known.st_atime_ns, known.st_mtime_ns))
+    assert set(request.took_part(first, keep=True)["surname"].str[0]) == {"W"}
 
 
 def test_what_is_no_part_of_a_request_stops_no_other(tmp_path):
