@@ -371,11 +371,11 @@ class Crew:
         left, waiting = {job.name for job in jobs}, list(jobs)
         while left:
             free = (job for job in list(waiting) if left.isdisjoint(after.get(job.name, ())))
+            refused: list[News | Outcome] = []
             while len(self._busy) < self._size and (job := next(free, None)):
                 waiting.remove(job)
-                self._give(begin(job, left))
-            for pipe in self._listen():
-                said = self._hear(pipe)
+                refused += self._give(begin(job, left))
+            for said in refused or map(self._hear, self._listen()):
                 if not isinstance(said, News):
                     outcomes[said.name] = said
                     left.remove(said.name)
@@ -397,10 +397,29 @@ class Crew:
         if self._server is not None:
             self._server.close()
 
-    def _give(self, job: Job) -> None:
+    def _give(self, job: Job) -> list[Failure]:
+        """Give a job to an idle worker that lives, else to a new one, else say that it failed.
+
+        One more attempt is made, since the server may end just as it is asked for a worker.
+        """
+        why = ""
+        for _ in range(len(self._idle) + 2):
+            try:
+                self._send(job)
+            except OSError as error:
+                why = f"there is no process to run it, {_plain(error)}"
+            else:
+                return []
+        return [Failure(job.name, f"notebook {job.notebook.name}: {why}")]
+
+    def _send(self, job: Job) -> None:
         pipe = self._idle.pop() if self._idle else self._hire(job.limits.kernel)
+        try:
+            pipe.send(job)
+        except OSError:
+            self._forget(pipe)
+            raise
         self._busy[pipe] = job
-        pipe.send(job)
 
     def _listen(self) -> list[Any]:
         """Return the pipes on which there is something to hear; end a worker that hangs.
@@ -423,8 +442,7 @@ class Crew:
         try:
             said: News | Outcome = pipe.recv()
         except (EOFError, OSError):
-            self._processes.pop(pipe).join()
-            pipe.close()
+            self._forget(pipe)
             job = self._busy.pop(pipe)
             why = (
                 OVERTIME.format(job.limits.timeout)
@@ -437,11 +455,20 @@ class Crew:
             self._idle.append(pipe)
         return said
 
+    def _forget(self, pipe: Connection) -> None:
+        """Take leave of a worker that has died."""
+        self._processes.pop(pipe).join()
+        pipe.close()
+
     def _hire(self, kernel: str) -> Connection:
         ours, theirs = _SPAWN.Pipe()
         hire = _spawned if kernel == STOCK or not forkserver.POSSIBLE else self._forked
-        self._processes[ours] = hire(theirs)
-        theirs.close()
+        try:
+            with theirs:
+                self._processes[ours] = hire(theirs)
+        except OSError:
+            ours.close()
+            raise
         return ours
 
     def _forked(self, pipe: Connection) -> forkserver.Copy:

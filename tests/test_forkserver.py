@@ -1,5 +1,6 @@
 """A copy of the fork server is as good as a process of its own."""
 
+import errno
 import os
 import resource
 import signal
@@ -9,6 +10,7 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import nbformat
@@ -252,3 +254,38 @@ def test_no_kernel_sees_what_another_left_and_all_start_alike(state, tmp_path):
     first, second = made(state, FORKED, tmp_path / "forked", "a", "b")
     [stock] = made(state, STOCK, tmp_path / "stock", "a")
     assert first == second == stock
+
+
+def told_by(workers, folder, name="a"):
+    """Return what a worker says of a notebook that is not there."""
+    job = Job(name, folder / "none.ipynb", {}, {}, pages, folder / name, folder, "")
+    [outcome] = workers.run([job], lambda news: None)
+    return outcome.message
+
+
+def test_a_worker_that_died_idle_and_a_server_that_ended_are_replaced(tmp_path):
+    with crew(1) as workers:
+        first = told_by(workers, tmp_path)
+        assert "No such file" in first
+        for process in list(workers._processes.values()):
+            process.kill()
+            process.join()
+        assert told_by(workers, tmp_path) == first
+        workers._server._process.kill()
+        workers._server._process.wait()
+        assert wait(workers._idle, 30)
+        assert told_by(workers, tmp_path) == first
+        assert len(workers._processes) == 1
+
+
+def test_a_notebook_that_no_process_can_be_had_for_fails_in_words(tmp_path, monkeypatch):
+    def full(environment):
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(forkserver, "start", full)
+    with crew(2) as workers:
+        told = told_by(workers, tmp_path)
+    assert told == (
+        "notebook none.ipynb: there is no process to run it, BlockingIOError "
+        f"({os.strerror(errno.EAGAIN)})"
+    )
