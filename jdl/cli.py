@@ -579,7 +579,8 @@ def _add_limits(running: argparse._ArgumentGroup, kernel: str = "forked") -> Non
         "--memory",
         type=_count,
         metavar="GB",
-        help="how much memory each notebook may ask for, counted as addresses (no limit)",
+        help="how much memory each notebook may ask for, from 2 on, counted as addresses "
+        "(no limit)",
     )
     running.add_argument(
         "--kernel",

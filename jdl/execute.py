@@ -169,7 +169,8 @@ def execute(
     timeout : int
         Seconds that one cell may take.
     memory : int, optional
-        Bytes that the kernel may ask for; what the machine has without it.
+        Bytes of addresses that the kernel may ask for, beyond what a copy begins with; what the
+        machine has without it.
     kernel : str
         ``forked`` is a copy of the server that this process is a copy of, if it is one; ``stock``
         a new interpreter.
@@ -213,7 +214,7 @@ def execute(
                 watch.end()
         except Exception as error:
             log = _write_log(log_folder, notebook.stem, _story(error), console)
-            what = _what(error, timeout)
+            what = _what(error, timeout, console)
             raise CellFailed(notebook.name, watch.cell, _kind(error), log, what) from None
         if warnings := _standard_error(executed):
             _write_log(log_folder, f"{notebook.stem}.warnings", warnings, console)
@@ -519,19 +520,30 @@ def _quiet() -> Iterator[None]:
 
 
 def _limit(manager: _Kernel, memory: int | None) -> None:
-    """Let the system refuse a kernel more memory than it may have."""
+    """Let the system refuse a kernel more memory than it may have.
+
+    The system counts addresses, of which a copy has those of all imports as it begins, used or not.
+    """
     process = getattr(manager.provisioner, "pid", None)
     if memory is not None and process is not None and sys.platform == "linux":
-        resource.prlimit(process, resource.RLIMIT_AS, (memory, memory))
+        most = memory + getattr(manager.provisioner, "loaded", 0)
+        resource.prlimit(process, resource.RLIMIT_AS, (most, most))
 
 
-def _what(error: Exception, timeout: int) -> str:
-    """Say in words what stopped a cell; empty where only the kind of error may be told."""
+def _what(error: Exception, timeout: int, console: IO[str]) -> str:
+    """Say in words what stopped a cell; empty where only the kind of error may be told.
+
+    Why a kernel did not start is on its console only.
+    """
     if isinstance(error, CellTimeoutError):
         return OVERTIME.format(timeout)
     if isinstance(error, DeadKernelError):
         return f"the kernel {DIED}"
-    lacking = obstacle(_story(error), Path(tempfile.gettempdir()))
+    story = _story(error)
+    if not isinstance(error, PapermillExecutionError):
+        console.seek(0)
+        story += console.read()
+    lacking = obstacle(story, Path(tempfile.gettempdir()))
     return f"stopped with {_kind(error)}: {lacking}" if lacking else ""
 
 

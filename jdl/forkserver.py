@@ -43,6 +43,7 @@ from typing import Any
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
+from jdl.profile import addresses
 from jdl.safekeeping import call_oneself, end_with_parent
 
 POSSIBLE = sys.platform == "linux" and hasattr(os, "pidfd_open") and hasattr(os, "memfd_create")
@@ -248,11 +249,13 @@ class Forked(LocalProvisioner):
     """Starts a kernel as a copy of a server, and looks after it as after one started anew.
 
     It is handed to the kernel manager as it is: an entry point would be found only by an
-    installation that is newer than itself.
+    installation that is newer than itself. What the kernel has taken of addresses as it begins is
+    `loaded`, in bytes.
     """
 
     def __init__(self, server: Server, **known: Any) -> None:
         super().__init__(**known)
+        self.loaded = 0
         self._server = server
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
@@ -267,6 +270,7 @@ class Forked(LocalProvisioner):
         )
         self.process = process
         self.pid = self.pgid = process.pid
+        self.loaded = addresses(process.pid) or 0
         return self.connection_info
 
 

@@ -150,9 +150,18 @@ def peak_memory(process: int | str) -> int | None:
     process : int or str
         Its number, or ``self``.
     """
+    return _status(process, "VmHWM")
+
+
+def addresses(process: int | str) -> int | None:
+    """Return how many bytes of addresses a process has taken, used or not; as `peak_memory`."""
+    return _status(process, "VmSize")
+
+
+def _status(process: int | str, name: str) -> int | None:
     try:
         lines = Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
     except (OSError, StopIteration):
         return None
 

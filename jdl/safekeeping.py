@@ -23,7 +23,14 @@ from pathlib import Path
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
-_NO_MEMORY = ("MemoryError", "OutOfMemoryException", "bad_alloc")
+_NO_MEMORY = (
+    "MemoryError",
+    "OutOfMemoryException",
+    "bad_alloc",
+    "can't start new thread",
+    "failed to map segment",
+    os.strerror(errno.ENOMEM),
+)
 _SIGNAL_WITH_PARENT, _DUMPABLE, _NAME = 1, 4, 15
 _GATE, _OWNER = ".gate", ".owner"
 

@@ -52,7 +52,7 @@ _PATIENCE = 20
 _LOOK = 5
 _GRACE = 60
 _LONGEST = 7 * 24 * 3600
-_GB, _MOST = 10**9, 1_000_000
+_GB, _LEAST, _MOST = 10**9, 2, 1_000_000
 _SPAWN = multiprocessing.get_context("spawn")
 _BEFORE_RENDERING = 0.6
 STARTING = "starting"
@@ -109,7 +109,7 @@ class Limits:
     timeout : int
         Seconds for one cell, or for making the pages.
     memory : int, optional
-        Bytes that the kernel may ask for; what the machine has without it.
+        Bytes that the kernel may ask for, see `jdl.execute.execute`.
     kernel : str
         ``forked`` from a server with the imports loaded, where the system can do that, or
         ``stock``, a new interpreter, for the same bytes.
@@ -129,8 +129,8 @@ class Limits:
         if not 1 <= self.timeout <= _LONGEST:
             rule = "a cell may take from 1 second to a week"
             faults.append(Fault("--timeout", rule, f"Give at most {_LONGEST}"))
-        if self.memory is not None and not _GB <= self.memory <= _MOST * _GB:
-            rule = f"a notebook may ask for 1 to {_MOST} GB"
+        if self.memory is not None and not _LEAST * _GB <= self.memory <= _MOST * _GB:
+            rule = f"a notebook may ask for {_LEAST} to {_MOST} GB"
             faults.append(Fault("--memory", rule, "Give a number in between, or leave it out"))
         if faults:
             raise Unusable(faults)

@@ -115,7 +115,7 @@ def test_limits_are_those_asked_for(made):
 @pytest.mark.parametrize(
     ("given", "fault"),
     [
-        (["--memory", "9" * 22], "--memory: a notebook may ask for 1 to 1000000 GB"),
+        (["--memory", "9" * 22], "--memory: a notebook may ask for 2 to 1000000 GB"),
         (["--timeout", "9" * 12], "--timeout: a cell may take from 1 second to a week"),
     ],
 )
@@ -127,8 +127,8 @@ def test_limits_that_the_system_cannot_count_are_refused(made, capsys, given, fa
 
 
 def test_a_limit_too_small_to_start_with_is_refused():
-    with pytest.raises(Unusable, match="1 to 1000000 GB"):
-        Limits(memory=50_000_000)
+    with pytest.raises(Unusable, match="2 to 1000000 GB"):
+        Limits(memory=1_900_000_000)
 
 
 def test_a_failure_names_request_cell_and_log_and_gives_one(made, capsys):

@@ -175,6 +175,11 @@ def test_the_story_is_kept_where_the_folder_of_logs_is_named_from_here(monkeypat
     assert "Wilhelmina Canary" in failed.value.log.read_text()
 
 
+def test_a_kernel_without_the_memory_to_start_says_what_it_lacks(run):
+    with pytest.raises(CellFailed, match=r"starting the kernel.* not enough memory: let fewer run"):
+        run("shows_figures", memory=200_000_000)
+
+
 def test_leaving_with_another_status_is_a_failure(run):
     with pytest.raises(CellFailed, match="cell quit: stopped with SystemExit"):
         run("exits_nonzero")

@@ -1,6 +1,7 @@
 """A copy of the fork server is as good as a process of its own."""
 
 import errno
+import json
 import os
 import resource
 import signal
@@ -254,6 +255,34 @@ def test_no_kernel_sees_what_another_left_and_all_start_alike(state, tmp_path):
     first, second = made(state, FORKED, tmp_path / "forked", "a", "b")
     [stock] = made(state, STOCK, tmp_path / "stock", "a")
     assert first == second == stock
+
+
+@pytest.mark.parametrize("kernel", [FORKED, STOCK])
+def test_the_imports_of_a_report_fit_into_the_least_memory_and_more_is_refused(tmp_path, kernel):
+    report = Path(forkserver.__file__).parent.parent / "notebooks" / "tailored_report.ipynb"
+    [imports] = [
+        cell.source.split("\n\nchoices")[0]
+        for cell in nbformat.read(report, as_version=4).cells
+        if "imports" in cell.metadata.get("tags", [])
+    ]
+    asks = "try:\n    bytearray(2 * 10**9)\nexcept MemoryError:\n    refused = True"
+    cells = [
+        nbformat.v4.new_code_cell("", id="parameters", metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell(imports, id="imports"),
+        nbformat.v4.new_code_cell(asks, id="asks"),
+        nbformat.v4.new_code_cell(
+            'from jdl import figures\nfigures.Result({"refused": refused})', id="record"
+        ),
+    ]
+    metadata = {"kernelspec": {"name": "python3", "display_name": "", "language": "python"}}
+    file = tmp_path / "report.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), file)
+    limits = Limits(memory=2 * 10**9, kernel=kernel)
+    job = Job("a", file, {}, {}, pages, tmp_path / "a", tmp_path, "", limits=limits)
+    with crew(1) as workers:
+        [outcome] = workers.run([job], lambda news: None)
+    assert isinstance(outcome, Done), outcome
+    assert json.loads((tmp_path / "a" / "result.json").read_text()) == {"refused": True}
 
 
 def told_by(workers, folder, name="a"):
