@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import duckdb
+from typing import Any
 
 from jdl import pseudonyms
+from jdl.engines import Excerpt, Tables
 
 
-def keep_names(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """Let every identifier in the tables of offenders and disposals be its own pseudonym."""
+def keep_names(con: Tables) -> Any:
+    """Let every identifier be its own pseudonym; an excerpt learns them as it takes their rows."""
     pseudonyms.begin(con)
     con.execute("CREATE OR REPLACE TEMP MACRO pseudonym(kind, id) AS id")
-    con.execute("INSERT INTO known_people SELECT offender_id, offender_id FROM offenders")
-    con.execute("INSERT INTO known_disposals SELECT disposal_id, disposal_id FROM disposals")
+    if not isinstance(con, Excerpt):
+        con.execute("INSERT INTO known_people SELECT offender_id, offender_id FROM offenders")
+        con.execute("INSERT INTO known_disposals SELECT disposal_id, disposal_id FROM disposals")
     return con
