@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+_MB = 10**6
 COLUMNS = ("wall, s", "kernel, CPU s", "worker, CPU s", "peak, MB", "growth, MB")
 
 
@@ -32,9 +33,9 @@ class Spent:
         Seconds on the clock, and of the processor in the kernel and in the worker that drives it;
         of the kernel 0 where the system does not say.
     peak, growth : int
-        Most bytes that the process at work has held so far, and by how much that rose in this
-        part: of the kernel in a cell, of the worker after the last; 0 where the system does not
-        say.
+        Most that the process at work has held so far, and by how much that rose in this part, in
+        whole MB: of the kernel in a cell, of the worker after the last; 0 where the system does not
+        say. Bytes would have as many digits as a date of birth.
     """
 
     stage: str
@@ -105,8 +106,8 @@ class Clock:
             round(wall - self._wall, 3),
             round(max((kernel or self._kernel) - self._kernel, 0.0), 3),
             round(worker - self._worker, 3),
-            held,
-            max(held - self._peak[who], 0),
+            held // _MB,
+            max(held // _MB - self._peak[who] // _MB, 0),
         )
         before = self._spent.get((self.stage, self.part))
         self._spent[self.stage, self.part] = before + now if before else now
@@ -210,8 +211,8 @@ def _line(name: str, spent: Spent) -> str:
         f"{spent.wall:.2f}",
         f"{spent.kernel:.2f}",
         f"{spent.worker:.2f}",
-        f"{spent.peak / 1e6:.0f}",
-        f"{spent.growth / 1e6:.0f}",
+        f"{spent.peak}",
+        f"{spent.growth}",
     )
     widths = (len(column) for column in COLUMNS)
     return "  ".join((f"{name:44}", *(f"{one:>{w}}" for one, w in zip(told, widths, strict=True))))
