@@ -252,7 +252,7 @@ def test_the_log_the_history_and_the_release_page_are_held_to_each_other(copy):
     change(copy / "index.html", ">Significant reduction<", ">Significant increase<")
     history = copy / "bulletin" / "history.csv"
     row = re.search(r"^print-room,.*$", history.read_text(), re.M)[0]
-    change(history, row, row.replace(",263.0,", ",264.0,"))
+    change(history, row, row.replace(",263,", ",264,"))
     found = bulletin_finds(copy)
     assert ("bulletin/log.csv", "at-the-gate-mentors rate_result") in found
     assert ("bulletin/log.csv", "print-room treatment_n") in found
