@@ -1,7 +1,9 @@
 # make setup      .venv with all but Spark in it, and Pango for the PDF reports
 # make release    setup, the synthetic national data where missing, and the month's release
+# make learn      setup, and the walk-through of the method: a page, and a notebook in JupyterLab
 # make test       setup, what the tests need, and the tests
 # make spark      setup, and Apache Spark for --engine spark
+# make site       the pages for the working statistician: how to run a month, methods, glossary
 # make example    the release that docs/ keeps, and the README's pictures of it
 # make lint       ruff and mypy            make lock     pin the dependencies again
 # make clean      remove .venv and caches; data/ and outputs/ stay
@@ -21,7 +23,7 @@ debian = { command -v apt-get >/dev/null && $(SUDO) true 2>/dev/null \
 	&& { $(SUDO) apt-get -qq update; $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq install \
 	-y --no-install-recommends -o DPkg::Lock::Timeout=300 $(1); } >/dev/null 2>&1; }
 
-.PHONY: setup spark release test example lint lock clean
+.PHONY: setup spark release learn test site example lint lock clean
 
 setup: .venv/.installed .venv/.pango
 	@echo "Ready: .venv/bin/jdl --help"
@@ -63,6 +65,9 @@ release: setup
 		|| $(BIN)/jdl synth --offenders $(OFFENDERS) --out data
 	@$(BIN)/jdl release $(RELEASE) --replace $(if $(filter-out 200000,$(OFFENDERS)),--data data)
 
+learn: setup
+	@$(BIN)/jdl learn
+
 test: setup
 	@command -v chromium >/dev/null && command -v pdftotext >/dev/null \
 		|| $(call debian,chromium poppler-utils) \
@@ -77,6 +82,9 @@ test: setup
 		|| echo "Apache Spark cannot be installed, so its tests are skipped: see make spark."
 	@$(BIN)/pytest
 	@[ -n "$$CI" ] || echo "Done. All tests passed."
+
+site: setup
+	@$(BIN)/python docs/site.py
 
 example: setup
 	@command -v chromium >/dev/null || $(call debian,chromium) || true
@@ -95,7 +103,7 @@ lint: setup
 # Python finds a wheel for every pin.
 lock:
 	@command -v $(UV) >/dev/null || { echo "uv is needed to pin: pip install uv"; exit 1; }
-	@$(UV) pip compile -q pyproject.toml --extra test --universal --python-version 3.11 \
+	@$(UV) pip compile -q pyproject.toml --extra docs --extra test --universal --python-version 3.11 \
 		--generate-hashes --custom-compile-command 'make lock' $(UPGRADE) -o requirements.lock
 	@for version in 3.11 3.12 3.13; do \
 		$(UV) pip install -q --dry-run --require-hashes --only-binary :all: \

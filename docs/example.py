@@ -1,8 +1,9 @@
-"""Make the example release that the documentation keeps, and the README's pictures of it.
+"""Make the example release that the documentation keeps, and the README's pictures.
 
 `make example` makes the synthetic data where missing, releases March 2014 into a folder of its own,
-as `make release` does, and keeps it. Notebooks lose their outputs, which the audit copies show, and
-run.json, which tells the times and the host of a run, is left out.
+as `make release` does, and keeps it. The walk-through is made too, for its picture only. Notebooks
+lose their outputs, which the audit copies show, and run.json, which tells the times and the host of
+a run, is left out.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ PICTURES = {
     "bulletin": "bulletin/bulletin.html",
     "release": "index.html",
 }
+WALK = "learn/harbour-mentoring/walk-through.html"
 SIZE = (1280, 1600)
 _QUIET = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars"),
@@ -60,19 +62,19 @@ def picture(page: Path, to: Path) -> None:
 
 def main() -> None:
     """Make, keep and picture the example."""
-    asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    asked.add_argument("--outputs", type=Path, help="a folder where it is made already")
-    given = asked.parse_args().outputs
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--outputs", type=Path, help="a folder where it is made already")
+    given = options.parse_args().outputs
     with tempfile.TemporaryDirectory() as scratch:
         outputs = given or Path(scratch)
         if not given:
             command = Path(sys.executable).with_name("jdl")
-            subprocess.run(
-                [command, "release", RELEASE, "--outputs", outputs], cwd=ROOT, check=True
-            )
+            for asked in (["release", RELEASE], ["learn", "--no-browser"]):
+                subprocess.run([command, *asked, "--outputs", outputs], cwd=ROOT, check=True)
         kept = keep(outputs / RELEASE)
-    pictures = HERE / "pictures"
-    pictures.mkdir(exist_ok=True)
+        pictures = HERE / "pictures"
+        pictures.mkdir(exist_ok=True)
+        picture(outputs / WALK, pictures / "walk-through.png")
     for name, page in PICTURES.items():
         picture(kept / page, pictures / f"{name}.png")
     print(f"Done. Look at {kept / PICTURES['release']}")

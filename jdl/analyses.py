@@ -352,6 +352,12 @@ def specifications(
     -------
     tuple of Specification
         The widest caliper; the same with the added terms; the finer calipers; entropy balancing.
+
+    Examples
+    --------
+    >>> listed = specifications("treated ~ age", calipers=[0.2, 0.1], added="I(age ** 2)", exact=[])
+    >>> [one.name for one in listed]
+    ['caliper 0.2', 'caliper 0.2 with added terms', 'caliper 0.1', 'entropy balancing']
     """
     of = partial(Specification, exact=tuple(exact))
     widest, *finer = calipers
@@ -478,7 +484,18 @@ def _people(matched: Matched) -> frozenset[str]:
 
 
 def attempts(analysed: Iterable[Analysed]) -> tuple[tuple[str, Attempt], ...]:
-    """List every specification tried, with the label of its analysis, in order."""
+    """List every specification tried, with the label of its analysis, in order.
+
+    Parameters
+    ----------
+    analysed : iterable of Analysed
+        In the order in which they are told.
+
+    Returns
+    -------
+    tuple of (str, Attempt)
+        Those of analyses that were matched.
+    """
     return tuple(
         (one.wanted.label, attempt)
         for one in analysed

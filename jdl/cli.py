@@ -26,9 +26,11 @@ from rich.text import Text
 from jdl.faults import Fault, Unusable
 
 if TYPE_CHECKING:
+    from jdl.learning.lab import Server
+    from jdl.learning.walk import Walk
     from jdl.release import Places, Summary
     from jdl.sitting import Desk
-    from jdl.workers import Limits, News
+    from jdl.workers import Failure, Limits, News
 
 _WIPE = "\x1b[H\x1b[2J\x1b[3J"
 """Clears a terminal with what had scrolled out of it."""
@@ -132,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_check,
     )
     after = (_add_disclosure, _add_scan, _add_verify, _add_why, _add_diff, _add_publish)
-    for add in (*adders, *after, _add_power, _add_synth, _add_template):
+    for add in (*adders, *after, _add_power, _add_learn, _add_synth, _add_template):
         add(commands)
     return parser
 
@@ -483,11 +485,41 @@ def _add_power(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser.set_defaults(do=_power)
 
 
+def _add_learn(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _described(
+        commands.add_parser("learn", help="learn the method, step by step, with exercises"),
+        "Make the walk-through of a request: the notebook that makes its report, with each step\n"
+        "explained between its cells, and exercises that check themselves. It is a page to read\n"
+        "and a notebook to run, which opens in JupyterLab on this machine; Ctrl-C ends that.\n"
+        "Without an id it is of the training cohort, of made-up people about whom the truth is\n"
+        "known. Of any other request nothing more is shown than its audit copy shows, and nothing\n"
+        "of it is to be published.",
+        "examples:\n  jdl learn\n  jdl learn --no-browser\n  jdl learn green-shoots",
+    )
+    parser.add_argument(
+        "id", nargs="?", help="a request's id, which is the name of its folder (the training data)"
+    )
+    parser.add_argument(
+        "--no-browser",
+        action="store_true",
+        help="only make the page and the notebook, and say where they are",
+    )
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=8888,
+        metavar="N",
+        help="where JupyterLab listens, on this machine only (8888)",
+    )
+    _add_folders(parser)
+    parser.set_defaults(do=_learn)
+
+
 def _add_synth(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser = _described(
         commands.add_parser("synth", help="make up national data and uploads to try things on"),
         "Make up national data, and the uploads of the example requests. Nobody in them is real.\n"
-        "The truth that was planted goes to a folder of its own, truth/, which nothing else reads.",
+        "The truth that was planted goes to a folder of its own, truth/, read by lessons only.",
         "examples:\n  jdl synth --out data\n  jdl synth --offenders 1000000 --seed 7 --out big",
     )
     parser.add_argument(
@@ -594,6 +626,12 @@ def _add_limits(running: argparse._ArgumentGroup, kernel: str = "forked") -> Non
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError("it must be a whole number, at least 1")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not 1024 <= _count(text) <= 65535:
+        raise argparse.ArgumentTypeError("it must be a port, from 1024 to 65535")
     return int(text)
 
 
@@ -1006,6 +1044,76 @@ def _power(given: argparse.Namespace) -> int:
     names = ("rate", "difference", "people", "pool", "power", "significance", "retained")
     for line in power.sentences(power.read_plan({name: getattr(given, name) for name in names})):
         _say(line)
+    return DONE
+
+
+def _learn(given: argparse.Namespace) -> int:
+    from jdl.learning import lab
+    from jdl.workers import Failure
+
+    if given.id is None and (given.data or given.requests):
+        rule = "the training cohort has data of its own"
+        raise Unusable([Fault("--data", rule, "Name a request too, or leave the folders out")])
+    if not given.no_browser and (taken := lab.obstacle(given.port)):
+        _warn(taken)
+        return FAILED
+    with ExitStack() as held:
+        servers: list[Server] = []
+
+        def begin(notebook: Path) -> None:
+            if not given.no_browser:
+                settings = given.outputs / "learn" / ".jupyter"
+                servers.append(held.enter_context(lab.opened(notebook, settings, given.port)))
+
+        made = _or_refusal(lambda: _walk(given, begin))
+        if isinstance(made, (str, Failure)):
+            return _unmade(made)
+        _tell_walk(made)
+        return _stay(servers[0]) if servers else DONE
+
+
+def _walk(given: argparse.Namespace, begin: Callable[[Path], None]) -> Walk | Failure:
+    from jdl.learning import walk
+    from jdl.release import private
+    from jdl.workers import crew
+
+    with ExitStack() as after, private(), crew(1) as workers, _display() as display:
+        workers.warm()
+        if given.id is None:
+            from jdl.synthetic import synthesise
+
+            if kept := walk.make_training(given.outputs, synthesise, display.tell):
+                after.callback(_say, f"Your training folder of before is kept: {kept}")
+            cohort = walk.training(given.outputs)
+        else:
+            cohort = walk.Cohort(given.id, _places(given), given.outputs)
+        return walk.walk_through(cohort, workers, begin=begin, tell=display.tell)
+
+
+def _unmade(what: str | Failure) -> int:
+    """Say why there is no walk-through."""
+    _warn(what if isinstance(what, str) else f"The walk-through is not made. {what.message}")
+    return FAILED
+
+
+def _tell_walk(made: Walk) -> None:
+    if made.kept:
+        _say(f"Your notebook of before, with its answers, is kept: {made.kept}")
+    _say(f"The page: {made.page}")
+    _say(f"The notebook to run: {made.notebook}")
+
+
+def _stay(server: Server) -> int:
+    """Wait until JupyterLab ends, or is told to."""
+    _say("JupyterLab is open on the notebook. Ctrl-C ends it.")
+    try:
+        ended = server.wait()
+    except KeyboardInterrupt:
+        _say("Done. JupyterLab has ended; page and notebook stay.")
+        return DONE
+    if ended:
+        _warn("JupyterLab ended by itself. Run the same command again, or see --port.")
+        return FAILED
     return DONE
 
 

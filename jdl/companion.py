@@ -346,6 +346,19 @@ def estimate(prediction: Prediction, treated: Floats) -> Estimate:
     freedom. Given places, the errors are clustered by them with the correction of Bell and
     McCaffrey (2002) and their degrees of freedom by Satterthwaite, for the linearised estimate
     (Pustejovsky and Tipton 2018).
+
+    Examples
+    --------
+    A model without variables predicts the weighted mean of the comparison group for everyone:
+    (0.5 x 1 + 0.5 x 0 + 1 x 1) / 2.
+
+    >>> treated = np.array([True, True, False, False, False])
+    >>> weight = np.array([1.0, 1.0, 0.5, 0.5, 1.0])
+    >>> terms = design(np.ones((5, 1)), treated, weight)
+    >>> prediction = predict(terms, np.array([1.0, 0.0, 1.0]), "linear")
+    >>> found = estimate(prediction, np.array([1.0, 0.0]))
+    >>> round(found.treated, 6), round(found.predicted, 6)
+    (0.5, 0.75)
     """
     spread = _spread(prediction)
     ours, theirs = float(treated.mean()), float(prediction.predicted.mean())
@@ -672,6 +685,11 @@ def places_of(treated: pd.DataFrame, place: str) -> int:
         Treated people with a match.
     place : str
         The column; whose place is not recorded counts for none.
+
+    Examples
+    --------
+    >>> places_of(pd.DataFrame({"prison": ["A", "B", "A", None]}), "prison")
+    2
     """
     known = treated[place].dropna()
     return int(known[known != UNRECORDED].nunique())

@@ -350,7 +350,18 @@ def definition(vintage: Vintage) -> str:
 
 
 def compared(oasys: bool) -> list[str]:
-    """Return the variables whose balance is judged, in the order of the report."""
+    """Return the variables whose balance is judged, in the order of the report.
+
+    Parameters
+    ----------
+    oasys : bool
+        Whether people are matched on assessed needs too.
+
+    Returns
+    -------
+    list of str
+        Columns.
+    """
     return [*BALANCED, *(_OASYS if oasys else ())]
 
 
@@ -727,5 +738,11 @@ def band(values: pd.Series, bands: dict[str, float]) -> pd.Series:
     Returns
     -------
     Series of str
+
+    Examples
+    --------
+    >>> bands = {"under 21": 20, "21 to 24": 24, "25 and over": np.inf}
+    >>> band(pd.Series([17, 21, 40]), bands).tolist()
+    ['under 21', '21 to 24', '25 and over']
     """
     return pd.cut(values, [-np.inf, *bands.values()], labels=list(bands)).astype("str")

@@ -366,6 +366,20 @@ def compare(
     se^2 = s1^2 / n + s0^2 / k, with k = (sum w)^2 / sum w^2 over people (Kish) and
     s0^2 = k / (k - 1) * sum w (y - mean)^2 / sum w; degrees of freedom by Welch and Satterthwaite.
     Minima as the service's own report generator has them.
+
+    Examples
+    --------
+    Of 100 people in each group 40 and 50 reoffended. Half of the comparison group counts 1.5 and
+    half 0.5, so it is worth 100 squared / (50 x 2.25 + 50 x 0.25) = 80 people.
+
+    >>> people = pd.DataFrame({"treated": [True] * 100 + [False] * 100})
+    >>> people = people.assign(offender_id=range(200), weight=[1.0] * 100 + [1.5, 0.5] * 50)
+    >>> people = people.assign(reoffended=[1] * 40 + [0] * 60 + [1] * 50 + [0] * 50)
+    >>> effect = compare(people, "rate")
+    >>> effect.treatment.mean, effect.comparison.mean, effect.comparison.effective_n
+    (0.4, 0.5, 80.0)
+    >>> round(effect.difference, 2), effect.conclusion
+    (-0.1, 'inconclusive')
     """
     chosen = ALL[measure]
     columns = {person, treated, weight, chosen.outcome, RATE.outcome}
@@ -404,7 +418,22 @@ def compare(
 def compare_all(
     frame: pd.DataFrame, measures: Iterable[str] = tuple(MEASURES), **choices: Any
 ) -> dict[str, Effect]:
-    """Compare the matched groups on some of `ALL`; `choices` as in `compare`."""
+    """Compare the matched groups on some of `ALL`; `choices` as in `compare`.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As for `compare`.
+    measures : iterable of str
+        Their names.
+    **choices
+        The other parameters of `compare`.
+
+    Returns
+    -------
+    dict of str to Effect
+        By measure, in the order given.
+    """
     return {measure: compare(frame, measure, **choices) for measure in measures}
 
 

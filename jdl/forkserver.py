@@ -53,6 +53,7 @@ _ONE_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 _PATIENCE = 20
 _TOLD = struct.Struct("!ci")
 _BORN, _ENDED, _NONE = b"b", b"e", b"n"
+_LESSONS = "lessons.ipynb"
 _MODULES = (
     "ipykernel.ipkernel",
     "ipykernel.kernelapp",
@@ -313,7 +314,8 @@ def _load() -> None:
     with suppress(OSError):  # weasyprint without Pango: the pages then say so
         for name in _MODULES:
             importlib.import_module(name)
-    for notebook in sorted((_ROOT / "notebooks").glob("*.ipynb")):
+    found = (_ROOT / "notebooks").glob("*.ipynb")
+    for notebook in sorted(path for path in found if path.name != _LESSONS):
         for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
             if "imports" in cell["metadata"].get("tags", []):
                 _import("".join(cell["source"]))

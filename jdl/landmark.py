@@ -236,8 +236,9 @@ def candidates(
     near : Series of str
         Register people who leave the pool.
     choose : callable
-        Treated people and `near` -> candidates, see ``covariates.candidates``; takes the
-        `choices`.
+        Treated people and `near` -> candidates, see ``covariates.candidates``.
+    **choices
+        Handed on to `choose`.
 
     Returns
     -------

@@ -50,6 +50,12 @@ BY_BYTES = ("request.toml", "disclosure.toml")
 _RECORD = re.compile(rf"(reports/[^/]+/)?{re.escape(MANIFEST)}|{re.escape(crate.FILE)}")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 _CODE = ("jdl/**/*.py", "jdl/**/*.toml", "templates/**/*", "notebooks/*.ipynb")
+_TAUGHT = (
+    *("jdl/learning/", "notebooks/lessons.ipynb", "templates/walk_through/"),
+    *("jdl/site/", "jdl/glossary.", "templates/site/", "templates/page/terms.css"),
+)
+"""Where the method is taught, and the site and glossary that explain it: no release reads them, and
+none is made again because they changed."""
 
 
 def digest(content: bytes) -> str:
@@ -332,7 +338,8 @@ def code_at(commit: str, root: Path = ROOT) -> dict[str, Any] | None:
 
 def _sources(root: Path) -> dict[str, str]:
     found = sorted({path for pattern in _CODE for path in root.glob(pattern) if path.is_file()})
-    return {path.relative_to(root).as_posix(): _source(path) for path in found}
+    named = {path.relative_to(root).as_posix(): path for path in found}
+    return {name: _source(path) for name, path in named.items() if not name.startswith(_TAUGHT)}
 
 
 def _source(path: Path) -> str:

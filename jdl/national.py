@@ -27,10 +27,13 @@ from jdl.safekeeping import scratch
 
 PREPARED, RECORD = "prepared", "prepared.json"
 """The folder of what is made once per vintage, and the file in it that says from what."""
-_KEPT = dict.fromkeys(("contract", "definitions", "hash"), str) | dict.fromkeys(
-    ("files", "inputs", "made", "outputs", "rows"), dict
-)
-"""What that file holds: hashes, and what is known of each file and table by its name."""
+_KEPT: dict[str, type] = {
+    **dict.fromkeys(("contract", "definitions", "hash"), str),
+    **dict.fromkeys(("files", "inputs", "made", "outputs", "rows"), dict),
+    "pairs": int,
+}
+"""What that file holds: hashes, what is known of each file and table by its name, and how many
+pairs of people the linkage model might learn from."""
 _SCRATCH = ".scratch"
 FOLLOW_UP_MONTHS = 12
 WAITING_MONTHS = 6

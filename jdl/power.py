@@ -147,6 +147,13 @@ def reach(significance: float = 0.05, power: float = 0.8) -> float:
     -------
     float
         z + zb, the normal quantiles at 1 - significance / 2 and at the power.
+
+    Examples
+    --------
+    1.96 for the test, 0.84 for the power.
+
+    >>> round(reach(significance=0.05, power=0.8), 2)
+    2.8
     """
     return float(ndtri(1 - significance / 2) + ndtri(power))
 
@@ -180,6 +187,16 @@ def numbers_needed(
     -----
     With standard deviations s1 and s0, difference d, effective comparison size m, treated n:
     growing, (z + zb)^2 (s1^2 + s0^2 n / m) / d^2; fixed, s1^2 / ((d / (z + zb))^2 - s0^2 / m).
+
+    Examples
+    --------
+    Rates of 40% and 50%: (2.8 / 0.1) squared x (0.24 + 0.25), where both groups grow.
+
+    >>> from jdl.effects import Group
+    >>> ours = Group(n=100, mean=0.4, sd=0.24**0.5, effective_n=100)
+    >>> theirs = Group(n=500, mean=0.5, sd=0.25**0.5, effective_n=100)
+    >>> round(numbers_needed(ours, theirs))
+    385
     """
     t, c = _figures(treatment), _figures(comparison)
     allowed = ((t.mean - c.mean) / reach(significance, power)) ** 2
@@ -332,6 +349,14 @@ def plan(
     As `numbers_needed`, with the variance p (1 - p) of each rate. The smallest difference solves
     d^2 = (z + zb)^2 ((rate - d) (1 - rate + d) / n + rate (1 - rate) / m) for d. Nothing is
     concluded of fewer than `EVENTS` treated people who reoffend, so as many are always needed.
+
+    Examples
+    --------
+    A fall from 50% to 40% needs (2.8 / 0.1) squared x (0.24 + 0.25 / 50) people in the analysis:
+    the comparison group is taken to count 50 times as much.
+
+    >>> POOL, round(plan(0.5, difference=0.1).needed)
+    (50, 192)
     """
     many = reach(significance, power)
     growing = fixed = detectable = None

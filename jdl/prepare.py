@@ -141,6 +141,7 @@ def prepare(
     uploads: pd.DataFrame | None,
     progress: Progress | None = None,
     engine: str = "duckdb",
+    pairs: int = linkage.SAMPLED_PAIRS,
 ) -> None:
     """Make everything that does not depend on a request, whole or not at all.
 
@@ -154,6 +155,9 @@ def prepare(
         Receives the step's name and the share done.
     engine : str
         By which the tables are made, one of ``engines.ENGINES``; what is made is the same.
+    pairs : int
+        How many random pairs of people tell how often different people agree, at most. Fewer take
+        less time and leave the linkage model less exact; how many were allowed is recorded.
 
     Raises
     ------
@@ -165,7 +169,7 @@ def prepare(
         made = safekeeping.fresh(scratch / "new")
         with closing(engines.to_prepare(vintage, engine)) as writer:
             try:
-                record = _make(writer, vintage, uploads, made, tell)
+                record = _make(writer, vintage, uploads, made, tell, pairs)
             except Exception:
                 _hold_unchanged(vintage)
                 raise
@@ -218,6 +222,7 @@ def _make(
     uploads: pd.DataFrame | None,
     folder: Path,
     tell: Progress,
+    pairs: int,
 ) -> dict[str, Any]:
     def written(name: str, share: float) -> None:
         tell(name.replace("_", " "), share * (1 - 2 * _TAIL))
@@ -231,7 +236,8 @@ def _make(
             Layout(folder).lay_out(own.con, name)
         tell("linkage model", 1 - _TAIL)
         laid_out = replace(own, layout=Layout(folder))
-        model = json.dumps(linkage.train(laid_out, uploads, SEED), indent=1, sort_keys=True)
+        trained = linkage.train(laid_out, uploads, SEED, pairs)
+        model = json.dumps(trained, indent=1, sort_keys=True)
         (folder / "linkage_model.json").write_text(model + "\n", encoding="utf-8")
         tell("hashes", 1 - _TAIL / 2)
         national = {name: own.rows(name) for name in TABLES}
@@ -243,6 +249,7 @@ def _make(
                 **{name: content_hash(own.con, name) for name in _HASHED},
                 "linkage_model": hashlib.sha256(model.encode()).hexdigest(),
             },
+            "pairs": pairs,
             "rows": national | rows,
             "files": vintage.files,
             "made": sizes(folder),

@@ -730,7 +730,7 @@ def run_release(
     started = _Start()
     signature.key()
     month = replace(open_month(name, places), repeats=repeats)
-    with _private(), _outputs(places, exclusive=True):
+    with private(), _outputs(places, exclusive=True):
         if month.folder.exists() and not again:
             return _already_there(month)
         _hold_cohorts(month)
@@ -777,7 +777,7 @@ def run_request(
         As `run_release`.
     """
     month = replace(open_month(_release_of(name, places), places, only=name), repeats=repeats)
-    with _private(), _outputs(places, exclusive=False):
+    with private(), _outputs(places, exclusive=False):
         month.work.mkdir(parents=True, exist_ok=True)
         _hold_cohorts(month)
         lock = _lock(month.work / f".{name}.lock", exclusive=True, patient=True)
@@ -788,6 +788,65 @@ def run_request(
     if month.folder.exists():
         lines += (f"{month.folder} is finished and stays as it is; --replace makes it again.",)
     return Summary(month.work / name / "report.html", lines, _failures(outcomes))
+
+
+def run_reading(
+    name: str,
+    places: Places,
+    read: Callable[[Job], Job],
+    keep: Callable[[Job, Done], None],
+    workers: Crew,
+    *,
+    limits: Limits = USUAL,
+    tell: Tell,
+) -> Outcome:
+    """Run a request's notebook to be read otherwise than as a report; no release gathers it.
+
+    Parameters
+    ----------
+    name : str
+        The request's id.
+    places, limits, tell
+        As for `run_release`.
+    read : callable
+        From the job that `run_request` would run, without its records, to the one that is run: of
+        another notebook, with other files and another folder. The national data are prepared by
+        then.
+    keep : callable
+        Receives that job and its result, while no other reading of the request can begin.
+    workers : Crew
+
+    Returns
+    -------
+    Done or Failure
+        Of this very job, where that has finished before and was held against all that it would be
+        held against now. The request is entered in the ledger as by any run that reads outcomes.
+
+    Raises
+    ------
+    Unusable, Refused
+        As `run_release`.
+    """
+    month = open_month(_release_of(name, places), places, only=name)
+    with private(), _outputs(places, exclusive=False):
+        month.work.mkdir(parents=True, exist_ok=True)
+        _hold_cohorts(month)
+        lock = _lock(month.work / f".{name}.lock", exclusive=True, patient=True)
+        with lock, _prepared(month.vintage, places, tell):
+            month, made_from = _made_from(month)
+            log = request.read_log(places.requests, month.name)
+            [entry] = month.entries
+            job = replace(_job(month, entry, made_from, limits, log), records={}, beside=())
+            told = [*cohorts.kept(places.restricted, month.repeats), *_beside(month, name)]
+            key = manifest.digest_json([job.key, *(one.digest for one in told)])
+            job = read(_held_against(month, replace(job, key=key), ()))
+            outcome: Outcome | None = finished(job)
+            if outcome and _status(job.folder) == "reported":
+                ledger.enter(places.restricted, name, dt.date.today())
+            outcome = outcome or workers.run([job], _entering(month, tell))[0]
+            if isinstance(outcome, Done):
+                keep(job, outcome)
+            return outcome
 
 
 def run_order(name: str, places: Places, *, tell: Tell) -> dict[str, set[str]]:
@@ -812,7 +871,7 @@ def run_order(name: str, places: Places, *, tell: Tell) -> dict[str, set[str]]:
         As `run_release`.
     """
     month = open_month(name, places)
-    with _private(), _outputs(places, exclusive=False):
+    with private(), _outputs(places, exclusive=False):
         _hold_cohorts(month)
         with _prepared(month.vintage, places, tell):
             after = order_of(month)
@@ -842,11 +901,11 @@ def run_yearly(year: str, places: Places, *, again: bool = False, tell: Tell) ->
         finished and its inputs have changed since.
     """
     if _replaced(places.outputs):
-        with _private(), _outputs(places, exclusive=True):
+        with private(), _outputs(places, exclusive=True):
             pass
     asked = open_year(year, places)
     page = asked.folder / "yearly.html"
-    with _private(), _outputs(places, exclusive=True):
+    with private(), _outputs(places, exclusive=True):
         made_from = _year_inputs(asked)
         if asked.folder.exists() and not again:
             return _year_already_there(asked, made_from, page)
@@ -915,8 +974,15 @@ def _year_already_there(year: Year, made_from: dict[str, Any], page: Path) -> Su
     )
 
 
-def run_prepare(places: Places, *, tell: Tell) -> Summary:
+def run_prepare(places: Places, *, pairs: int = linkage.SAMPLED_PAIRS, tell: Tell) -> Summary:
     """Make what is made once per vintage, for every vintage in the data folder.
+
+    Parameters
+    ----------
+    places, tell
+        As for `run_release`.
+    pairs : int
+        As for ``prepare.prepare``.
 
     Raises
     ------
@@ -928,8 +994,8 @@ def run_prepare(places: Places, *, tell: Tell) -> Summary:
     lines = []
     for folder in folders:
         vintage = national.open_vintage(folder)
-        with _private():
-            made = _prepare(vintage, places, tell)
+        with private():
+            made = _prepare(vintage, places, tell, pairs)
         lines.append(f"{vintage.name}: {'prepared' if made else 'already prepared'}")
     return Summary(latest.prepared, tuple(lines))
 
@@ -966,7 +1032,7 @@ def open_desk(name: str, places: Places, *, tell: Tell) -> Iterator[Desk]:
     if unmet := request.unmet(asked):
         reasons = " ".join(criterion.text for criterion in unmet)
         raise Refused(f"{name} cannot be processed, so nobody in it is looked for. {reasons}")
-    with _private():
+    with private():
         _prepare(month.vintage, places, tell)
     tell(News(name, "linkage"))
     ready = prepare.open_prepared(month.vintage, places.engine)
@@ -1033,7 +1099,7 @@ def _audited(
 @contextmanager
 def _alone(month: Month, name: str) -> Iterator[None]:
     """Hold a request until nothing else reads its inputs: a moment, or as long as a run takes."""
-    with _private(), _outputs(month.places, exclusive=False, patient=True):
+    with private(), _outputs(month.places, exclusive=False, patient=True):
         month.work.mkdir(parents=True, exist_ok=True)
         with _lock(month.work / f".{name}.lock", exclusive=True, patient=True):
             yield
@@ -1054,13 +1120,15 @@ def _names(requests: Path) -> list[str]:
     return [folder.name for folder in request.request_folders(requests)]
 
 
-def _prepare(vintage: Vintage, places: Places, tell: Tell) -> bool:
+def _prepare(
+    vintage: Vintage, places: Places, tell: Tell, pairs: int = linkage.SAMPLED_PAIRS
+) -> bool:
     """Prepare a vintage unless that is done; wait for other commands that do so or read it."""
     safekeeping.clear(vintage.scratch)
     if prepare.is_current(vintage):
         return False
     with _preparing(vintage, tell):
-        return _prepare_now(vintage, places, tell)
+        return _prepare_now(vintage, places, tell, pairs)
 
 
 @contextmanager
@@ -1102,7 +1170,9 @@ def _reading(vintage: Vintage, *, alone: bool = False) -> Iterator[None]:
         yield
 
 
-def _prepare_now(vintage: Vintage, places: Places, tell: Tell) -> bool:
+def _prepare_now(
+    vintage: Vintage, places: Places, tell: Tell, pairs: int = linkage.SAMPLED_PAIRS
+) -> bool:
     with _reading(vintage, alone=True):
         if prepare.is_current(vintage):
             return False
@@ -1113,6 +1183,7 @@ def _prepare_now(vintage: Vintage, places: Places, tell: Tell) -> bool:
             people,
             lambda stage, share: tell(News("vintage", stage, share)),
             places.engine,
+            pairs,
         )
     return True
 
@@ -1215,13 +1286,18 @@ def _before(month: Month, name: str) -> list[str]:
     return [one for one in names if (month.work / one / cohorts.FILE).exists()]
 
 
+def _beside(month: Month, name: str) -> list[cohorts.Record]:
+    """Read the records of the requests of a month that come before one."""
+    return [cohorts.read(month.work / one / cohorts.FILE) for one in _before(month, name)]
+
+
 def _outdated(month: Month, work: Sequence[Job], outcomes: Mapping[str, Outcome]) -> list[Job]:
     """Return the jobs that were not held against what comes before them and is settled."""
     told = cohorts.kept(month.places.restricted, month.repeats)
     found: list[Job] = []
     for job in (one for one in work if isinstance(outcomes[one.name], Done)):
-        beside = [cohorts.read(month.work / one / cohorts.FILE) for one in _before(month, job.name)]
-        if not cohorts.is_current(job.folder, month.places.restricted, [*told, *beside]):
+        before = [*told, *_beside(month, job.name)]
+        if not cohorts.is_current(job.folder, month.places.restricted, before):
             found.append(job)
     unsettled = [cohorts.read(job.folder / cohorts.FILE) for job in found]
     return [
@@ -1543,12 +1619,28 @@ def alone(places: Places) -> Iterator[None]:
     Refused
         If another command is at work in it.
     """
-    with _private(), _outputs(places, exclusive=True):
+    with private(), _outputs(places, exclusive=True):
         yield
 
 
 @contextmanager
-def _private() -> Iterator[None]:
+def writing(outputs: Path) -> Iterator[None]:
+    """Write to an outputs folder what no other command makes.
+
+    Raises
+    ------
+    Unusable
+        If it cannot be written to.
+    Refused
+        If the system stops it.
+    """
+    with _told(outputs):
+        _make_folders(outputs)
+        yield
+
+
+@contextmanager
+def private() -> Iterator[None]:
     """Let only the owner read what is written."""
     before = os.umask(0o077)
     try:
@@ -1579,17 +1671,21 @@ def _outputs(places: Places, *, exclusive: bool, patient: bool = False) -> Itera
 
 def _make_private(places: Places) -> None:
     """Make the folders of a run; whatever they were, only their owner may look into them."""
+    _make_folders(places.outputs, places.outputs / ".work", places.restricted)
+
+
+def _make_folders(outputs: Path, *inside: Path) -> None:
     try:
-        places.outputs.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (places.outputs / ".work", places.restricted):
+        outputs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in inside:
             folder.mkdir(mode=0o700, exist_ok=True)
             folder.chmod(0o700)
-        writable = os.access(places.outputs, os.W_OK)
+        writable = os.access(outputs, os.W_OK)
     except (FileExistsError, NotADirectoryError, PermissionError):
         writable = False
     if not writable:
         raise _unusable(
-            str(places.outputs),
+            str(outputs),
             "the outputs folder must be writable",
             "Name another with --outputs",
         )
@@ -1651,7 +1747,7 @@ def _recover(places: Places) -> None:
         else:
             _set_aside(replaced, places.restricted / _SET_ASIDE)
     cohorts.settle(outputs, places.restricted)
-    for pattern in (f"*/{_ASSEMBLY}", "*/.scratch-*"):
+    for pattern in (f"*/{_ASSEMBLY}", "*/.scratch-*", "*/*/.scratch-*"):
         for left in outputs.joinpath(".work").glob(pattern):
             shutil.rmtree(left, ignore_errors=True)
 

@@ -67,7 +67,7 @@ _TAGS = re.compile(r"<[^>]*>")
 _CHART = re.compile(r'<svg role="img" aria-label="([^"]*)"([^>]*)>')
 _FONT = "JDL Sans"
 _LETTERS, _LINES = 110, 40
-_MANY = 5
+MANY = 5
 """With more numbers than this, a step of the audit copy has a link past them."""
 _FOR_PROVIDER = "facts-table"
 _ENVELOPE = ("request-facts", "criteria", _FOR_PROVIDER)
@@ -308,7 +308,7 @@ def _named(cell: str, data: Mapping[str, Any]) -> Iterator[Published]:
         yield Published(content.get("id", cell), cell, data["text/html"], content)
 
 
-class _Prose(IPythonRenderer):
+class Prose(IPythonRenderer):
     """Markdown of a notebook: raw HTML shown as text, plain headings below the page's own."""
 
     def __init__(self, top: int) -> None:
@@ -316,13 +316,16 @@ class _Prose(IPythonRenderer):
         self._top = top
 
     def heading(self, text: str, level: int, **attrs: Any) -> str:
+        """Return a heading, no higher than the page allows."""
         level = min(max(level, self._top), 6)
         return f"<h{level}>{text}</h{level}>\n"
 
     def block_math(self, body: str) -> str:
+        """Return a formula of its own line."""
         return f'<code class="formula">{escape(formula(body))}</code>'
 
     def inline_math(self, body: str) -> str:
+        """Return a formula within a line."""
         return f"<code>{escape(formula(body))}</code>"
 
 
@@ -340,9 +343,9 @@ def formula(latex: str) -> str:
     return re.sub(r"\\([A-Za-z]+)", r"\1", text)
 
 
-def markdown(source: str, top: int) -> Markup:
+def markdown(source: str, top: int, renderer: Callable[[int], Prose] = Prose) -> Markup:
     """Return a markdown text as HTML whose headings start at level `top`."""
-    html = MarkdownWithMath(renderer=_Prose(top)).render(source)
+    html = MarkdownWithMath(renderer=renderer(top)).render(source)
     return Markup(html)
 
 
@@ -410,7 +413,17 @@ _STANDING = {"licence": LICENCE, "synthetic": SYNTHETIC, "embargo": None}
 
 
 @part("pages")
-def _page(template: str, notebook: NotebookNode, **facts: Any) -> str:
+def page_of(template: str, notebook: NotebookNode, **facts: Any) -> str:
+    """Return a page of an executed notebook.
+
+    Parameters
+    ----------
+    template : str
+        Its folder among the templates.
+    notebook : NotebookNode
+    facts
+        What else the template reads, or reads otherwise than is usual.
+    """
     document = Document(notebook)
     standing = {
         **_STANDING,
@@ -433,14 +446,14 @@ def _embargo(document: Document) -> str | None:
     return told["Published"]
 
 
-def report(notebook: NotebookNode) -> str:
+def report(notebook: NotebookNode, **facts: Any) -> str:
     """Return the tailored report of an executed notebook as a page."""
-    return _page("tailored_report", notebook)
+    return page_of("tailored_report", notebook, **facts)
 
 
-def notice(notebook: NotebookNode) -> str:
+def notice(notebook: NotebookNode, **facts: Any) -> str:
     """Return the outcome notice of a request that was withdrawn or could not be processed."""
-    return _page("notice", notebook)
+    return page_of("notice", notebook, **facts)
 
 
 def audit(notebook: NotebookNode) -> str:
@@ -450,6 +463,19 @@ def audit(notebook: NotebookNode) -> str:
     disclosure control decided, that cell and its name. Of a run that stopped, the copy ends with
     the last cell that ran.
     """
+    cells, stopped = as_run(notebook)
+    figures = {figure["id"]: figure for figure in figures_of(notebook)}
+    shown = {cell.id: output_of(cell, figures) for cell in cells if cell.cell_type == "code"}
+    return page_of("audit", notebook, cells=cells, stopped=stopped, shown=shown, many=MANY)
+
+
+def as_run(notebook: NotebookNode) -> tuple[list[NotebookNode], bool]:
+    """Return the cells of an executed notebook, to the last that ran, and whether it stopped there.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+    """
     ran = [
         place
         for place, cell in enumerate(notebook.cells)
@@ -457,14 +483,11 @@ def audit(notebook: NotebookNode) -> str:
     ]
     end = ran[-1] + 1
     stopped = any(cell.cell_type == "code" and cell.source for cell in notebook.cells[end:])
-    cells = notebook.cells[:end] if stopped else notebook.cells
-    figures = {figure["id"]: figure for figure in figures_of(notebook)}
-    shown = {cell.id: _output_of(cell, figures) for cell in cells if cell.cell_type == "code"}
-    return _page("audit", notebook, cells=cells, stopped=stopped, shown=shown, many=_MANY)
+    return (notebook.cells[:end] if stopped else notebook.cells), stopped
 
 
 @dataclass(frozen=True)
-class _Output:
+class Output:
     """What the audit copy shows below the source of a cell.
 
     Parameters
@@ -478,10 +501,19 @@ class _Output:
     numbers: int
 
 
-def _output_of(cell: NotebookNode, figures: Mapping[str, Mapping[str, Any]]) -> _Output:
+def output_of(cell: NotebookNode, figures: Mapping[str, Mapping[str, Any]]) -> Output:
+    """Return what a cell put out, as the audit copy shows it.
+
+    Parameters
+    ----------
+    cell : NotebookNode
+        An executed code cell.
+    figures : mapping
+        The register of figures of its notebook, by id.
+    """
     shown = [_shown(cell.id, output, figures) for output in cell.outputs]
     html = Markup("\n").join(shown)
-    return _Output(html, html.count("aria-description="))
+    return Output(html, html.count("aria-description="))
 
 
 def _shown(cell: str, output: NotebookNode, figures: Mapping[str, Mapping[str, Any]]) -> Markup:
@@ -544,12 +576,12 @@ def _link(cell: str, figure: Mapping[str, Any]) -> str:
 
 def data_quality(notebook: NotebookNode) -> str:
     """Return what the provider can learn about the data it sent."""
-    return _page("data_quality", notebook)
+    return page_of("data_quality", notebook)
 
 
 def facts(notebook: NotebookNode) -> str:
     """Return the facts that the provider checks before the release, which hold no result."""
-    return _page("facts", notebook, embargo=None)
+    return page_of("facts", notebook, embargo=None)
 
 
 def decisions(
@@ -598,12 +630,12 @@ def verification(facts: Mapping[str, Any]) -> str:
 
 def quality(notebook: NotebookNode) -> str:
     """Return the quality statement of a release, from its executed bulletin."""
-    return _page("quality", notebook, rules=TABLE.values(), untold=UNTOLD)
+    return page_of("quality", notebook, rules=TABLE.values(), untold=UNTOLD)
 
 
 def bulletin(notebook: NotebookNode) -> str:
     """Return the month's bulletin as a page."""
-    return _page("bulletin", notebook)
+    return page_of("bulletin", notebook)
 
 
 def index(notebook: NotebookNode, results: Sequence[Mapping[str, Any]]) -> str:
@@ -622,7 +654,7 @@ def index(notebook: NotebookNode, results: Sequence[Mapping[str, Any]]) -> str:
     ]
     ready = result_of(notebook)["counts"]["ready"]
     earlier = max(0, ready - sum(report["status"] == "reported" for report in reports))
-    return _page("release_index", notebook, reports=reports, earlier=earlier)
+    return page_of("release_index", notebook, reports=reports, earlier=earlier)
 
 
 def _conclusion(result: Mapping[str, Any]) -> str | None:
@@ -839,7 +871,7 @@ def _csv_value(value: Any) -> Any:
     return inert(value.replace("\r", " ")) if isinstance(value, str) else value
 
 
-def report_files(notebook: NotebookNode) -> dict[str, bytes]:
+def report_files(notebook: NotebookNode, *, printed: bool = True) -> dict[str, bytes]:
     """Return the files of one request's folder, by name.
 
     A request that was withdrawn or not processed gets a notice in place of the report, and an annex
@@ -850,6 +882,8 @@ def report_files(notebook: NotebookNode) -> dict[str, bytes]:
     ----------
     notebook : NotebookNode
         The executed ``tailored_report.ipynb``.
+    printed : bool
+        Whether there is a PDF.
 
     Returns
     -------
@@ -857,8 +891,9 @@ def report_files(notebook: NotebookNode) -> dict[str, bytes]:
     """
     document = Document(notebook)
     reported = document.result["status"] == "reported"
-    page = report(notebook) if reported else notice(notebook)
-    files = {"report.html": page.encode(), **_pdf("report.pdf", page)}
+    without = {} if printed else {"has_pdf": False}
+    page = report(notebook, **without) if reported else notice(notebook, **without)
+    files = {"report.html": page.encode(), **(_pdf("report.pdf", page) if printed else {})}
     if reported or any(sheet.name not in _ENVELOPE for sheet in document.sheets()):
         files["annex.ods"] = annex(notebook)
     if reported or document.has("data-quality-table"):
@@ -907,7 +942,7 @@ def yearly_files(notebook: NotebookNode) -> dict[str, bytes]:
     -------
     dict of str to bytes
     """
-    page = _page("yearly_review", notebook)
+    page = page_of("yearly_review", notebook)
     record = _record(notebook)
     result = json.loads(record.pop("result.json"))
     title = f"Justice Data Lab: yearly review {result['year']}, tables"

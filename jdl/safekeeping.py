@@ -72,6 +72,7 @@ def put(files: Mapping[str, bytes], folder: Path) -> None:
     Parameters
     ----------
     files : dict of str to bytes
+        By name, which may hold folders.
     folder : Path
         Its parent receives the scratch space, ``.scratch-<name>``, cleared first.
     """
@@ -80,6 +81,7 @@ def put(files: Mapping[str, bytes], folder: Path) -> None:
     made.mkdir(mode=0o700)
     try:
         for name, content in files.items():
+            (made / name).parent.mkdir(parents=True, exist_ok=True)
             (made / name).write_bytes(content)
         swap(made, folder, aside / "old")
     finally:

@@ -274,6 +274,16 @@ def first_tried(headline: Matched) -> dict[str, Callable[[], Matched]]:
     """Return the match by the first specification of the plan, where a later one was kept.
 
     Its result is told, for all to see what the search did, though its balance was not accepted.
+
+    Parameters
+    ----------
+    headline : Matched
+        As the search left it.
+
+    Returns
+    -------
+    dict of str to callable
+        At most one: what it is called, and what gives the match.
     """
     first = headline.first
     if first is None or not first.treatment_n:

@@ -132,6 +132,17 @@ def e_value(
     and among the candidates before matching; that with the outcome, B, the weighted mean outcome on
     both sides of the division in the matched comparison group. Left out, it alone could bias by
     A B / (A + B - 1) at most, of which the same formula makes a strength on the same scale.
+
+    Examples
+    --------
+    40% against 50% is a risk ratio of 0.8, whose inverse is 1.25: 1.25 + sqrt(1.25 x 0.25) = 1.81.
+
+    >>> from jdl.effects import compare
+    >>> people = pd.DataFrame({"treated": [True] * 1000 + [False] * 1000, "weight": 1.0})
+    >>> people = people.assign(offender_id=range(2000))
+    >>> people = people.assign(reoffended=[1] * 400 + [0] * 600 + [1] * 500 + [0] * 500)
+    >>> round(e_value(compare(people, "rate")).estimate, 2)
+    1.81
     """
     if not effect.significant:
         return None
@@ -182,6 +193,17 @@ def rosenbaum(
     Of the pairs with one event, the treated person's share has at most the chance
     gamma / (1 + gamma) under no effect (Rosenbaum 2002, 4.3.2): for fewer events the greatest p is
     P(X >= those of the match) with X binomial with that chance.
+
+    Examples
+    --------
+    In five pairs of six one person reoffended, and four of these five were the untreated one. If
+    both were as likely to take part, that has the chance (5 + 1) / 32.
+
+    >>> ours = np.array([1, 0, 0, 0, 0, 0], dtype=bool)
+    >>> theirs = np.array([0, 1, 1, 1, 1, 0], dtype=bool)
+    >>> found = rosenbaum(ours, theirs, gamma=[1, 2])
+    >>> found.discordant, found.direction, round(found.p[0], 4), round(found.p[1], 2)
+    (5, 'fewer', 0.1875, 0.46)
     """
     ours, theirs = int((treated & ~comparison).sum()), int((~treated & comparison).sum())
     many = ours + theirs

@@ -341,6 +341,11 @@ class Crew:
         self._silent: dict[Connection, float] = {}
         self._hung: set[Connection] = set()
 
+    def warm(self) -> None:
+        """Have the server load while something else is done, before there is a job."""
+        if forkserver.POSSIBLE and self._server is None:
+            self._server = forkserver.start(fixed_environment())
+
     def run(
         self,
         jobs: Sequence[Job],

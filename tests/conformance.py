@@ -830,7 +830,7 @@ def _tables(page: Page) -> Iterator[str]:
 # Weight
 
 
-LIMITS = {"index": 50_000, "audit": 1_000_000, "learn": 1_000_000}
+LIMITS = {"index": 50_000, "audit": 1_000_000, "walk-through": 1_350_000}
 LIMIT = 300_000
 
 

@@ -1,5 +1,6 @@
 """What a release is made of, in hashes."""
 
+import ast
 import json
 import os
 import platform
@@ -269,3 +270,26 @@ def test_the_shape_of_a_table_does_not_depend_on_how_it_is_stored(small_out, tmp
             FROM read_parquet('{vintage.file("oasys")}') AS oasys ORDER BY random())
             TO '{tmp_path / "oasys.parquet"}' (COMPRESSION gzip)""")
         assert prepare._shape(con, "oasys", tmp_path / "oasys.parquet") == before["oasys"]
+
+
+TAUGHT = {"learning", "site", "glossary"}
+
+
+def test_what_is_taught_is_no_part_of_the_code_and_nothing_of_a_release_loads_it():
+    told = manifest.code(manifest.ROOT)["files"]
+    taught = re.compile("learning|site|glossary|walk_through|lessons|terms[.]css")
+    assert [name for name in told if taught.search(name)] == []
+    sources = [name for name in told if name.endswith(".py") and name != "jdl/cli.py"]
+    assert len(sources) > 50
+    loaded = {name: imported(manifest.ROOT / name) & TAUGHT for name in sources}
+    assert {name: found for name, found in loaded.items() if found} == {}
+
+
+def imported(file):
+    """The parts of the package that a module imports, wherever in it."""
+    nodes = list(ast.walk(ast.parse(file.read_text())))
+    paths = [one.name for node in nodes if isinstance(node, ast.Import) for one in node.names]
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom):
+            paths += [f"{node.module}.{one.name}" for one in node.names]
+    return {path.split(".")[1] for path in paths if path.startswith("jdl.")}

@@ -12,7 +12,12 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+LESSONS = "lessons"  # teaching cells between the steps of the master: see test_lessons.py
+NOTEBOOKS = sorted(
+    path
+    for path in (Path(__file__).parent.parent / "notebooks").glob("*.ipynb")
+    if path.stem != LESSONS
+)
 LONG_BY_NATURE = {"parameters", "imports"}
 BRANCHES = (
     ast.FunctionDef,
@@ -138,6 +143,14 @@ def test_parameters_are_literals(notebook):
         assert isinstance(statement, (ast.Assign, ast.AnnAssign)), ast.unparse(statement)
         assert statement.value is not None
         ast.literal_eval(statement.value)
+
+
+def test_prose_carries_the_code(notebook):
+    if notebook.stem != "tailored_report":
+        pytest.skip("only the master is read from top to bottom")
+    prose = [cell.source for cell in cells(notebook) if cell.cell_type == "markdown"]
+    words = sum(len(text.split()) for text in prose)
+    assert 15 <= words / sum(map(lines, code_cells(notebook))) <= 35
 
 
 def test_length_in_all(notebook):

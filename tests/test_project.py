@@ -20,6 +20,10 @@ MODULES = sorted((ROOT / "jdl").glob("[a-z]*.py"))
 PARTS = {
     "synthetic": ("people", "careers", "tables", "programmes", "uploads", "__init__"),
     "engines": ("engine", "excerpt", "layout", "duck", "spark_sql", "spark", "__init__"),
+    "learning": (
+        "course", "certificate", "exercises", "made_up", "pictures", "truth", "replays", "weave",
+        "page", "lab", "walk", "__init__",
+    ),
     "linkage": (
         "private", "names", "register", "lookup", "model", "blocking", "scores", "training",
         "decisions", "accounts", "__init__",
@@ -40,6 +44,7 @@ PARTS = {
     "verify": (
         "subject", "origin", "inputs", "record", "as_made", "again", "found", "story", "__init__",
     ),
+    "site": ("described", "used", "pages", "__init__"),
     "compare": ("numbers", "pieces", "__init__"),
     "charts": (
         "drawing", "headline", "curves", "overlap", "balance", "funnel", "linkage", "results",
@@ -117,6 +122,9 @@ ORDER = (
     "diff",
     "decided",
     "publish",
+    "glossary",
+    "learning",
+    "site",
     "cli",
 )
 # Written with brackets, so that this file does not hold what it looks for.
@@ -191,7 +199,8 @@ def test_readme_tree_holds_every_module_in_order():
 
 
 def test_readme_tree_holds_every_notebook():
-    assert {path.name for path in NOTEBOOKS} == set(tree()["notebooks"])
+    held = {path.name for path in (ROOT / "notebooks").iterdir() if path.is_file()}
+    assert held == set(tree()["notebooks"])
 
 
 def test_both_commands_stand_on_the_first_screen_of_readme():
@@ -216,7 +225,8 @@ def test_lock_names_no_address():
 
 
 def test_lock_covers_every_dependency():
-    listed = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]]
+    extras = PROJECT["optional-dependencies"]
+    listed = [*PROJECT["dependencies"], *extras["docs"], *extras["test"]]
     locked = {plain(entry) for entry in entries_of_lock()}
     assert {plain(requirement) for requirement in listed} <= locked
 

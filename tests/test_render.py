@@ -417,9 +417,7 @@ def test_a_number_says_whether_it_was_made_in_the_cell_that_shows_it() -> None:
 def test_a_step_of_many_numbers_has_a_link_past_them() -> None:
     page = render.audit(sample.report())
     steps = page.split('<section class="step"')[1:]
-    held = {
-        step.count("aria-description=") > render._MANY: 'class="past"' in step for step in steps
-    }
+    held = {step.count("aria-description=") > render.MANY: 'class="past"' in step for step in steps}
     assert held == {True: True, False: False}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from by_hand import vintage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain_names import keep_names
@@ -29,16 +29,7 @@ WINDOWS: dict[str, Any] = {
     "date_days": 7,
     "cautions": False,
 }
-VINTAGE = national.Vintage(
-    folder=Path(),
-    name="by hand",
-    extracted=dt.date(2013, 10, 31),
-    offences_to=dt.date(2013, 6, 30),
-    convictions_to=dt.date(2013, 6, 30),
-    synthetic=True,
-    eligible_from=dt.date(2002, 1, 1),
-    coverage={},
-)
+VINTAGE = vintage()
 Row = dict[str, Any]
 
 

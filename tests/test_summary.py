@@ -3,8 +3,8 @@
 import re
 from dataclasses import replace
 
-import pyphen
 import pytest
+from reading_age import grade, split, syllables, words_of
 from test_findings import (
     HEADLINE,
     PEOPLE,
@@ -241,36 +241,11 @@ def test_a_number_on_the_page_is_printed_as_in_the_findings_and_tables():
 
 # --- Reading age ----------------------------------------------------------------------------------
 
-HYPHENS = pyphen.Pyphen(lang="en_GB")
 JARGON = re.compile(
     r"propensity|p-value|p value|confidence interval|standardised|caliper|covariate|index date|"
     r"disposal|treatment group|headline|inconclusive|estimand|percentage point",
     re.I,
 )
-
-
-def syllables(word):
-    """The higher of two counts: groups of vowels, and places to hyphenate."""
-    lower = re.sub(r"^re(?=[aeiou])", "re-", word.lower())
-    vowels = len(re.findall(r"[aeiouy]+", lower))
-    silent = lower.endswith("e") and not lower.endswith("le") and vowels > 1
-    return max(vowels - silent, HYPHENS.inserted(word).count("-") + 1, 1)
-
-
-def words_of(sentence):
-    return re.findall(r"[\w'-]+", sentence)
-
-
-def split(text):
-    """The sentences; one that is quoted is none with the words before it."""
-    return [one for one in re.split(r"(?<=[.?])”?\s+|(?<=:) (?=“[A-Z])", text) if one]
-
-
-def grade(text):
-    """Flesch and Kincaid's school grade."""
-    said = [words_of(sentence) for sentence in split(text)]
-    words = [word for sentence in said for word in sentence]
-    return 0.39 * len(words) / len(said) + 11.8 * sum(map(syllables, words)) / len(words) - 15.59
 
 
 def test_the_grade_is_that_of_a_sentence_counted_by_hand():

@@ -160,7 +160,18 @@ def _with_parts(
 
 
 def is_unreliable(effect: Effect) -> bool:
-    """Whether the comparison group of an effect that is told counts for too few people."""
+    """Whether the comparison group of an effect that is told counts for too few people.
+
+    Parameters
+    ----------
+    effect : Effect
+        A result that is told.
+
+    Returns
+    -------
+    bool
+        Its comparison group's effective size is under `RELIABLE`; false where that is not known.
+    """
     counts_for = effect.comparison.effective_n
     return counts_for is not None and counts_for < RELIABLE
 

@@ -481,13 +481,40 @@ def are_apart(one: Collection[Any], other: Collection[Any], rules: Rules = RULES
     bool
         They hold the same people, or differ by at least the smallest cell: what differs between
         two results never tells of fewer.
+
+    Examples
+    --------
+    Five people more would be told of by the difference; ten may be.
+
+    >>> are_apart(range(100), range(105)), are_apart(range(100), range(110))
+    (False, True)
     """
     differ = len(set(one) ^ set(other))
     return differ == 0 or differ >= rules.cell
 
 
 def in_tens(many: int, rules: Rules, part: str = "") -> Bounds:
-    """Return a number to the nearest ten, or only that it is small."""
+    """Return a number to the nearest ten, or only that it is small.
+
+    Parameters
+    ----------
+    many : int
+        People.
+    rules : Rules
+        Their smallest cell is what counts as small.
+    part : str
+        Under which name the rounding is noted; without one it is not.
+
+    Returns
+    -------
+    Bounds
+        Both the nearest ten (a five goes up), or from 0 to one below the smallest cell.
+
+    Examples
+    --------
+    >>> in_tens(47, RULES), in_tens(7, RULES)
+    (Bounds(low=50, high=50), Bounds(low=0, high=9))
+    """
     if part:
         rules.note(part, "to ten", "rounded")
     if many < rules.cell:

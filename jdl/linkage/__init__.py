@@ -11,7 +11,7 @@ from jdl.linkage.names import CHECK_LETTERS, clean, nicknames
 from jdl.linkage.private import LinkageFailed
 from jdl.linkage.register import PREPARED, Register
 from jdl.linkage.scores import Scored, corroborate, score
-from jdl.linkage.training import train
+from jdl.linkage.training import SAMPLED_PAIRS, train
 
 __all__ = [
     "CHECK_LETTERS",
@@ -22,6 +22,7 @@ __all__ = [
     "NO_GROUP",
     "PASSES",
     "PREPARED",
+    "SAMPLED_PAIRS",
     "STAGES",
     "Candidates",
     "LinkageFailed",

@@ -193,13 +193,36 @@ def clean(people: pd.DataFrame) -> pd.DataFrame:
     -----
     The check letter of a PNC id is the letter of ``CHECK_LETTERS`` at (two-digit year and
     seven-digit serial, read as one number) modulo 23.
+
+    Examples
+    --------
+    Titles, case and apostrophes go; the formal name of a nickname is its root. The check letter of
+    80/1234567 is the thirteenth of `CHECK_LETTERS`, for 801234567 leaves 12 when divided by 23.
+
+    >>> sent = {"row": [2], "source": ["upload"], "forename": ["Mr. TOM"], "surname": ["O'Neill"]}
+    >>> sent |= {"date_of_birth": ["1980-05-01"], "gender": ["male"]}
+    >>> sent |= {"pnc_id": ["80/1234567M"], "prison_number": [None]}
+    >>> [row] = clean(pd.DataFrame(sent)).to_dict("records")
+    >>> row["forename"], row["root"], row["surname"], row["pnc_state"]
+    ('tom', 'thomas', 'oneill', 'valid')
     """
     return clean_each([people])[0]
 
 
 @scrubbed("cleaning the upload")
 def clean_each(uploads: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
-    """Clean several uploads at once, each as `clean` does; it costs little more than one."""
+    """Clean several uploads at once, each as `clean` does; it costs little more than one.
+
+    Parameters
+    ----------
+    uploads : sequence of DataFrame
+        As for `clean`.
+
+    Returns
+    -------
+    list of DataFrame
+        In their order.
+    """
     written = pd.concat(
         [_written(people).assign(upload=number) for number, people in enumerate(uploads)]
     )

@@ -66,7 +66,22 @@ class Scored:
 
 
 def prior_bits(size: int) -> float:
-    """Return the weight, in bits, of a random pair of an upload and a register of this size."""
+    """Return the weight, in bits, of a random pair of an upload and a register of this size.
+
+    Parameters
+    ----------
+    size : int
+        People in the register.
+
+    Returns
+    -------
+    float
+        In bits, the logarithm to base two of the odds that the pair is one person.
+
+    Notes
+    -----
+    log2(q / (1 - q)), q = SHARE_FOUND / size.
+    """
     return log2(SHARE_FOUND / size) - log2(1 - SHARE_FOUND / size)
 
 
@@ -242,7 +257,26 @@ def _log2_sums(bits: Floats, starts: npt.NDArray[np.bool_]) -> Floats:
 def shared_out(
     bits: Floats, person: pd.Series, by_id: pd.Series[bool], size: int
 ) -> tuple[float, Floats]:
-    """Share each person's certainty out among the candidates and 'not in the register'."""
+    """Share each person's certainty out among the candidates and 'not in the register'.
+
+    Parameters
+    ----------
+    bits : array of shape (n,)
+        The evidence on each pair, in bits.
+    person : Series
+        Whose candidate it is.
+    by_id : Series of bool
+        By person, whether an identifier speaks for a candidate.
+    size : int
+        People in the register.
+
+    Returns
+    -------
+    float
+        The share of these people who are in the register.
+    array of shape (n,)
+        The posterior of each pair, from 0 to 1.
+    """
     odds = np.exp2(np.minimum(bits, 900.0) - log2(size))
     owner = by_id.index.get_indexer(pd.Index(person))
     total = np.bincount(owner, weights=odds, minlength=len(by_id))

@@ -33,13 +33,15 @@ from jdl.linkage.scores import by_person, shared_out, weighed
 FEWEST_TO_LEARN = 200
 FEWEST_PAIRS = 100
 SAMPLED_NAMES = 20_000
-SAMPLED_PAIRS = 3e6
+SAMPLED_PAIRS = 3_000_000
 EM_PAIRS = 1e6
 ROUNDS = 30
 
 
 @scrubbed("training the linkage model")
-def train(engine: DuckDB, uploads: pd.DataFrame | None, seed: int) -> dict[str, Any]:
+def train(
+    engine: DuckDB, uploads: pd.DataFrame | None, seed: int, pairs: int = SAMPLED_PAIRS
+) -> dict[str, Any]:
     """Learn, once a vintage, what agreement and disagreement are worth.
 
     Parameters
@@ -50,6 +52,8 @@ def train(engine: DuckDB, uploads: pd.DataFrame | None, seed: int) -> dict[str, 
         All uploads at hand, pooled, as ``clean`` takes them.
     seed : int
         Of the random pairs from which u is estimated.
+    pairs : int
+        How many they are, at most.
 
     Returns
     -------
@@ -79,7 +83,7 @@ def train(engine: DuckDB, uploads: pd.DataFrame | None, seed: int) -> dict[str, 
     prior = SHARE_FOUND / max(size, 2)
     chance = _chance(con, size)
     with closing(private_engine()) as own, silent():
-        u = _sampled_u(con, own, seed)
+        u = _sampled_u(con, own, seed, pairs)
     m = start_m()
     cleaned = None if uploads is None else clean(uploads)
     if cleaned is not None and cleaned["person"].nunique() >= FEWEST_TO_LEARN:
@@ -137,7 +141,9 @@ def _by_formula(u: Values, m: Values, chance: dict[tuple[str, str], float]) -> V
     }
 
 
-def _sampled_u(con: duckdb.DuckDBPyConnection, own: duckdb.DuckDBPyConnection, seed: int) -> Values:
+def _sampled_u(
+    con: duckdb.DuckDBPyConnection, own: duckdb.DuckDBPyConnection, seed: int, pairs: int
+) -> Values:
     """Estimate u from random pairs of register people, drawn by a hash of seed and person."""
     sampled = f"""
         SELECT name_id AS unique_id, {", ".join(PERSON)} FROM names WHERE is_alias = 0
@@ -148,7 +154,7 @@ def _sampled_u(con: duckdb.DuckDBPyConnection, own: duckdb.DuckDBPyConnection, s
     settings = settings_of(start_m(), START_U, 0.0001, "dedupe_only")
     linker = open_splink(own, {"people": "people"}, settings)
     linker.training.estimate_u_using_random_sampling(
-        max_pairs=SAMPLED_PAIRS, seed=seed, min_count_per_level=None, num_chunks=10
+        max_pairs=pairs, seed=seed, min_count_per_level=None, num_chunks=10
     )
     return _trained(linker, "u_probability", START_U)
 

@@ -34,6 +34,16 @@ def radius(
     -----
     Agrees to 1e-9 with R's MatchIt (``replace = TRUE``, as many controls as the caliper holds),
     whose caliper is scaled by the same standard deviation.
+
+    Examples
+    --------
+    The logits have a standard deviation of 1.58, so a caliper of 0.7 of it reaches 1.11. The first
+    treated person has a match at 1; the second, at 4, has one at 3. Nobody is near 2.
+
+    >>> logit = np.array([0.0, 4.0, 1.0, 2.0, 3.0])
+    >>> treated = np.array([True, True, False, False, False])
+    >>> radius(logit, treated, caliper_sd=0.7).tolist()
+    [1.0, 1.0, 1.0, 0.0, 1.0]
     """
     return within(logit, treated, caliper_width(logit, caliper_sd), exact)
 
@@ -63,6 +73,15 @@ def within(
     -------
     array of shape (n,)
         As `radius`.
+
+    Examples
+    --------
+    The first treated person has two matches, which get a half each; the second has none.
+
+    >>> value = np.array([0.50, 0.10, 0.40, 0.45, 0.90])
+    >>> treated = np.array([True, True, False, False, False])
+    >>> within(value, treated, width=0.2).tolist()
+    [1.0, 0.0, 0.5, 0.5, 0.0]
     """
     weight = np.zeros(len(value))
     order = np.argsort(value) if exact is None else np.lexsort((value, exact))
@@ -74,7 +93,31 @@ def within(
 
 
 def caliper_width(logit: Floats, caliper_sd: float) -> float:
-    """Return the caliper on the logit scale: a multiple of its SD over all units (ddof 1)."""
+    """Return the caliper on the logit scale: a multiple of its SD over all units (ddof 1).
+
+    Parameters
+    ----------
+    logit : array of shape (n,)
+        Linear predictor of the propensity score, of everybody.
+    caliper_sd : float
+        In standard deviations.
+
+    Returns
+    -------
+    float
+        On the scale of the logit.
+
+    Notes
+    -----
+    caliper_sd * sqrt(sum_i (logit_i - mean)^2 / (n - 1)).
+
+    Examples
+    --------
+    The numbers 1 to 5 have the variance 2.5, so the standard deviation 1.58.
+
+    >>> round(caliper_width(np.array([1.0, 2.0, 3.0, 4.0, 5.0]), caliper_sd=0.2), 3)
+    0.316
+    """
     return caliper_sd * float(np.std(np.sort(logit), ddof=1))
 
 

@@ -52,8 +52,9 @@ def weigh(design: Floats, treated: Flags) -> Floats | None:
     Returns
     -------
     array of shape (n,) or None
-        1 for the treated; the candidates' weights sum to their number. None where no weights make
-        the means equal: the treatment group lies outside what the candidates span.
+        1 for the treated; the candidates' weights sum to the number of treated. None
+        where no weights make the means equal: the treatment group lies
+        outside what the candidates span.
 
     Notes
     -----
@@ -61,6 +62,15 @@ def weigh(design: Floats, treated: Flags) -> Floats | None:
     proportional to exp(z b), b minimising log sum_j exp(z_j b): the dual of the problem, convex,
     solved by Newton steps that are halved while they do not lower it. Agrees to 1e-9 with R's
     WeightIt (``method = "ebal"``).
+
+    Examples
+    --------
+    Half of the treated are men, but one of three candidates: he counts as much as the other two.
+
+    >>> man = np.array([0.0, 1.0, 0.0, 0.0, 1.0])
+    >>> treated = np.array([True, True, False, False, False])
+    >>> weigh(man[:, None], treated).round(6).tolist()
+    [1.0, 1.0, 0.5, 0.5, 1.0]
     """
     pool = _Pool.of(design, treated)
     at = pool.at(np.zeros(design.shape[1]))

@@ -100,12 +100,45 @@ class Design:
 
 
 def words(code: str) -> set[str]:
-    """Return the names that occur in the code of a formula."""
+    """Return the names that occur in the code of a formula.
+
+    Parameters
+    ----------
+    code : str
+        A formula, or a part of one.
+
+    Returns
+    -------
+    set of str
+        Of columns and of functions.
+
+    Examples
+    --------
+    >>> sorted(words("treated ~ C(region) + I(age ** 2)"))
+    ['C', 'I', 'age', 'region', 'treated']
+    """
     return set(re.findall(r"[^\W\d]\w*", code))
 
 
 def design(terms: str, data: pd.DataFrame) -> Design:
-    """Build the matrix of a formula's right side; text becomes indicators of its levels."""
+    """Build the matrix of a formula's right side; text becomes indicators of its levels.
+
+    Parameters
+    ----------
+    terms : str
+        The right side of a formula.
+    data : DataFrame
+        One row a unit, with every column that is named.
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    ValueError
+        If a term is not a finite number for everyone.
+    """
     ready = for_formula(data)
     info = patsy.incr_dbuilder(terms, lambda: iter([_telling(terms, ready)]))
     values = np.empty((len(ready), len(info.column_names)), order="F")
@@ -282,7 +315,18 @@ def _because(loose: Sequence[str]) -> str:
 
 
 def for_formula(data: pd.DataFrame) -> pd.DataFrame:
-    """Give text as categoricals of the levels that occur, which are coded without a Python loop."""
+    """Give text as categoricals of the levels that occur, which are coded without a Python loop.
+
+    Parameters
+    ----------
+    data : DataFrame
+        One row a unit.
+
+    Returns
+    -------
+    DataFrame
+        The same columns; numbers are left as they are.
+    """
     changes = {
         column: levelled(data[column])
         for column in data.columns
@@ -292,7 +336,18 @@ def for_formula(data: pd.DataFrame) -> pd.DataFrame:
 
 
 def levelled(column: pd.Series[Any]) -> pd.Categorical:
-    """Number the levels that occur: a categorical's in its own order, others sorted."""
+    """Number the levels that occur: a categorical's in its own order, others sorted.
+
+    Parameters
+    ----------
+    column : Series
+        Text, or a categorical.
+
+    Returns
+    -------
+    Categorical
+        Without levels that do not occur.
+    """
     if not isinstance(column.dtype, pd.CategoricalDtype):
         codes, levels = pd.factorize(column, sort=True)
         return pd.Categorical.from_codes(codes, categories=pd.Index(levels, dtype=object))

@@ -38,6 +38,15 @@ def nearest(logit: Floats, treated: Flags, caliper_sd: float, exact: Rows | None
     ``m.order = "largest"``), whose pairs these are. Candidates are sorted; those taken are skipped
     by links to the next that is left on either side, shortened as they are followed, so that the
     whole takes O(n log n).
+
+    Examples
+    --------
+    Row 1 has the highest logit and chooses first: row 3. Row 0 then takes row 2, the nearest left.
+
+    >>> logit = np.array([0.0, 2.0, 1.0, 2.0, 3.0])
+    >>> treated = np.array([True, True, False, False, False])
+    >>> nearest(logit, treated, caliper_sd=np.inf).tolist()
+    [[0, 2], [1, 3]]
     """
     width = caliper_width(logit, caliper_sd) if np.isfinite(caliper_sd) else np.inf
     strata = np.zeros(len(logit), dtype=np.int64) if exact is None else exact

@@ -21,13 +21,38 @@ EARLIER = "earlier"
 
 
 def named_columns(candidates: pd.DataFrame, specification: Specification) -> list[str]:
-    """Return the columns of the candidates that the specification names, in their order."""
+    """Return the columns of the candidates that the specification names, in their order.
+
+    Parameters
+    ----------
+    candidates : DataFrame
+        Treated people and candidates.
+    specification : Specification
+        Its formula, and what must agree exactly.
+
+    Returns
+    -------
+    list of str
+    """
     named = words(specification.formula) | set(specification.exact)
     return [str(column) for column in candidates.columns if column in named]
 
 
 def strata(frame: pd.DataFrame, exact: Sequence[str]) -> NDArray[np.int64] | None:
-    """Number the combinations of the exact columns that occur; None where nothing is exact."""
+    """Number the combinations of the exact columns that occur; None where nothing is exact.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row a unit.
+    exact : sequence of str
+        Columns that must agree.
+
+    Returns
+    -------
+    int array of shape (n,) or None
+        The number of each unit's combination, from 0.
+    """
     if not exact:
         return None
     groups = frame.groupby(list(exact), observed=True).ngroup()
@@ -79,6 +104,24 @@ def common(
 
     Where all treated people have the same number, such as no custodial sentence in the year before,
     candidates with another are outside too: no finite coefficient would exist.
+
+    Parameters
+    ----------
+    candidates : DataFrame
+        Treated people and candidates.
+    treated : bool array of shape (n,)
+        Who was treated.
+    columns : list of str
+        The matching variables.
+    specification : Specification
+        Says how each enters the score.
+
+    Returns
+    -------
+    bool array of shape (n,)
+        Who is inside.
+    dict of str to (int, int)
+        By variable, candidates and treated people that it removed.
     """
     codes = {
         column: code
@@ -103,7 +146,21 @@ def common(
 
 
 def one_sided(code: Codes, treated: Flags, inside: Flags) -> Flags:
-    """Tell who falls where the other group has nobody, of those still inside."""
+    """Tell who falls where the other group has nobody, of those still inside.
+
+    Parameters
+    ----------
+    code : int array of shape (n,)
+        The category of each unit.
+    treated : bool array of shape (n,)
+        Who was treated.
+    inside : bool array of shape (n,)
+        Who has not been removed yet.
+
+    Returns
+    -------
+    bool array of shape (n,)
+    """
     everyone = _counts(code if inside.all() else code[inside])
     ours = _counts(code[np.flatnonzero(inside & treated)], len(everyone))
     lonely = (ours == 0) | (ours == everyone)
@@ -148,7 +205,18 @@ def _halves(values: NDArray[Any]) -> Flags | None:
 
 
 def told(removed: dict[str, tuple[int, int]]) -> list[str]:
-    """Say how many each variable removed."""
+    """Say how many each variable removed.
+
+    Parameters
+    ----------
+    removed : dict of str to (int, int)
+        As `common` gives it.
+
+    Returns
+    -------
+    list of str
+        A sentence for candidates and one for treated people, where any were removed.
+    """
     pool = [f"{column}: {n:,}" for column, (n, _) in removed.items() if n]
     ours = [f"{column}: {n:,}" for column, (_, n) in removed.items() if n]
     notes = []

@@ -3,8 +3,8 @@
 What is made, by whom: people with names and ids (`people`), their careers
 (`careers`), programmes that some of them take part in (`programmes`), the
 national tables (`tables`) and the uploads (`uploads`). Nothing here describes a
-real person, organisation or programme. The truth is written to a folder of its own, which no other
-module reads.
+real person, organisation or programme. The truth is written to a folder of its own, which only
+the lessons read (`jdl.learning.truth`).
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ def synthesise(
     seed: int = 2014,
     progress: Callable[[str, float], None] | None = None,
     requests: Path | None = None,
+    slips: float = 1.0,
 ) -> None:
     """Make a synthetic vintage, example requests with uploads, and the planted truth.
 
@@ -78,6 +79,8 @@ def synthesise(
         Called with what is being done and the share done, 0 to 1.
     requests : Path, optional
         The folder with the texts of the requests; by default the project's own.
+    slips : float
+        By how much slips in the uploads are more frequent than usual.
 
     Raises
     ------
@@ -94,7 +97,7 @@ def synthesise(
         taken = _make_vintage(made, offenders, seed, tell)
         tell("uploads", 0.97)
         texts = requests or Path(__file__).parent.parent.parent / "requests"
-        _make_requests(made, texts, seed, taken)
+        _make_requests(made, texts, seed, taken, slips)
         if out.exists():
             out.replace(scratch / "old")
         made.replace(out)
@@ -209,10 +212,10 @@ def _described(
     return taken.merge(aliases, left_on="offender_id", right_on="alias_offender_id", how="left")
 
 
-def _make_requests(made: Path, texts: Path, seed: int, taken: pd.DataFrame) -> None:
+def _make_requests(made: Path, texts: Path, seed: int, taken: pd.DataFrame, slips: float) -> None:
     folder = made / "requests"
     shutil.copytree(texts, folder, ignore=shutil.ignore_patterns("upload.*", ".*"))
-    files, links = uploads(seed, taken, read_texts(texts))
+    files, links = uploads(seed, taken, read_texts(texts), slips)
     for name, (file, content) in files.items():
         (folder / name / file).write_bytes(content)
     _write_truth(made / "truth", taken, links)

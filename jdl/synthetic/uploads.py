@@ -91,7 +91,7 @@ LAYOUTS: dict[str, Layout] = {
 
 
 def uploads(
-    seed: int, taken: pd.DataFrame, texts: dict[str, dict[str, Any]]
+    seed: int, taken: pd.DataFrame, texts: dict[str, dict[str, Any]], slips: float = 1.0
 ) -> tuple[dict[str, tuple[str, bytes]], pd.DataFrame]:
     """Write the uploads of the example requests.
 
@@ -103,6 +103,8 @@ def uploads(
         ids, place.
     texts : dict
         The ``request.toml`` of each request, whose date format and sheet the upload follows.
+    slips : float
+        By how much slips in names and dates of birth are more frequent than usual.
 
     Returns
     -------
@@ -116,7 +118,7 @@ def uploads(
             continue
         rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
         people = _gather(seed, name, taken)
-        rows = [_row(rng, name, dict(person)) for person in people.to_dict("records")]
+        rows = [_row(rng, name, dict(person), slips) for person in people.to_dict("records")]
         rows = _shuffled(rng, _with_duplicates(rng, rows))
         for number, row in enumerate(rows):
             row["reference"] = f"{name[:2].upper()}{number + 1:04d}"
@@ -164,7 +166,9 @@ def _strangers(seed: int, name: str, own: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _row(rng: np.random.Generator, name: str, person: dict[Any, Any]) -> dict[str, Any]:
+def _row(
+    rng: np.random.Generator, name: str, person: dict[Any, Any], slips: float
+) -> dict[str, Any]:
     """Write one person's row, with slips; keys with an underscore are truth, not upload."""
     plan, layout = PLANS[name], LAYOUTS[name]
     person = {
@@ -195,7 +199,7 @@ def _row(rng: np.random.Generator, name: str, person: dict[Any, Any]) -> dict[st
     }
     if layout.group:
         row[f"group_{layout.group[0]}"] = str(rng.choice(layout.group[1]))
-    slip(rng, row, person)
+    slip(rng, row, person, slips)
     give_ids(rng, row, person)
     return row
 
@@ -212,7 +216,7 @@ def slip(
     rng: np.random.Generator,
     row: dict[str, Any],
     person: dict[str, Any],
-    often: Mapping[str, float] | None = None,
+    often: Mapping[str, float] | float = 1.0,
 ) -> None:
     """Put in the slips of section 3 of the linkage notes, each with its own chance.
 
@@ -224,8 +228,8 @@ def slip(
         receives the kinds of slip; changed in place.
     person : dict
         female, culture, middle, alias_forename and alias_surname.
-    often : mapping of kind to factor, optional
-        By how much a kind of slip is more frequent than here.
+    often : float or mapping of kind to factor
+        By how much slips, or those of a kind, are more frequent than here.
     """
     slips = {
         "alias": (0.055, _use_alias),
@@ -242,9 +246,10 @@ def slip(
         "first of January": (0.009, _january),
         "no date of birth": (0.02, _no_birth),
     }
+    factors = often if isinstance(often, Mapping) else dict.fromkeys(slips, often)
     for kind, (chance, make) in slips.items():
         before = (row["forename"], row["surname"], row["date_of_birth"])
-        if rng.random() < chance * (often or {}).get(kind, 1.0):
+        if rng.random() < chance * factors.get(kind, 1.0):
             make(rng, row, person)
         if (row["forename"], row["surname"], row["date_of_birth"]) != before:
             row["_errors"].append(kind)
