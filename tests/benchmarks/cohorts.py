@@ -64,7 +64,7 @@ def profile(seed: int) -> dict[str, float]:
 
 
 def cohort(
-    vintage: Vintage, register_seed: int, rows: int, seed: int, often: dict[str, float] | None
+    vintage: Vintage, register_seed: int, rows: int, seed: int, often: dict[str, float]
 ) -> Cohort:
     """Draw people with a sentence, and strangers, and write them as organisations do.
 
@@ -77,12 +77,12 @@ def cohort(
     rows : int
         How many rows the upload has.
     seed : int
-    often : dict or None
-        Factors for kinds of slip; none, as in the examples.
+    often : dict
+        Factors for kinds of slip; a kind without one is as frequent as in the examples.
     """
     rng = np.random.default_rng(seed)
     once = round(rows / (1 + DUPLICATES))
-    strangers = round(once * NOT_IN_REGISTER * (often or {}).get("not in the register", 1.0))
+    strangers = round(once * NOT_IN_REGISTER * often.get("not in the register", 1.0))
     taken = _participants(vintage, once - strangers, seed)
     taken, same = _described(taken, register_seed)
     people = pd.concat([taken, _strangers(rng, register_seed, strangers, taken)], ignore_index=True)
@@ -166,7 +166,7 @@ def _strangers(rng: np.random.Generator, seed: int, n: int, like: pd.DataFrame) 
 
 
 def _row(
-    rng: np.random.Generator, person: dict[Any, Any], often: dict[str, float] | None
+    rng: np.random.Generator, person: dict[Any, Any], often: dict[str, float]
 ) -> dict[str, Any]:
     person = {
         key: None if value is None or value != value else value for key, value in person.items()

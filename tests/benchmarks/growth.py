@@ -52,7 +52,7 @@ def linking(data: Path) -> Measured:
     from jdl import linkage, national, prepare
 
     vintage = national.open_vintage(data)
-    people = cohorts.cohort(vintage, SEED, LINKED, 1, None).people
+    people = cohorts.cohort(vintage, SEED, LINKED, 1, {}).people
     ready = prepare.open_prepared(vintage)
     before = peak()
 

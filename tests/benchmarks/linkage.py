@@ -82,7 +82,7 @@ class Study:
     def uploads(self, place: Place) -> Iterator[cohorts.Cohort]:
         """Draw the uploads one after the other."""
         for number, seed in enumerate(self.seeds):
-            yield place.cohort(self.rows, seed, cohorts.profile(seed) if number else None)
+            yield place.cohort(self.rows, seed, cohorts.profile(seed) if number else {})
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -322,7 +322,7 @@ def same_bytes(study: Study) -> None:
     """The same links and the same model, whatever the threads and the order of the rows."""
     place = study.small
     place.prepare()
-    file = _written(place.cohort(study.rows, study.seeds[0], None).people, place, "same")
+    file = _written(place.cohort(study.rows, study.seeds[0], {}).people, place, "same")
     rows = []
     for order in ORDERS:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
@@ -364,7 +364,7 @@ def speed(study: Study) -> None:
     """What linking one upload takes, beside the peers; one process each, in turn."""
     for place in (study.small, study.large):
         spent = place.prepare()
-        cohort = place.cohort(SPEED_ROWS, study.seeds[0], None)
+        cohort = place.cohort(SPEED_ROWS, study.seeds[0], {})
         file = _written(cohort.people, place, "speed")
         large = place is study.large
         methods = [name for name in study.methods if not (large and name in NOT_LARGE)]

@@ -309,7 +309,7 @@ def linked(folder: Path) -> Iterator[str]:
 
     place = registers.Place(folder, REGISTER, 71)
     place.prepare()
-    cohort = place.cohort(LINKED, 921, None)
+    cohort = place.cohort(LINKED, 921, {})
     file = folder / "linked.parquet"
     cohort.people.to_parquet(file)
     rows, base = [], 0.0

@@ -85,7 +85,7 @@ class Place:
                     COPY (FROM {table} ORDER BY hash({table}::VARCHAR || '{self.mixed}'))
                     TO '{out / table}.parquet' (FORMAT parquet)""")
 
-    def cohort(self, rows: int, seed: int, often: dict[str, float] | None) -> cohorts.Cohort:
+    def cohort(self, rows: int, seed: int, often: dict[str, float]) -> cohorts.Cohort:
         """Draw an upload about this register."""
         return cohorts.cohort(self.vintage, self.seed, rows, seed, often)
 
@@ -115,7 +115,7 @@ class Place:
             record.write_text(json.dumps(self._make_tables(threads)))
         spent: dict[str, float] = json.loads(record.read_text())
         if not self.model_file.exists():
-            upload = self.cohort(TRAINED_ROWS, TRAINED_ON, None).people
+            upload = self.cohort(TRAINED_ROWS, TRAINED_ON, {}).people
             started = time.monotonic()
             with self._connect(threads) as con:
                 model = linkage.train(DuckDB(con), upload, prepare.SEED)
