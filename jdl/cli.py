@@ -50,7 +50,8 @@ a first look, with made-up people:
   jdl synth --out data
   jdl release 2014-03
 
-exit status: 0 done; 1 something failed; 2 the input cannot be used (every fault is told)"""
+exit status: 0 done; 1 refused, or something failed; 2 the input cannot be used (every fault
+is told); 130 stopped"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -1001,9 +1002,14 @@ def _check(given: argparse.Namespace) -> int:
 
 
 def _named(given: argparse.Namespace) -> Path:
-    """Return the path that is meant: a path, the folder of an upload's request, or an id."""
+    """Return the path that is meant: a path, the folder of an upload's request, or an id.
+
+    An upload with a date format of its own is meant alone, whatever its request says.
+    """
     path = Path(given.what)
-    if path.name in ("upload.csv", "upload.xlsx") and (path.parent / "request.toml").exists():
+    alone = given.date_format is not None
+    upload = not alone and path.name in ("upload.csv", "upload.xlsx")
+    if upload and (path.parent / "request.toml").exists():
         return path.parent
     folder = _places(given).requests / given.what
     return folder if not path.exists() and folder.is_dir() else path

@@ -167,8 +167,8 @@ def unwritten(log: pd.DataFrame, read: dict[str, dt.date], ids: list[str]) -> li
     held = in_force(log).set_index("id")["outcomes_read"]
     missing = [one for one in ids if one in read and one in held.index and pd.isna(held[one])]
     return [
-        f"Outcomes were first read on {day.isoformat()} of "
-        f"{', '.join(one for one in missing if read[one] == day)}: write that day as "
+        f"Outcomes of {', '.join(one for one in missing if read[one] == day)} were first read on "
+        f"{day.isoformat()}: write that day as "
         "outcomes_read in log.csv; from then on a request can no longer be withdrawn."
         for day in sorted({read[one] for one in missing})
     ]

@@ -14,7 +14,17 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
 
-from jdl.cells import DateFormat, Findings, Table, inert, read_grid, read_table, restored, text_of
+from jdl.cells import (
+    DateFormat,
+    Findings,
+    Misread,
+    Table,
+    inert,
+    read_grid,
+    read_table,
+    restored,
+    text_of,
+)
 from jdl.faults import Fault, Unusable
 from jdl.forms import (
     ID_KEY,
@@ -390,6 +400,8 @@ def _log_value(name: str, text: str) -> tuple[Any, tuple[str, str] | None]:
         day = DateFormat("ISO").read(text, dt.date.max.year)
         if isinstance(day, dt.date):
             return day, trouble_of(day, Key("date"))
+        if day is Misread.SHAPE:
+            return None, ("a date must be written YYYY-MM-DD", "Write it as 2014-03-13")
         return None, day.value
     if name in _LOG_NUMBERS:
         return _log_number(name, text)

@@ -414,7 +414,6 @@ def _beyond(name: str, value: Any, default: Any) -> str | None:
 
 def _hold_sense(raw: Mapping[str, Any], folder: Path, found: Findings) -> None:
     """Hold together what single keys cannot show."""
-    analysis = raw.get("analysis", {})
     if raw["id"] != id_of(folder):
         found.add("the id must be the name of its folder", "Rename the one or the other", "id")
     if raw["release"] < raw["received"].isoformat()[:7]:
@@ -422,6 +421,13 @@ def _hold_sense(raw: Mapping[str, Any], folder: Path, found: Findings) -> None:
             "a request cannot be published before it is received",
             "Correct `release` or `received`",
             "release",
+        )
+    if raw.get("data_sharing", {}).get("signed_on", raw["received"]) > raw["received"]:
+        found.add(
+            "the sharing of the data must be signed off by the day they are received",
+            "Correct the date; data that came before the sign-off are not used until it is settled "
+            "that they may be",
+            "[data_sharing] signed_on",
         )
     if raw["id"] in raw.get("extends", ()):
         found.add("a request cannot extend itself", "Name earlier requests only", "extends")
@@ -431,6 +437,18 @@ def _hold_sense(raw: Mapping[str, Any], folder: Path, found: Findings) -> None:
             "Add `special_group`, or remove `approved_on`",
             "approved_on",
         )
+    _hold_analysis(raw.get("analysis", {}), found)
+    if not is_date_format(raw.get("upload", {}).get("date_format", "ISO")):
+        found.add(
+            _DATE_FORMAT_RULE,
+            'Write it as "DD/MM/YYYY", as the dates in the file are written',
+            "[upload] date_format",
+        )
+    if correction := raw.get("correction"):
+        _hold_correction(correction, raw, found)
+
+
+def _hold_analysis(analysis: Mapping[str, Any], found: Findings) -> None:
     if analysis.get("follow_up_days", FOLLOW_UP_DAYS) != FOLLOW_UP_DAYS:
         found.add(
             f"people are followed for {FOLLOW_UP_DAYS} days",
@@ -445,14 +463,6 @@ def _hold_sense(raw: Mapping[str, Any], folder: Path, found: Findings) -> None:
                 "Name one of them",
                 "[analysis] subgroups",
             )
-    if not is_date_format(raw.get("upload", {}).get("date_format", "ISO")):
-        found.add(
-            _DATE_FORMAT_RULE,
-            'Write it as "DD/MM/YYYY", as the dates in the file are written',
-            "[upload] date_format",
-        )
-    if correction := raw.get("correction"):
-        _hold_correction(correction, raw, found)
 
 
 def _hold_correction(

@@ -591,7 +591,8 @@ def _cell(person: Candidate, given: str, column: str, level_of: str) -> Text:
     level = person.levels.get(level_of, "")
     if person.by_alias and level_of in _NAMED:
         same = value.casefold() == given.casefold()
-        return Text(f"= {value}" if same else f"  {value} (alias: {level})")
+        agreed = same and _mark(level) in "= "
+        return Text(f"{'=' if same else ' '} {value}{'' if agreed else f' (alias: {level})'}")
     mark = _mark(level)
     text = Text(f"{mark} ")
     text.append_text(_underlined(value, given) if mark == "~" else Text(value))

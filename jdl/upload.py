@@ -333,19 +333,23 @@ def _hold_declared(dates: dict[str, _Dates], declared: DateFormat, found: Findin
     read = any(seen.real or seen.written for seen in dates.values())
     if read or len(texts) < 2 or not found.has(rule):
         return
-    fitting = [name for name in DATE_FORMATS if _fits(DateFormat(name), texts)]
+    fits = {name: _fits(DateFormat(name), texts) for name in DATE_FORMATS}
+    most = max(fits.values())
+    fitting = ", ".join(name for name, fit in fits.items() if fit == most)
+    told = "every date" if most == len(texts) else f"{most} of {len(texts)} dates"
     found.drop(rule)
     found.add(
         f"no date of the file is written as the request declares ({declared.text})",
-        f"These would fit every date: {', '.join(fitting)}; declare the one that is meant as "
+        f"These would fit {told}: {fitting}; declare the one that is meant as "
         "`date_format` under [upload]"
-        if fitting
+        if most > len(texts) / 2
         else remedy,
     )
 
 
-def _fits(form: DateFormat, texts: list[str]) -> bool:
-    return all(isinstance(form.read(text, dt.date.max.year), dt.date) for text in texts)
+def _fits(form: DateFormat, texts: list[str]) -> int:
+    """Return how many dates are written in this way."""
+    return sum(isinstance(form.read(text, dt.date.max.year), dt.date) for text in texts)
 
 
 def _hold_order(columns: dict[str, Any], rows: list[int], found: Findings) -> None:

@@ -235,6 +235,15 @@ def test_an_upload_is_checked_with_its_request_and_an_id_is_found(tmp_path, caps
         assert "harbour/request.toml, odd" in capsys.readouterr().err
 
 
+def test_an_upload_with_a_date_format_of_its_own_is_checked_alone(tmp_path, capsys):
+    folder = write_request(tmp_path / "harbour", upload=text(people(3)), top="not TOML")
+    assert cli.main(["check", str(folder / "upload.csv"), "--date-format", "ISO"]) == 0
+    assert cli.main(["check", str(folder / "upload.csv"), "--date-format", "DD/MM/YYYY"]) == 2
+    err = capsys.readouterr().err
+    assert "no date of the file is written as the request declares (DD/MM/YYYY)" in err
+    assert "TOML" not in err
+
+
 def test_checking_a_request_holds_its_overrides_against_the_notebook(tmp_path, capsys):
     rest = '[method]\ncaliper = {value = 1, reason = "a"}\nminimum_cell = {value = 3, reason = "a"}'
     write_request(tmp_path / "harbour", upload=text(people(3)), rest=rest)

@@ -71,8 +71,8 @@ def test_days_that_the_log_lacks_are_told_once_a_day():
     }
     told = ledger.unwritten(held, read, [*read])
     assert [line.split(":")[0] for line in told] == [
-        "Outcomes were first read on 2014-03-03 of harbour, green-shoots",
-        "Outcomes were first read on 2014-03-04 of open-door",
+        "Outcomes of harbour, green-shoots were first read on 2014-03-03",
+        "Outcomes of open-door were first read on 2014-03-04",
     ]
 
 

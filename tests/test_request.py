@@ -116,6 +116,12 @@ BAD_FORMS = [
     ('"Mentoring in custody."', f'"{"x" * 5001}"', "1 to 5000", "description"),
     ("signed_on = 2013-10-01", "", "is required", "[data_sharing] signed_on"),
     ("signed_on = 2013-10-01", "signed_on = true", "a date", "[data_sharing] signed_on"),
+    (
+        "signed_on = 2013-10-01",
+        "signed_on = 2013-11-05",
+        "signed off by the day",
+        "[data_sharing] signed_on",
+    ),
     ("[data_sharing]", "[sharing]", "not known", "sharing"),
 ]
 BAD_TOPS = [

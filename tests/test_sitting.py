@@ -280,6 +280,17 @@ def test_a_level_of_an_alias_is_not_put_on_the_own_name(case):
     assert "Zanthropp (alias: different)" in line(shown, "Surname")
 
 
+def test_an_own_value_that_agrees_does_not_hide_that_the_compared_alias_differs(case):
+    alias = next(n for n, person in enumerate(case.candidates) if person.by_alias)
+    person = case.candidates[alias]
+    own = {**person.written, "date_of_birth": case.written["date_of_birth"]}
+    for level, told in (("different", " (alias: different)"), ("exact", ""), ("missing", "")):
+        levels = {**person.levels, "date_of_birth": level}
+        shown = replace(case, candidates=(replace(person, written=own, levels=levels),))
+        drawn_line = line(drawn(sitting.Sheet(shown, 1, 1), width=200), "Date of birth")
+        assert drawn_line.rstrip().endswith(f"= {own['date_of_birth']}{told}")
+
+
 def test_the_sentence_is_shown_as_a_level_only(case):
     levels = ("at the time", "not then", "missing")
     candidates = tuple(

@@ -268,6 +268,14 @@ def test_a_format_that_fits_nothing_gives_one_fault_with_those_that_would_fit(tm
     assert_silent([fault], "23/02/1980", "21/03/2010")
 
 
+def test_a_few_odd_dates_do_not_hide_the_format_that_fits_the_rest(tmp_path):
+    rows = people(30, date_of_birth="23/02/1980", intervention_start="", intervention_end="")
+    rows[4]["date_of_birth"] = "early 1980"
+    (fault,) = faults_of(tmp_path, text(rows))
+    assert fault.remedy.startswith("These would fit 29 of 30 dates: DD/MM/YYYY; declare")
+    assert_silent([fault], "23/02/1980", "early 1980")
+
+
 def test_a_format_that_fits_some_gives_one_fault_a_column(tmp_path):
     rows = people(20)
     for row in rows[5:9]:
