@@ -14,6 +14,7 @@ from jdl.disclosure import Rules
 from jdl.disclosure.protect import (
     Offer,
     Secret,
+    Told,
     at_least,
     audit,
     between,
@@ -112,6 +113,40 @@ def test_what_stands_open_to_everybody_before_anything_is_told_is_named():
 def test_nothing_false_is_told():
     with pytest.raises(ValueError, match="not true"):
         audit({"a": 4}, [exactly(["a"], 5)], [])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_range_is_that_of_every_table_though_loose_numbers_would_make_it_wider(seed):
+    rng = np.random.default_rng(seed)
+    size = int(rng.integers(3, 6))
+    true, parts = rng.integers(0, 4, size), range(size)
+    every = np.array(list(itertools.product(range(int(true.sum()) + 1), repeat=size)))
+    every = every[every.sum(axis=1) == true.sum()]
+    known = [exactly(parts, int(true.sum()))]
+    for _ in range(int(rng.integers(2, 7))):
+        among = np.flatnonzero(rng.random(size) < 0.5)
+        count = int(true[among].sum())
+        low, high = count - int(rng.integers(0, 2)), count + int(rng.integers(0, 2))
+        known.append(between(among.tolist(), low, high))
+        sums = every[:, among].sum(axis=1)
+        every = every[(sums >= low) & (sums <= high)]
+    asked = [(one,) for one in parts] + list(itertools.combinations(parts, 2))
+    secrets = [Secret(str(one), one, tuple(parts)) for one in asked]
+    told = audit(dict(enumerate(true.tolist())), known, secrets)
+    sums = np.array([every[:, list(one)].sum(axis=1) for one in asked])
+    assert told["low"].tolist() == sums.min(axis=1).tolist()
+    assert told["high"].tolist() == sums.max(axis=1).tolist()
+
+
+def test_whole_numbers_may_do_best_where_loose_ones_would_leave_a_part_at_nought():
+    """Halves of three rings of three make 4.5, ones make 3; the tenth part alone makes 4."""
+    rings = [(ring, ring + 1, ring + 2) for ring in (0, 3, 6)]
+    pairs = [pair for ring in rings for pair in itertools.combinations(ring, 2)]
+    known = [between(pair, 0, 1) for pair in pairs]
+    known.append(Told({**dict.fromkeys(range(9), 2.0), 9: 9.0}, 0, 9))
+    asked = Secret("all", (*range(9), 9, 9, 9, 9), tuple(range(10)))
+    told = audit(dict.fromkeys(range(10), 0), known, [asked])
+    assert told.loc["all", ["low", "high"]].tolist() == [0, 4]
 
 
 # --- An intruder who lists every table -----------------------------------------------------------

@@ -17,6 +17,7 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 from scipy.optimize import Bounds, LinearConstraint, milp  # type: ignore[attr-defined]
+from scipy.sparse import csc_array
 
 from jdl.disclosure.rules import RULES, Rules
 
@@ -257,6 +258,7 @@ class _Reader:
         self.known: list[Told] = []
         self._most = float(self.true.sum()) + 1
         self._rows: list[np.ndarray] = []
+        self._limits: tuple[csc_array, np.ndarray, np.ndarray] | None = None
         self._found = self.true[None, :]
         for one in known:
             self.learn([one])
@@ -282,12 +284,14 @@ class _Reader:
                 raise ValueError("what is told of a count is not true of it")
             self.known.append(one)
             self._rows.append(row)
+            self._limits = None
             self._found = self._found[fits]
 
     def forget(self, mark: tuple[int, np.ndarray]) -> None:
         """Go back to what was known at a mark, with all that was found since."""
         many, found = mark
         del self.known[many:], self._rows[many:]
+        self._limits = None
         self._found = np.unique(np.vstack([found, self._found]), axis=0)
         self._found = np.vstack([self.true, self._found])
 
@@ -312,26 +316,47 @@ class _Reader:
     def _end(self, row: np.ndarray, sign: int) -> int:
         """Return the least (sign 1) or the greatest (sign -1) of a sum, and keep where it is so.
 
-        Without the demand for whole numbers first, which is quicker and nearly always meets it.
+        Without the demand for whole numbers first, which is quicker and mostly meets it. Where it
+        does not, the few parts that are broken are made whole: if that costs nothing, no whole
+        numbers can do better.
         """
-        limits = LinearConstraint(
-            np.array(self._rows),
-            [one.low for one in self.known],
-            [one.high for one in self.known],
-        )
-        for whole in (0, 1):
-            found = milp(
-                sign * row,
-                constraints=limits,
-                bounds=Bounds(0, self._most),
-                integrality=np.full(len(row), whole),
-                options={"mip_rel_gap": 0},
-            )
-            solution = np.round(found.x)
-            if np.abs(found.x - solution).max() < _SLACK:
-                break
+        everywhere = np.ones(len(row), dtype=bool)
+        loose = self._solve(sign * row, np.zeros(len(row)), everywhere, whole=False)
+        solution = np.round(loose)
+        broken = np.abs(loose - solution) >= _SLACK
+        if broken.any():
+            bound = math.ceil(sign * row @ loose - _SLACK)
+            solution = self._solve(sign * row, solution, broken, whole=True)
+            if not sign * row @ solution <= bound + _SLACK:
+                solution = self._solve(sign * row, self.true, everywhere, whole=True)
         self._found = np.vstack([self._found, solution])
         return round(float(solution @ row))
+
+    def _solve(
+        self, cost: np.ndarray, held: np.ndarray, free: np.ndarray, *, whole: bool
+    ) -> np.ndarray:
+        """Return the parts that cost least where some are free and the others held; else no number.
+
+        What is known is laid out once, since much is asked of it.
+        """
+        if self._limits is None:
+            low, high = np.array([(one.low, one.high) for one in self.known]).T
+            self._limits = csc_array(np.array(self._rows)), low, high
+        sums, low, high = self._limits
+        fixed = sums @ np.where(free, 0, held)
+        found = milp(
+            cost[free],
+            constraints=LinearConstraint(sums[:, free], low - fixed, high - fixed),
+            bounds=Bounds(0, self._most),
+            integrality=np.full(free.sum(), int(whole)),
+            options={"mip_rel_gap": 0},
+        )
+        solution = held.copy()
+        if found.x is None:
+            solution[free] = math.nan
+        else:
+            solution[free] = np.round(found.x) if whole else found.x
+        return solution
 
 
 class _Chooser:

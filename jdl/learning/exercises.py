@@ -141,14 +141,16 @@ class Exercise:
         Unready
             If a name that the exercise needs is not there, or is not what it was.
         """
-        if not self._has_form(answer, names):
+        if self.kind == "design":
+            return self._judge_design(answer, names)
+        if not self._has_form(answer):
             return WRONG, self.form
         if self.kind == "commit":
             return NOTED, "Noted."
-        if self._is_right(answer, names):
+        if self._same(answer, self.right, names):
             return RIGHT, self.solution
         for one in self.misconceptions:
-            if self._is(one, answer, names):
+            if self._same(answer, one.answer, names):
                 return WRONG, one.hint
         return WRONG, self.hint
 
@@ -161,15 +163,9 @@ class Exercise:
             "design": "Write it in the form that the question shows.",
         }.get(self.kind, f"Write one of the letters {', '.join(self.choices)}, in quotation marks.")
 
-    def _has_form(self, answer: Any, names: Mapping[str, Any]) -> bool:
+    def _has_form(self, answer: Any) -> bool:
         if self.kind == "number":
             return _number(answer) is not None
-        if self.kind == "design":
-            self._check(names)
-            return any(
-                _holds(condition, answer, names) is not None
-                for condition in (self.accepts, *(one.when for one in self.misconceptions))
-            )
         letters = _letters(answer)
         return (
             bool(letters)
@@ -177,22 +173,25 @@ class Exercise:
             and (self.kind == "several" or len(letters) == 1)
         )
 
+    def _judge_design(self, answer: Any, names: Mapping[str, Any]) -> tuple[str, str]:
+        """Judge a design; each condition is asked once, since it may run the method."""
+        self._check(names)
+        accepted = _holds(self.accepts, answer, names)
+        if accepted:
+            return RIGHT, self.solution
+        can_be_asked = accepted is not None
+        for one in self.misconceptions:
+            holds = _holds(one.when, answer, names)
+            if holds:
+                return WRONG, one.hint
+            can_be_asked |= holds is not None
+        return WRONG, self.hint if can_be_asked else self.form
+
     def _check(self, names: Mapping[str, Any]) -> None:
         """Check that the notebook holds what a design is judged by."""
         example = self.value(self.right, names)
-        _worked(self.accepts, {**names, "answer": example})
-        if not _holds(self.accepts, example, names):
+        if not _worked(f"bool({self.accepts})", {**names, "answer": example}):
             raise _changed(self.accepts, names)
-
-    def _is_right(self, answer: Any, names: Mapping[str, Any]) -> bool:
-        if self.kind == "design":
-            return bool(_holds(self.accepts, answer, names))
-        return self._same(answer, self.right, names)
-
-    def _is(self, one: Misconception, answer: Any, names: Mapping[str, Any]) -> bool:
-        if self.kind == "design":
-            return bool(_holds(one.when, answer, names))
-        return self._same(answer, one.answer, names)
 
     def _same(self, answer: Any, other: str | tuple[str, ...], names: Mapping[str, Any]) -> bool:
         if self.kind != "number":
