@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import unescape
+from itertools import cycle
 from typing import Any
 
 import latex2mathml.converter
@@ -35,6 +36,7 @@ _NOTHING = Markup()
 _SCROLLED = 'tabindex="0" role="group"'
 _FIRST = re.compile(r"<tr[^>]*>\s*<(td|th)[^>]*>(.*?)</\1>", re.S)
 _IN_HEADER = re.compile(r"(<th[^>]*><math)([^>]*>.*?</math>)", re.S)
+_CELL = re.compile(r"<t[dh]\b[^>]*>")
 _NUMBER = re.compile(r"<td>(?=(?:<strong>)?[-\u2212+]?[\d.,]+%?(?:</strong>)?</td>)")
 
 
@@ -282,9 +284,19 @@ def _table(found: re.Match[str]) -> str:
     head, divided, body = rows.partition("<tbody>")
     head = re.sub("<th(?=>)", '<th scope="col"', head)
     body = _FIRST.sub(r'<tr><th scope="row">\2</th>', _NUMBER.sub('<td class="numeric">', body))
-    head = _IN_HEADER.sub(_spoken, head)
+    head = _IN_HEADER.sub(_spoken, _aligned(head, body))
     table = f"<table>{head}{divided}{body}</table>"
     return f'<div class="table" {_SCROLLED} aria-label="Table">{table}</div>'
+
+
+def _aligned(head: str, body: str) -> str:
+    """Set the header of a column of numbers to the right, as the numbers are."""
+    rows = [_CELL.findall(row) for row in body.split("</tr>")]
+    columns = zip(*filter(None, rows), strict=False)
+    numbers = cycle([set(column) == {'<td class="numeric">'} for column in columns] or [False])
+    return _CELL.sub(
+        lambda cell: f'{cell[0][:-1]} class="numeric">' if next(numbers) else cell[0], head
+    )
 
 
 def _spoken(header: re.Match[str]) -> str:
@@ -307,7 +319,8 @@ class _Mathematics(render.Prose):
 
 def mathematics(latex: str, display: str) -> str:
     """Return a formula in LaTeX as MathML."""
-    return str(latex2mathml.converter.convert(unescape(latex), display=display))
+    made = str(latex2mathml.converter.convert(unescape(latex), display=display))
+    return made.replace("<mi>&#x000B1;</mi>", "<mo>&#x000B1;</mo>")
 
 
 def prose(source: str, top: int = 3) -> Markup:
