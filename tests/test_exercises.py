@@ -79,6 +79,25 @@ def test_a_share_may_be_rounded_to_the_decimals_that_are_shown(expression, place
     assert said(one, round(value, places) + 0.02)[0] == WRONG
 
 
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        (53.8, "That is a hundred times the answer."),
+        (0.0054, "That is a hundredth of the answer."),
+        (-0.54, "The size is right, the sign is not."),
+        (0.5, "Right as far as it goes. Give it with 2 decimals."),
+        (0.6, "Read the step again"),
+        (0, "Read the step again"),
+        (float("nan"), "Read the step again"),
+    ],
+)
+def test_a_slip_of_unit_sign_or_rounding_is_named(given, hint):
+    one = Exercise("request-x", "request", "X", "number", "?", "7 / 13", "So.", digits=2)
+    outcome, told = said(one, given)
+    assert outcome == WRONG
+    assert told.startswith(hint)
+
+
 @pytest.mark.parametrize("one", ALONE.values(), ids=lambda one: one.id)
 def test_a_letter_may_be_written_as_people_write_it(one):
     right = one.right or next(iter(one.choices))

@@ -36,6 +36,11 @@ MIME = "application/vnd.jdl.lesson+json"
 KINDS = ("choice", "several", "number", "design", "commit")
 _WITHIN = 1e-9
 _MOST_LETTERS = 26
+_SLIPS = {
+    100: "That is a hundred times the answer. Is it asked for as a share, or in per cent?",
+    0.01: "That is a hundredth of the answer. Is it asked for as a share, or in per cent?",
+    -1: "The size is right, the sign is not.",
+}
 _SHORT = reprlib.Repr()
 _SHORT.maxdict = _SHORT.maxlist = _SHORT.maxset = _SHORT.maxtuple = 40
 _SHORT.maxstring = _SHORT.maxother = 400
@@ -158,7 +163,7 @@ class Exercise:
     def form(self) -> str:
         """What is said to an answer of another form than is asked for."""
         return {
-            "number": "Write a number, such as 12 or 0.25, without quotation marks.",
+            "number": "Write one number, such as 12 or 0.25, without quotation marks or brackets.",
             "several": 'Write the letters in a list, such as ["a", "b"].',
             "design": "Write it in the form that the question shows.",
         }.get(self.kind, f"Write one of the letters {', '.join(self.choices)}, in quotation marks.")
@@ -199,8 +204,24 @@ class Exercise:
         given, told = _number(answer), _number(self.value(other, names))
         if given is None or told is None:
             return False
+        return self._near(given, told)
+
+    def _near(self, given: float, told: float) -> bool:
         rounded = 0.0 if told.is_integer() else 0.5 * 10**-self.digits + _WITHIN
         return math.isclose(given, told, rel_tol=0, abs_tol=max(self.within, rounded))
+
+    def _slip(self, answer: Any, names: Mapping[str, Any]) -> str:
+        """Return what is said to a number that is right but for unit, sign or rounding."""
+        given = _number(answer) if self.kind == "number" else None
+        told = _number(self.value(self.right, names)) if given else None
+        if not given or not told:
+            return ""
+        for times, said in _SLIPS.items():
+            if self._near(given / times, told):
+                return said
+        if any(given == round(told, places) for places in range(1, self.digits)):
+            return f"Right as far as it goes. Give it with {self.digits} decimals."
+        return ""
 
     def value(self, expression: str | tuple[str, ...], names: Mapping[str, Any]) -> Any:
         """Return an answer as it would be given: letters as they are, an expression worked out."""
