@@ -29,7 +29,8 @@ PARTS = {
         "decisions", "accounts", "__init__",
     ),
     "matching": (
-        "plan", "score", "formula", "support", "calipers", "pairs", "entropy", "search", "__init__",
+        "plan", "score", "formula", "separation", "support", "calipers", "pairs", "entropy",
+        "search", "__init__",
     ),
     "disclosure": (
         "rules", "protect", "measures", "shown", "overrides", "remainders", "together", "compared",

@@ -111,7 +111,8 @@ class Matched:
     auc : float or None
         Area under the curve of the score over all units within common support.
     outside_support : int
-        Candidates in a category where nobody treated falls; out of the pool before fitting.
+        Candidates outside common support: in a category, or with values of several variables
+        together, where nobody treated falls. The fit is without them.
     caliper_width : float or None
         The caliper on the scale of the specification; None without a score or a caliper.
     notes : tuple of str

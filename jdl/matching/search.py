@@ -63,10 +63,11 @@ def first_accepted(
     attempts: list[Attempt] = []
     first = kept = None
     fitted: dict[tuple[str, tuple[str, ...]], _Fitted] = {}
+    shared: _Shared = {}
     for specification in specifications:
         same = specification.formula, specification.exact
         if same not in fitted:
-            fitted[same] = _fit(candidates, specification, estimator, person)
+            fitted[same] = _fit(candidates, specification, estimator, person, shared)
         matched = _matched(candidates, specification, fitted[same], person)
         verdict = accept(matched)
         lost = matched.treatment_lost
@@ -94,8 +95,10 @@ def match(
     """Match by one specification.
 
     Candidates in a category where nobody treated falls, and treated people in a category without
-    a candidate, leave before the score is fitted: no finite coefficient exists for them. A score
-    that does not converge matches nobody, and the notes say so.
+    a candidate, leave before the score is fitted: no finite coefficient exists for them. Where
+    variables only together separate the groups, those whose score would be 0 or 1 leave when the
+    fit has failed, and it is tried again. A score that does not converge then matches nobody, and
+    the notes say so.
 
     Parameters
     ----------
@@ -120,7 +123,7 @@ def match(
         twice in the treatment group, or in both groups: but for candidate disposals that a column
         `earlier` marks as their own of the time before.
     """
-    fitted = _fit(candidates, specification, estimator, person)
+    fitted = _fit(candidates, specification, estimator, person, {})
     return _matched(candidates, specification, fitted, person)
 
 
@@ -136,19 +139,47 @@ class _Fitted:
     notes: tuple[str, ...]
 
 
+_Shared = dict[tuple[str, ...], support.Support | None]
+"""By columns, the support of variables together; None where it is that of each alone."""
+
+
 def _fit(
     candidates: pd.DataFrame,
     specification: Specification,
     estimator: Callable[[str, pd.DataFrame], Any],
     person: str,
+    shared: _Shared,
 ) -> _Fitted:
-    """Fit the score of a specification to the candidates within common support."""
+    """Fit the score of a specification to the candidates within common support.
+
+    Variables that together separate the groups are looked for only where the score cannot be
+    fitted, and only by the first specification of the same variables: the later ones, with other
+    terms of them, keep its candidates.
+    """
     columns = support.named_columns(candidates, specification)
     support.check(candidates, specification, columns, person)
     treated = candidates[specification.treated].to_numpy(dtype=bool)
     data = formula.for_formula(candidates[columns])
-    inside, removed = support.common(data, treated, columns, specification)
-    notes = support.told(removed)
+    known = shared.get(tuple(columns))
+    found = known or support.common(data, treated, columns, specification)
+    fitted = _solved(data, treated, found, specification, estimator)
+    if fitted.model is None and fitted.design is not None and tuple(columns) not in shared:
+        known = support.together(data, treated, columns, specification, found)
+        if known is not None:
+            fitted = _solved(data, treated, known, specification, estimator)
+    shared.setdefault(tuple(columns), known)
+    return fitted
+
+
+def _solved(
+    data: pd.DataFrame,
+    treated: Flags,
+    shared: support.Support,
+    specification: Specification,
+    estimator: Callable[[str, pd.DataFrame], Any],
+) -> _Fitted:
+    """Fit the score to those inside."""
+    inside, notes = shared.inside, support.told(shared)
     if not treated[inside].any():
         notes.append("No treated person shares every category with a candidate.")
         return _Fitted(treated, inside, None, None, None, tuple(notes))

@@ -1,23 +1,45 @@
-"""Which candidates can be matched at all: complete rows that share every category."""
+"""Who can be matched at all: complete rows like which both groups have somebody."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jdl.matching.formula import words
+from jdl.matching import separation
+from jdl.matching.formula import design, words
 from jdl.matching.plan import Specification
 
 Flags = NDArray[np.bool_]
 Codes = NDArray[np.intp] | NDArray[np.bool_]
 
+Removed = dict[str, tuple[int, int]]
+"""Candidates and treated people removed, by variable."""
+
 EARLIER = "earlier"
 """Column that is true for an untreated, earlier disposal of somebody treated."""
+
+
+class Support(NamedTuple):
+    """Common support.
+
+    Parameters
+    ----------
+    inside : bool array of shape (n,)
+        Who is inside.
+    alone : dict of str to (int, int)
+        By variable, candidates and treated people that one of its categories removed.
+    together : dict of str to (int, int)
+        By variables, joined by "and", candidates and treated people that they removed together.
+    """
+
+    inside: Flags
+    alone: Removed
+    together: Removed
 
 
 def named_columns(candidates: pd.DataFrame, specification: Specification) -> list[str]:
@@ -99,8 +121,8 @@ def _earlier(candidates: pd.DataFrame) -> Flags:
 
 def common(
     candidates: pd.DataFrame, treated: Flags, columns: list[str], specification: Specification
-) -> tuple[Flags, dict[str, tuple[int, int]]]:
-    """Tell who shares every category with the other group; and how many each variable removed.
+) -> Support:
+    """Tell who shares every category with the other group, looking at each variable alone.
 
     Where all treated people have the same number, such as no custodial sentence in the year before,
     candidates with another are outside too: no finite coefficient would exist.
@@ -118,10 +140,7 @@ def common(
 
     Returns
     -------
-    bool array of shape (n,)
-        Who is inside.
-    dict of str to (int, int)
-        By variable, candidates and treated people that it removed.
+    Support
     """
     codes = {
         column: code
@@ -130,19 +149,68 @@ def common(
         and (code := _coded(candidates[column], specification.formula, treated)) is not None
     }
     inside = np.ones(len(candidates), dtype=bool)
-    removed: dict[str, tuple[int, int]] = {}
+    removed: Removed = {}
     before = -1
     while before != (before := int(inside.sum())):
         for column, code in codes.items():
             out = inside & one_sided(code, treated, inside)
             if out.any():
-                pool, ours = removed.get(column, (0, 0))
-                removed[column] = (
-                    pool + int((out & ~treated).sum()),
-                    ours + int((out & treated).sum()),
-                )
+                _count(removed, column, out, treated)
                 inside &= ~out
-    return inside, removed
+    return Support(inside, removed, {})
+
+
+def together(
+    candidates: pd.DataFrame,
+    treated: Flags,
+    columns: list[str],
+    specification: Specification,
+    shared: Support,
+) -> Support | None:
+    """Remove those whom variables together put outside; see ``separation``.
+
+    Whose score would be 0 or 1 in the limit leaves. Whoever then has a category that the other
+    group lacks leaves too, until nobody does.
+
+    Parameters
+    ----------
+    candidates, treated, columns, specification
+        As for `common`.
+    shared : Support
+        What `common` found.
+
+    Returns
+    -------
+    Support or None
+        None where the groups are not separated, or where they are so completely that nobody would
+        be left.
+    """
+    inside, alone, jointly = shared.inside.copy(), dict(shared.alone), dict(shared.together)
+    while True:
+        rows = np.flatnonzero(inside)
+        left, ours = candidates.iloc[rows], treated[rows]
+        matrix = design(specification.terms, left)
+        beyond = separation.separated(matrix.values, ours)
+        if beyond.all():
+            return None
+        if not beyond.any():
+            return Support(inside, alone, jointly) if jointly else None
+        made_of = [words(term) & set(columns) for term in matrix.terms]
+        for names, out in separation.together(matrix.values, ours, made_of).items():
+            _count(jointly, " and ".join(names), out, ours)
+            inside[rows[out]] = False
+        again = np.flatnonzero(inside)
+        further = common(candidates.iloc[again], treated[again], columns, specification)
+        inside[again[~further.inside]] = False
+        for name, (pool, people) in further.alone.items():
+            before = alone.get(name, (0, 0))
+            alone[name] = before[0] + pool, before[1] + people
+
+
+def _count(removed: Removed, name: str, out: Flags, treated: Flags) -> None:
+    """Add candidates and treated people who are out to those that the name removed."""
+    pool, ours = removed.get(name, (0, 0))
+    removed[name] = pool + int((out & ~treated).sum()), ours + int((out & treated).sum())
 
 
 def one_sided(code: Codes, treated: Flags, inside: Flags) -> Flags:
@@ -204,30 +272,41 @@ def _halves(values: NDArray[Any]) -> Flags | None:
     return differs
 
 
-def told(removed: dict[str, tuple[int, int]]) -> list[str]:
-    """Say how many each variable removed.
+def told(shared: Support) -> list[str]:
+    """Say how many each variable removed, and several together.
 
     Parameters
     ----------
-    removed : dict of str to (int, int)
-        As `common` gives it.
+    shared : Support
 
     Returns
     -------
     list of str
         A sentence for candidates and one for treated people, where any were removed.
     """
-    pool = [f"{column}: {n:,}" for column, (n, _) in removed.items() if n]
-    ours = [f"{column}: {n:,}" for column, (_, n) in removed.items() if n]
     notes = []
-    if pool:
+    if pool := _listed(shared.alone, 0):
         notes.append(
             "Disposals outside common support, in a category where nobody in the treatment group "
-            f"falls, by variable: {', '.join(pool)}."
+            f"falls, by variable: {pool}."
         )
-    if ours:
+    if ours := _listed(shared.alone, 1):
         notes.append(
             "People in the treatment group in a category without any candidate, by variable: "
-            f"{', '.join(ours)}."
+            f"{ours}."
+        )
+    if pool := _listed(shared.together, 0):
+        notes.append(
+            "Disposals outside common support, because their variables together are those of "
+            f"nobody in the treatment group, by variables: {pool}."
+        )
+    if ours := _listed(shared.together, 1):
+        notes.append(
+            "People in the treatment group whose variables together are those of no candidate, by "
+            f"variables: {ours}."
         )
     return notes
+
+
+def _listed(removed: Removed, which: int) -> str:
+    return ", ".join(f"{name}: {both[which]:,}" for name, both in removed.items() if both[which])
