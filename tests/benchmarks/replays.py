@@ -5,8 +5,7 @@ else is drawn anew: the lives they live, who takes part in which programme, and 
 follows. The national tables, the matching variables, the score, the match, the gate, the service's
 test and the adjusted check are then made as for any request, by the cells of the notebook itself.
 Two things are taken as given. Everybody who took part is found, with the right sentence. And no
-date of birth is missing: in so small a vintage one that is can leave the score without a fit, and
-the replay without a result.
+date of birth is missing.
 
 The truth of a replay is the mean difference that the programme makes to the chance of a proven
 reoffence, of the people analysed: their year is lived `LIVES` times, with and without it. The
