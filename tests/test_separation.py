@@ -121,6 +121,16 @@ def test_one_candidate_among_many_is_not_overlooked():
     }
 
 
+def test_one_candidate_among_many_can_refute_a_separation():
+    n = 30_000
+    treated = np.arange(n) < 60
+    days = np.where(treated, 5 + np.arange(n) % 4, np.arange(n) % 5)
+    design = np.column_stack([np.ones(n), days])
+    assert separation.separated(design, treated).all()
+    design[20_001, 1] = 9
+    assert not separation.separated(design, treated).any()
+
+
 def without_dates(theirs=1, ours=0):
     """A pool in which a missing date of birth makes a row incomplete, and little else does."""
     candidates = pool(seed=2).assign(band=lambda f: np.where(f["age"] > 32, "older", "younger"))
