@@ -224,8 +224,8 @@ def leaving_out(
     ----------
     matched : Matched
         With a score. Its candidates within common support are matched, and the matrix of its
-        formula is built once for all: a category that only the variable left out puts outside
-        support stays outside.
+        formula is built once for all: whoever is outside support by the variable left out, alone
+        or with others, stays outside.
     person : str
         The column of person identifiers.
 
