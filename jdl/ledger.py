@@ -59,7 +59,9 @@ def enter(restricted: Path, request_id: str, on: dt.date) -> None:
     _keep(restricted, FILE, request_id, on.isoformat())
 
 
-def keep_plan(restricted: Path, request_id: str, plan: str) -> str | None:
+def keep_plan(
+    restricted: Path, request_id: str, plan: str, *, corrected: bool = False
+) -> str | None:
     """Keep the fingerprint of the plan under which a request's outcomes were first read.
 
     Parameters
@@ -68,6 +70,8 @@ def keep_plan(restricted: Path, request_id: str, plan: str) -> str | None:
     request_id : str
     plan : str
         Of the run in hand.
+    corrected : bool
+        Whether the request states a correction, which says why.
 
     Returns
     -------
@@ -79,7 +83,11 @@ def keep_plan(restricted: Path, request_id: str, plan: str) -> str | None:
         return None
     return (
         f"{request_id}: its plan is another ({plan[:8]}) than when its outcomes were first read "
-        f"({first[:8]}). Publish it as a correction that says why, or restore the plan."
+        f"({first[:8]}). "
+    ) + (
+        "The correction that it states has to say why."
+        if corrected
+        else "Publish it as a correction that says why, or restore the plan."
     )
 
 

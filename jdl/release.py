@@ -1582,7 +1582,13 @@ def _changed_plan(month: Month, outcome: Outcome) -> str | None:
     if not isinstance(outcome, Done) or not file.exists():
         return None
     plan = json.loads(file.read_text(encoding="utf-8")).get("plan")
-    return plan and ledger.keep_plan(month.places.restricted, outcome.name, plan)
+    corrected = any(
+        entry.request.correction is not None
+        for entry in month.entries
+        if entry.request.id == outcome.name
+    )
+    kept = month.places.restricted
+    return plan and ledger.keep_plan(kept, outcome.name, plan, corrected=corrected)
 
 
 def _verdict(folder: Path) -> str:
@@ -1591,7 +1597,12 @@ def _verdict(folder: Path) -> str:
         return str(result["status"])
     headline = next(analysis for analysis in result["analyses"] if analysis["headline"])
     rate = next(row for row in headline["measures"] if row["measure"] == "rate")
-    return f"reported, one-year rate: {rate['conclusion']}"
+    conclusion = str(rate["conclusion"])
+    return f"reported, one-year rate: {_WITHHELD.get(conclusion, conclusion)}"
+
+
+_WITHHELD = {"suppressed": "withheld"}
+"""What a result file calls a result that is not shown, in the word of the reports."""
 
 
 def _already_there(month: Month) -> Summary:

@@ -81,4 +81,7 @@ def test_a_plan_that_changes_after_outcomes_were_read_is_told(tmp_path):
     assert ledger.keep_plan(tmp_path, "harbour", "aaaa1111bbbb") is None
     told = ledger.keep_plan(tmp_path, "harbour", "cccc2222dddd")
     assert "(cccc2222) than when its outcomes were first read (aaaa1111)" in told
+    assert told.endswith("Publish it as a correction that says why, or restore the plan.")
+    told = ledger.keep_plan(tmp_path, "harbour", "cccc2222dddd", corrected=True)
+    assert told.endswith("The correction that it states has to say why.")
     assert ledger.keep_plan(tmp_path, "harbour", "aaaa1111bbbb") is None

@@ -169,6 +169,13 @@ def _files(folder):
     }
 
 
+def test_a_result_that_is_not_shown_is_told_in_the_word_of_the_reports(tmp_path):
+    measures = [{"measure": "rate", "conclusion": "suppressed"}]
+    result = {"status": "reported", "analyses": [{"headline": True, "measures": measures}]}
+    (tmp_path / "result.json").write_text(json.dumps(result))
+    assert release._verdict(tmp_path) == "reported, one-year rate: withheld"
+
+
 def test_a_release_holds_its_reports_bulletin_page_and_manifest(month):
     summary = month.release()
     assert summary.failures == ()

@@ -241,6 +241,23 @@ def test_the_sign_off_of_the_page_has_the_form_of_a_release_file():
     assert {*signed} == {field.name for field in dataclasses.fields(SignOff)}
 
 
+def test_the_page_of_a_month_numbers_its_steps_once(pages):
+    steps = re.findall(r"^## (\d+)\. (.+)$", HOW_TO.read_text(), re.M)
+    assert [int(number) for number, _ in steps] == [
+        *range(1, HOW_TO.read_text().count("\n## ") + 1)
+    ]
+    html = pages["how-to-run-a-month.html"].html
+    listed = html.partition('class="contents"')[2].partition("</nav>")[0]
+    for number, name in steps:
+        assert f">{name}</a>" in listed
+        assert f">{number}. {name}</h2>" in html
+
+
+def test_the_page_of_a_month_checks_the_log_beside_all_requests():
+    """Only this tells where the log and a request part."""
+    assert "jdl check requests" in commands(HOW_TO.read_text())
+
+
 def test_the_page_of_a_month_is_one_page():
     prose = re.sub(r"^```.*?^```", "", HOW_TO.read_text(), flags=re.S | re.M)
     assert len(re.findall(r"[\w'-]+", prose)) <= MOST_WORDS
@@ -258,6 +275,7 @@ def test_refusals_are_quoted_as_the_program_says_them():
         "finished and stays as it is",
         "nother jdl command is at work",
         "embargoed until",
+        "the results of",
     ):
         assert words in page
         assert words in said

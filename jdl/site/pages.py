@@ -56,6 +56,8 @@ _SIGNS = {
 }
 """How a formula of a docstring is written in one line."""
 _HEADED = re.compile(r"<h2>(.*?)</h2>")
+_NUMBERED = re.compile(r"^\d+\. ")
+"""Before the name of a step; the list of contents counts by itself."""
 _TABLE = re.compile(r"<p><em>([^<]*)</em></p>\s*<table>(.*?)</table>", re.S)
 _FIRST = re.compile(r"<tr>\s*<td>(.*?)</td>", re.S)
 _IN_FOLDER = ("reference", "chapter")
@@ -178,8 +180,9 @@ def _slug(text: str) -> str:
 
 
 def _anchored(headings: list[tuple[str, str]], heading: re.Match[str]) -> str:
-    anchor = _slug(heading[1])
-    headings.append((anchor, heading[1]))
+    name = _NUMBERED.sub("", heading[1])
+    anchor = _slug(name)
+    headings.append((anchor, name))
     return f'<h2 id="section-{anchor}">{heading[1]}</h2>'
 
 
