@@ -1217,7 +1217,7 @@ def correction_statement(correction: Correction, status: str = "reported") -> Se
         f". It replaces the {what} published in ",
         month("request.correction.of", f"{correction.of}-01"),
         ". What changed: ",
-        *quoted("request.correction.reason", f"{reason[:1].lower()}{reason[1:]}"),
+        *quoted("request.correction.reason", reason),
         ".",
     )
 

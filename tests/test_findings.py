@@ -907,12 +907,12 @@ def test_what_is_estimated_and_what_it_is_not_compared_with():
 
 
 def test_a_correction_says_when_what_and_why():
-    why = "The upload held 12 people\n twice. They are now counted once."
+    why = "Tarnside Trust sent 12 people\n twice. They are now counted once."
     made = Correction("2014-03", why, dt.date(2014, 4, 3))
     told = findings.correction_statement(made)
     assert told.text == (
         "This report was corrected on 3 April 2014. It replaces the one published in March 2014. "
-        "What changed: the upload held 12 people twice. They are now counted once."
+        "What changed: Tarnside Trust sent 12 people twice. They are now counted once."
     )
     assert not re.search(r"\d", words_outside_figures(told))
 
