@@ -157,7 +157,7 @@ class Exercise:
         for one in self.misconceptions:
             if self._same(answer, one.answer, names):
                 return WRONG, one.hint
-        return WRONG, self.hint
+        return WRONG, self._slip(answer, names) or self.hint
 
     @property
     def form(self) -> str:
