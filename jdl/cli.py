@@ -495,7 +495,7 @@ def _add_learn(commands: _Commands[argparse.ArgumentParser]) -> None:
         "Without an id it is of the training cohort, of made-up people about whom the truth is\n"
         "known. Of any other request nothing more is shown than its audit copy shows, and nothing\n"
         "of it is to be published.",
-        "examples:\n  jdl learn\n  jdl learn --no-browser\n  jdl learn green-shoots",
+        "examples:\n  jdl learn\n  jdl learn --start-over\n  jdl learn green-shoots",
     )
     parser.add_argument(
         "id", nargs="?", help="a request's id, which is the name of its folder (the training data)"
@@ -504,6 +504,11 @@ def _add_learn(commands: _Commands[argparse.ArgumentParser]) -> None:
         "--no-browser",
         action="store_true",
         help="only make the page and the notebook, and say where they are",
+    )
+    parser.add_argument(
+        "--start-over",
+        action="store_true",
+        help="hand out a fresh notebook; yours of before is kept beside it, under another name",
     )
     parser.add_argument(
         "--port",
@@ -1071,29 +1076,44 @@ def _learn(given: argparse.Namespace) -> int:
                 settings = given.outputs / "learn" / ".jupyter"
                 servers.append(held.enter_context(lab.opened(notebook, settings, given.port)))
 
-        made = _or_refusal(lambda: _walk(given, begin))
+        made = _or_refusal(lambda: _walk(given, begin, held))
         if isinstance(made, (str, Failure)):
             return _unmade(made)
         _tell_walk(made)
         return _stay(servers[0]) if servers else DONE
 
 
-def _walk(given: argparse.Namespace, begin: Callable[[Path], None]) -> Walk | Failure:
+def _walk(
+    given: argparse.Namespace, begin: Callable[[Path], None], held: ExitStack
+) -> Walk | Failure:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from jdl import manifest
     from jdl.learning import walk
     from jdl.release import private
     from jdl.workers import crew
 
-    with ExitStack() as after, private(), crew(1) as workers, _display() as display:
+    with (
+        ExitStack() as after,
+        private(),
+        crew(1) as workers,
+        ThreadPoolExecutor(1) as beside,
+        _display() as display,
+    ):
         workers.warm()
+        beside.submit(manifest.environment)
         if given.id is None:
             from jdl.synthetic import synthesise
 
-            if kept := walk.make_training(given.outputs, synthesise, display.tell):
+            data = walk.training_data(given.outputs, synthesise, display.tell)
+            if kept := held.enter_context(data):
                 after.callback(_say, f"Your training folder of before is kept: {kept}")
             cohort = walk.training(given.outputs)
         else:
             cohort = walk.Cohort(given.id, _places(given), given.outputs)
-        return walk.walk_through(cohort, workers, begin=begin, tell=display.tell)
+        return walk.walk_through(
+            cohort, workers, begin=begin, start_over=given.start_over, tell=display.tell
+        )
 
 
 def _unmade(what: str | Failure) -> int:

@@ -776,15 +776,10 @@ def run_request(
     Unusable, Refused
         As `run_release`.
     """
-    month = replace(open_month(_release_of(name, places), places, only=name), repeats=repeats)
-    with private(), _outputs(places, exclusive=False):
-        month.work.mkdir(parents=True, exist_ok=True)
-        _hold_cohorts(month)
-        lock = _lock(month.work / f".{name}.lock", exclusive=True, patient=True)
-        with lock, _prepared(month.vintage, places, tell), crew(1) as workers:
-            month, made_from = _made_from(month)
-            outcomes = _run_requests(month, made_from, workers, limits, tell, again=again)
-            lines = _lines(month, made_from, outcomes)
+    opened = _opened(name, places, tell, repeats)
+    with opened as (month, made_from), crew(1) as workers:
+        outcomes = _run_requests(month, made_from, workers, limits, tell, again=again)
+        lines = _lines(month, made_from, outcomes)
     if month.folder.exists():
         lines += (f"{month.folder} is finished and stays as it is; --replace makes it again.",)
     return Summary(month.work / name / "report.html", lines, _failures(outcomes))
@@ -827,26 +822,34 @@ def run_reading(
     Unusable, Refused
         As `run_release`.
     """
-    month = open_month(_release_of(name, places), places, only=name)
+    with _opened(name, places, tell) as (month, made_from):
+        log = request.read_log(places.requests, month.name)
+        [entry] = month.entries
+        job = replace(_job(month, entry, made_from, limits, log), records={}, beside=())
+        told = [*cohorts.kept(places.restricted, month.repeats), *_beside(month, name)]
+        key = manifest.digest_json([job.key, *(one.digest for one in told)])
+        job = read(_held_against(month, replace(job, key=key), ()))
+        outcome: Outcome | None = finished(job)
+        if outcome and _status(job.folder) == "reported":
+            ledger.enter(places.restricted, name, dt.date.today())
+        outcome = outcome or workers.run([job], _entering(month, tell))[0]
+        if isinstance(outcome, Done):
+            keep(job, outcome)
+        return outcome
+
+
+@contextmanager
+def _opened(
+    name: str, places: Places, tell: Tell, repeats: Path | None = None
+) -> Iterator[tuple[Month, dict[str, Any]]]:
+    """Hold a request while it is run, its national data prepared, and say what it is made from."""
+    month = replace(open_month(_release_of(name, places), places, only=name), repeats=repeats)
     with private(), _outputs(places, exclusive=False):
         month.work.mkdir(parents=True, exist_ok=True)
         _hold_cohorts(month)
-        lock = _lock(month.work / f".{name}.lock", exclusive=True, patient=True)
-        with lock, _prepared(month.vintage, places, tell):
-            month, made_from = _made_from(month)
-            log = request.read_log(places.requests, month.name)
-            [entry] = month.entries
-            job = replace(_job(month, entry, made_from, limits, log), records={}, beside=())
-            told = [*cohorts.kept(places.restricted, month.repeats), *_beside(month, name)]
-            key = manifest.digest_json([job.key, *(one.digest for one in told)])
-            job = read(_held_against(month, replace(job, key=key), ()))
-            outcome: Outcome | None = finished(job)
-            if outcome and _status(job.folder) == "reported":
-                ledger.enter(places.restricted, name, dt.date.today())
-            outcome = outcome or workers.run([job], _entering(month, tell))[0]
-            if isinstance(outcome, Done):
-                keep(job, outcome)
-            return outcome
+        held = lock(month.work / f".{name}.lock", exclusive=True, patient=True)
+        with held, _prepared(month.vintage, places, tell):
+            yield _made_from(month)
 
 
 def run_order(name: str, places: Places, *, tell: Tell) -> dict[str, set[str]]:
@@ -1101,7 +1104,7 @@ def _alone(month: Month, name: str) -> Iterator[None]:
     """Hold a request until nothing else reads its inputs: a moment, or as long as a run takes."""
     with private(), _outputs(month.places, exclusive=False, patient=True):
         month.work.mkdir(parents=True, exist_ok=True)
-        with _lock(month.work / f".{name}.lock", exclusive=True, patient=True):
+        with lock(month.work / f".{name}.lock", exclusive=True, patient=True):
             yield
 
 
@@ -1154,17 +1157,17 @@ def _preparing(vintage: Vintage, tell: Tell) -> Iterator[None]:
             "Run `jdl prepare` where it can be, or copy the vintage",
         )
     waiting = partial(tell, News("vintage", "waiting for another command"))
-    lock = vintage.folder / ".prepare.lock"
-    with _told(vintage.folder), _lock(lock, exclusive=True, patient=True, waiting=waiting):
+    file = vintage.folder / ".prepare.lock"
+    with _told(vintage.folder), lock(file, exclusive=True, patient=True, waiting=waiting):
         yield
 
 
 @contextmanager
 def _reading(vintage: Vintage, *, alone: bool = False) -> Iterator[None]:
     """Hold what was prepared of a vintage, together with others who read it or alone."""
-    lock = vintage.folder / ".reading.lock"
-    if os.access(lock if lock.exists() else lock.parent, os.W_OK):
-        with _lock(lock, exclusive=alone, patient=True):
+    file = vintage.folder / ".reading.lock"
+    if os.access(file if file.exists() else file.parent, os.W_OK):
+        with lock(file, exclusive=alone, patient=True):
             yield
     else:
         yield
@@ -1667,15 +1670,15 @@ def _outputs(places: Places, *, exclusive: bool, patient: bool = False) -> Itera
     with _told(places.outputs):
         _make_private(places)
         if exclusive:
-            with _lock(work / ".lock", exclusive=True, patient=patient):
+            with lock(work / ".lock", exclusive=True, patient=patient):
                 _recover(places)
                 with safekeeping.scratch(places.scratch):
                     yield
             return
         if _replaced(places.outputs) or not cohorts.is_settled(places.restricted):
-            with suppress(Refused), _lock(work / ".lock", exclusive=True):
+            with suppress(Refused), lock(work / ".lock", exclusive=True):
                 _recover(places)
-        held = _lock(work / ".lock", exclusive=False, patient=patient)
+        held = lock(work / ".lock", exclusive=False, patient=patient)
         with held, safekeeping.scratch(places.scratch):
             yield
 
@@ -1723,14 +1726,30 @@ def _elsewhere(error: BaseException, folder: Path) -> bool:
 
 
 @contextmanager
-def _lock(
+def lock(
     file: Path,
     *,
     exclusive: bool,
     patient: bool = False,
     waiting: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
-    """Hold a lock file; the system lets go of it when the process ends, however it ends."""
+    """Hold a lock file; the system lets go of it when the process ends, however it ends.
+
+    Parameters
+    ----------
+    file : Path
+    exclusive : bool
+        Alone, or together with others who hold it so.
+    patient : bool
+        Whether to wait for others.
+    waiting : callable
+        Called before that.
+
+    Raises
+    ------
+    Refused
+        If another holds it, unless patient.
+    """
     kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
     with file.open("a") as handle:
         try:

@@ -29,6 +29,7 @@ from conformance import (
     request_findings,
     weight_findings,
 )
+from jupyter_client.manager import start_new_kernel
 from months import folders as named
 from months import jdl
 from reading_age import grade
@@ -641,7 +642,7 @@ def other(unknown, tmp_path_factory):
 
     def handed(woven, job, folder):
         lock = places.work("2014-02") / f".{OTHER}.lock"
-        with pytest.raises(Refused), release._lock(lock, exclusive=True):
+        with pytest.raises(Refused), release.lock(lock, exclusive=True):
             pass
         stood.append(set(ledger.first_read(places.restricted)))
         return hand_out(woven, job, folder)
@@ -740,6 +741,20 @@ def test_a_request_that_stops_is_taught_to_its_stop(unknown, tmp_path):
     assert "exercise-effects-" not in html
 
 
+def test_who_starts_over_gets_a_fresh_notebook_and_keeps_the_one_with_answers(other, capsys):
+    places, _ = other
+    folder = taught(places, OTHER)[0]
+    file = folder / walk.NOTEBOOK
+    fresh = file.read_text()
+    answered = fresh.replace(", ...)", r", \"b\")", 1)
+    file.write_text(answered)
+    assert command("learn", OTHER, "--no-browser", "--start-over", places=places) == 0
+    assert file.read_text() == fresh != answered
+    kept = folder / "walk-through-1.ipynb"
+    assert kept.read_text() == answered
+    assert f"Your notebook of before, with its answers, is kept: {kept}" in capsys.readouterr().out
+
+
 # --- The command ----------------------------------------------------------------------------------
 
 
@@ -756,7 +771,8 @@ def test_training_data_are_made_again_when_broken_or_of_another_code(tmp_path):
     def make():
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(walk, "run_prepare", lambda *_, **__: None)
-            walk.make_training(tmp_path, synthesise, lambda news: None)
+            with walk.training_data(tmp_path, synthesise, lambda news: None):
+                pass
 
     make()
     make()
@@ -768,7 +784,8 @@ def test_training_data_are_made_again_when_broken_or_of_another_code(tmp_path):
     make()
     assert len(made) == 3
     there = sorted(one.name for one in folder.parent.iterdir())
-    assert there == [".training.lock", "training", "training-1", "training-2"]
+    locks = [".reading.lock", ".training.lock"]
+    assert there == [*locks, "training", "training-1", "training-2"]
 
 
 def test_what_a_trainee_puts_beside_the_training_data_is_never_deleted(tmp_path, monkeypatch):
@@ -777,7 +794,8 @@ def test_what_a_trainee_puts_beside_the_training_data_is_never_deleted(tmp_path,
         (folder / "table").write_text("as made")
 
     def make():
-        return walk.make_training(tmp_path, synthesise, lambda news: None)
+        with walk.training_data(tmp_path, synthesise, lambda news: None) as kept:
+            return kept
 
     monkeypatch.setattr(walk, "run_prepare", lambda *_, **__: None)
     assert make() is None
@@ -799,6 +817,44 @@ def test_what_a_trainee_puts_beside_the_training_data_is_never_deleted(tmp_path,
     assert (kept / own.relative_to(folder)).read_text() == "my own"
     assert (folder / "table").read_text() == "as made"
     assert not own.exists()
+
+
+_READER = """
+import sys
+from pathlib import Path
+from jdl.learning import walk
+walk.run_prepare = lambda *_, **__: None
+def synthesise(folder, *_, slips):
+    folder.mkdir()
+    (folder / "table").write_text("as made")
+with walk.training_data(Path(sys.argv[1]), synthesise, lambda news: None):
+    print("reading", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_training_data_are_not_made_anew_while_another_reads_them(tmp_path, monkeypatch):
+    def synthesise(folder, *_, slips):
+        folder.mkdir()
+        (folder / "table").write_text("as another code makes them")
+
+    def read():
+        with walk.training_data(tmp_path, synthesise, lambda news: None):
+            return (walk.training(tmp_path).places.data / "table").read_text()
+
+    monkeypatch.setattr(walk, "run_prepare", lambda *_, **__: None)
+    command = [sys.executable, "-c", _READER, str(tmp_path)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as reader:
+        assert reader.stdout.readline() == "reading\n"
+        assert read() == "as made"
+        monkeypatch.setattr(walk, "_synthetic_code", lambda: "another")
+        with pytest.raises(Refused, match="Another jdl command is at work"):
+            read()
+        assert (walk.training(tmp_path).places.data / "table").read_text() == "as made"
+        reader.communicate("\n")
+    assert read() == "as another code makes them"
 
 
 def test_a_notebook_with_answers_is_never_written_over(walked, tmp_path):
@@ -910,6 +966,19 @@ def test_jupyterlab_serves_the_notebook_to_whoever_has_the_token(walked, tmp_pat
         assert lab.obstacle(port) is not None
     assert server.returncode is not None
     assert lab.obstacle(port) is None
+
+
+def test_after_a_restart_a_trainee_is_told_to_run_the_cells_above(tmp_path):
+    manager, client = start_new_kernel(env=lab._environment(tmp_path))
+    try:
+        reply = client.execute("study.answer('request-who', 'b')", reply=True, timeout=60)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    [said] = reply["content"]["traceback"]
+    assert said.startswith(
+        "The name `study` is not there. Run the cells above first: Run > Run All"
+    )
 
 
 def test_every_question_is_put_before_its_answer():

@@ -988,7 +988,7 @@ def test_an_answer_waits_until_no_run_reads_what_it_changes(month):
     month.work.mkdir(parents=True)
     for hold in (
         release._outputs(month.places, exclusive=True),
-        release._lock(month.work / ".harbour.lock", exclusive=True),
+        release.lock(month.work / ".harbour.lock", exclusive=True),
     ):
         kept.clear()
         writer = threading.Thread(target=answer)
@@ -1171,7 +1171,7 @@ def test_the_same_request_asked_for_twice_at_once_runs_once(month):
     month.run("harbour")
     month.news.clear()
     second = threading.Thread(target=month.run, args=("harbour",))
-    with release._lock(month.work / ".harbour.lock", exclusive=True):
+    with release.lock(month.work / ".harbour.lock", exclusive=True):
         second.start()
         second.join(1)
         assert second.is_alive() and month.news == []

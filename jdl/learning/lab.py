@@ -23,6 +23,16 @@ end_with_parent(int(sys.argv.pop(1)), by=signal.SIGTERM)
 from jupyterlab.labapp import main
 main()
 """
+_STARTUP = """\
+def tell_absent(shell, kind, error, trace, tb_offset=None):
+    shell._showtraceback(kind, error, [
+        f"The name `{error.name}` is not there. Run the cells above first: "
+        "Run > Run All Above Selected Cell. If you wrote it yourself, look at its spelling."
+    ])
+get_ipython().set_custom_exc((NameError,), tell_absent)
+del tell_absent
+"""
+"""What every kernel runs first: after a restart nothing of the notebook is there."""
 _QUIET = {
     "@jupyterlab/apputils-extension/notification": {
         "checkForUpdates": False,
@@ -112,6 +122,9 @@ def _environment(settings: Path) -> dict[str, str]:
         file = settings / "lab" / f"{name}.jupyterlab-settings"
         private(file.parent)
         write(file, json.dumps(content, indent=1).encode())
+    startup = settings / "ipython" / "profile_default" / "startup"
+    private(startup)
+    write(startup / "absent.py", _STARTUP.encode())
     places = {
         "JUPYTER_CONFIG_DIR": "config",
         "JUPYTER_DATA_DIR": "data",

@@ -13,7 +13,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -28,7 +29,7 @@ from jdl.learning.course import MADE, PEOPLE, REQUEST, SEED, SLIPS
 from jdl.learning.exercises import NOTEBOOKS, OPENED
 from jdl.learning.weave import START, ready, weave
 from jdl.manifest import ROOT, digest, digest_cells, digest_json
-from jdl.release import REPORT, Places, private, run_prepare, run_reading, writing
+from jdl.release import REPORT, Places, lock, private, run_prepare, run_reading, writing
 from jdl.safekeeping import alone, fresh, swap, write
 from jdl.safekeeping import private as make_private
 from jdl.workers import USUAL, Crew, Done, Failure, Job, Limits, News, Tell
@@ -36,6 +37,7 @@ from jdl.workers import USUAL, Crew, Done, Failure, Job, Limits, News, Tell
 PAIRS = 500_000
 """How many random pairs the linkage model of the training data learns from: enough for those."""
 NOTEBOOK, PAGE = "walk-through.ipynb", "walk-through.html"
+_READING = ".reading.lock"
 _GROWS = re.compile(r"outputs/|synthetic-[^/]+/prepared/|(.*/)?\.")
 """What comes to lie in the training folder by itself."""
 
@@ -100,8 +102,9 @@ def training(outputs: Path) -> Cohort:
     return Cohort(REQUEST, places, outputs, is_training=True)
 
 
-def make_training(outputs: Path, synthesise: Synthesise, tell: Tell) -> Path | None:
-    """Make the training data, unless they are there as this very code makes them.
+@contextmanager
+def training_data(outputs: Path, synthesise: Synthesise, tell: Tell) -> Iterator[Path | None]:
+    """Make the training data, unless they are there as this very code makes them, and hold them.
 
     Files that somebody added to them are no reason to make them again, and are never deleted.
 
@@ -113,24 +116,29 @@ def make_training(outputs: Path, synthesise: Synthesise, tell: Tell) -> Path | N
         ``synthetic.synthesise``, which nothing but the command may know.
     tell : callable
 
-    Returns
-    -------
+    Yields
+    ------
     Path or None
-        Where the folder of before went, if it held what nobody would make again.
+        Where the folder of before went, if it held what nobody would make again. As long as the
+        context lasts nobody makes the data anew.
 
     Raises
     ------
     Unusable, Refused
-        If the folder cannot be written to.
+        If the folder cannot be written to, or the data must be made anew while another reads them.
     """
     places, kept = training(outputs).places, None
-    with private(), writing(outputs):
-        make_private(places.data.parent)
-        with alone(places.data.parent / ".training.lock"):
-            if not _is_current(places.data):
-                kept = _make_anew(places.data, synthesise, tell)
-        run_prepare(places, pairs=PAIRS, tell=tell)
-    return kept
+    folder = places.data.parent
+    with ExitStack() as held:
+        with private(), writing(outputs):
+            make_private(folder)
+            with alone(folder / ".training.lock"):
+                if not _is_current(places.data):
+                    with lock(folder / _READING, exclusive=True):
+                        kept = _make_anew(places.data, synthesise, tell)
+                held.enter_context(lock(folder / _READING, exclusive=False))
+            run_prepare(places, pairs=PAIRS, tell=tell)
+        yield kept
 
 
 def _make_anew(folder: Path, synthesise: Synthesise, tell: Tell) -> Path | None:
@@ -206,6 +214,7 @@ def walk_through(
     workers: Crew,
     *,
     begin: Callable[[Path], None] = lambda notebook: None,
+    start_over: bool = False,
     limits: Limits = USUAL,
     tell: Tell,
 ) -> Walk | Failure:
@@ -218,6 +227,9 @@ def walk_through(
     begin : callable
         Told of the notebook as soon as it can be run. That of the training cohort can be before
         the page is made; any other once its request has run, and is in the ledger.
+    start_over : bool
+        Whether a notebook that is there is set aside for a fresh one, though its cells are the
+        same.
     limits : Limits
     tell : callable
 
@@ -242,7 +254,9 @@ def walk_through(
     def hand_out(job: Job) -> None:
         folder = made / (cohort.name if cohort.is_training else f"{_month(job)}/{cohort.name}")
         make_private(folder)
-        kept = _hand_out(woven, job, folder)
+        answered = folder / NOTEBOOK
+        kept = _set_aside(answered) if start_over and answered.exists() else None
+        kept = _hand_out(woven, job, folder) or kept
         walks.append(Walk(folder / PAGE, folder / NOTEBOOK, kept))
         begin(folder / NOTEBOOK)
 
