@@ -996,6 +996,10 @@ def _check(given: argparse.Namespace) -> int:
     from jdl.national import find_vintages
     from jdl.release import method_parameters
 
+    if not _named(given).exists():
+        rule = "there must be a file, a folder or a request of that name"
+        remedy = "Name an upload, the id of a request, or the folder of requests or vintages"
+        raise Unusable([Fault(given.what, rule, remedy)])
     data = _places(given).data
     beside = request.Beside(data if find_vintages(data) else None, method_parameters())
     faults = request.check(_named(given), date_format=given.date_format, beside=beside)

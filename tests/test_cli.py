@@ -270,7 +270,7 @@ def test_a_name_that_no_letters_stand_for_can_still_be_told(tmp_path, capsys):
 
 def test_checking_what_is_not_there_is_a_fault(capsys):
     assert cli.main(["check", "nowhere"]) == 2
-    assert "nowhere" in capsys.readouterr().err
+    assert "- nowhere: there must be a file, a folder or a request" in capsys.readouterr().err
 
 
 def test_synth_passes_on_what_is_asked(monkeypatch, capsys, tmp_path):
