@@ -486,9 +486,10 @@ def _replaced(
     return [
         Fault(
             _file_of(finished),
-            "a release that replaces a public one must say what was put right since, and when",
-            "Add [correction] with reason and on, then make the release again: "
-            f"jdl release {finished.name} --replace",
+            "a release that replaces a public one must say what was put right since, and when"
+            + (f", but its day lies before {max(last)}, when that was published" if said else ""),
+            f"{'Correct' if said else 'Add'} [correction] with reason and on, then make the "
+            f"release again: jdl release {finished.name} --replace",
             "[correction]",
         )
     ]

@@ -428,7 +428,10 @@ def test_a_replacement_says_what_was_put_right_since(lab, on):
     lab.finish(page=PAGE + "<p>Other.</p>\n")
     lab.sign(facts=facts)
     lab.verified()
-    assert "must say what was put right since" in lab.refusal(now=LATER, again=True)
+    refused = lab.refusal(now=LATER, again=True)
+    assert "must say what was put right since" in refused
+    assert ("its day lies before 2014-" in refused) == (on is not None)
+    assert ("Correct [correction] with" in refused) == (on is not None)
 
 
 @pytest.mark.parametrize("where", ["elsewhere", "deleted"])
