@@ -1090,22 +1090,12 @@ def _learn(given: argparse.Namespace) -> int:
 def _walk(
     given: argparse.Namespace, begin: Callable[[Path], None], held: ExitStack
 ) -> Walk | Failure:
-    from concurrent.futures import ThreadPoolExecutor
-
-    from jdl import manifest
     from jdl.learning import walk
     from jdl.release import private
     from jdl.workers import crew
 
-    with (
-        ExitStack() as after,
-        private(),
-        crew(1) as workers,
-        ThreadPoolExecutor(1) as beside,
-        _display() as display,
-    ):
+    with ExitStack() as after, private(), crew(1) as workers, _display() as display:
         workers.warm()
-        beside.submit(manifest.environment)
         if given.id is None:
             from jdl.synthetic import synthesise
 
