@@ -435,7 +435,7 @@ def _with_notes(
         "; ".join(
             f"{name}: {figures[cell['figure']]['mark']}"
             for name, cell in zip(table["header"], row, strict=False)
-            if isinstance(cell, dict) and figures.get(cell.get("figure"), {}).get("mark")
+            if isinstance(cell, dict) and figures.get(cell["figure"], {}).get("mark")
         )
         for row in table["rows"]
     ]
