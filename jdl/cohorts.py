@@ -1,7 +1,8 @@
 """Cohorts: who was in every analysis told, kept so that a later report can be held against it.
 
 A record holds people as keyed hashes, those sent and those found, and of an analysis who was in it
-and how many had each event that it tells; no outcome of a person. The notebook hands its record to
+and how many had each event that it tells; no outcome of a person. It names the records that it was
+held against, so that the report can be made again as it was. The notebook hands its record to
 whoever runs it, and reads those of all that is told already: of every release that was ever
 finished, whatever its month, with those versions of it that were replaced since; and of the same
 month with a smaller id.
@@ -19,7 +20,7 @@ import secrets
 import shutil
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 from jdl import safekeeping
-from jdl.disclosure import RULES, Cleared, Published, Rules, are_apart, what_is_told
+from jdl.disclosure import RULES, Cleared, Published, Rules, are_apart, described, what_is_told
 from jdl.faults import Fault, Unusable
 from jdl.national import Workplace
 
@@ -54,21 +55,27 @@ class Record:
         Keyed hashes of its treatment group.
     sent : mapping of str to tuple of str
         From `marks`: everybody in its upload.
-    told : tuple of Published
-        Its analyses, of these people; none where nothing was published.
+    told : dict of str to Published
+        Its analyses by id, of these people; none where nothing was published.
     digest : str
         Of the record's content.
     result : str
         The hash of the report's ``result.json``; empty before its release has appeared.
+    beside : tuple of str, optional
+        The digests of the records that it was held against; None where they were not kept.
+    described : str
+        The digest of what its people were described by, from ``disclosure.described``.
     """
 
     release: str
     request: str
     people: frozenset[str]
     sent: Mapping[str, tuple[str, ...]]
-    told: tuple[Published, ...]
+    told: Mapping[str, Published]
     digest: str
     result: str = ""
+    beside: tuple[str, ...] | None = None
+    described: str = ""
 
 
 @dataclass(frozen=True, repr=False)
@@ -81,8 +88,8 @@ class Before:
         The oldest first. People of the request go by what they are called here.
     requests : frozenset of str
         The requests whose reports are held, whoever is in them.
-    saw : str
-        Digest of the records behind `told`; empty without any.
+    beside : tuple of str
+        The digests of the records behind `told`.
     hashes : dict of str to str
         By person of the request; empty where no key is at hand.
     key : str
@@ -96,7 +103,7 @@ class Before:
 
     told: tuple[Published, ...] = ()
     requests: frozenset[str] = frozenset()
-    saw: str = ""
+    beside: tuple[str, ...] = ()
     hashes: Mapping[str, str] = field(default_factory=dict)
     key: str = ""
     sent: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -159,7 +166,8 @@ def told_before(
         From `marks`.
     own : str
         The request in hand: a correction of its own report is not stopped for being near it, else
-        no name could ever be mended; its results are held against that report all the same.
+        no name could ever be mended; its results are held against that report all the same. The
+        same people are described as that report described them (see ``rests_of``).
 
     Returns
     -------
@@ -175,16 +183,35 @@ def told_before(
     records = kept(place.restricted, place.repeats)
     records += [read(place.results / name / FILE) for name in place.beside]
     linked = sharing(names, records)
-    told = tuple(
-        Published(frozenset(names.get(who, who) for who in one.people), one.sized, one.counts)
+    published = {
+        record.digest: {
+            name: replace(one, people=frozenset(names.get(who, who) for who in one.people))
+            for name, one in record.told.items()
+        }
         for record in linked
-        for one in record.told
+    }
+    sent = sent or {}
+    told = tuple(
+        replace(one, beside=_beside(record, published), described=record.described)
+        if (record.request, name, record.sent) == (own, "headline", sent)
+        else one
+        for record in linked
+        for name, one in published[record.digest].items()
     )
     requests = frozenset(record.request for record in records)
-    sent = sent or {}
     others = [one for one in linked if one.told and one.request != own]
     near = any(_is_near(names.keys(), sent, one) for one in others)
-    return Before(told, requests, _sight(linked), hashes, _name_of(key), sent, near)
+    beside = tuple(record.digest for record in linked)
+    return Before(told, requests, beside, hashes, _name_of(key), sent, near)
+
+
+def _beside(
+    record: Record, published: Mapping[str, Mapping[str, Published]]
+) -> tuple[Published, ...] | None:
+    """Return what a report was held against; None where not all of that is known."""
+    if record.beside is None or not published.keys() >= set(record.beside):
+        return None
+    return tuple(one for digest in record.beside for one in published[digest].values())
 
 
 def _is_near(
@@ -231,6 +258,7 @@ def record(
     """
     if not before.hashes:
         return
+    analysed = list(analysed)
     people = sorted(before.hashes.values())
     told = {
         name: {
@@ -246,8 +274,9 @@ def record(
         "release": release,
         "request": request,
     }
-    facts |= {"sent": before.sent}
-    place.hand(NAME, {**facts, "saw": before.saw, "people": people, "told": told})
+    facts |= {"sent": before.sent, "beside": list(before.beside)}
+    facts["described"] = next((described(it.matched) for it in analysed if it.matched), "")
+    place.hand(NAME, {**facts, "people": people, "told": told})
 
 
 def _hashed(key: bytes, person: str) -> str:
@@ -278,20 +307,22 @@ def read(file: Path) -> Record:
 
 def _record_of(record: Mapping[str, Any]) -> Record:
     people = record["people"]
-    told = tuple(
-        Published(
+    told = {
+        name: Published(
             _unpacked(one["members"], people),
             one["sized"],
             {measure: (events, others) for measure, (events, others) in one["counts"].items()},
         )
-        for _, one in sorted(record["told"].items())
-    )
+        for name, one in sorted(record["told"].items())
+    }
     known = {name: record[name] for name in ("release", "request", "told", "people", "sent")}
     found = _digest(json.dumps(known, sort_keys=True).encode())
     result = record.get("result", "")
     sent = {name: tuple(hashes) for name, hashes in record["sent"].items()}
     names = record["release"], record["request"]
-    return Record(*names, frozenset(people), sent, told, found, result)
+    beside = tuple(record["beside"]) if "beside" in record else None
+    how = beside, record.get("described", "")
+    return Record(*names, frozenset(people), sent, told, found, result, *how)
 
 
 def kept(restricted: Path, repeats: Path | None = None) -> list[Record]:
@@ -369,11 +400,6 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _sight(records: Sequence[Record]) -> str:
-    told = [one.digest for one in records]
-    return _digest("".join(told).encode()) if told else ""
-
-
 # Around the notebooks
 
 
@@ -442,7 +468,7 @@ def is_current(folder: Path, restricted: Path, before: Sequence[Record]) -> bool
     if key is None or content["key"] != _name_of(key):
         return False
     told = any(one.digest == own.digest for one in before)
-    return told or bool(content["saw"] == _sight(sharing(own.people, before)))
+    return told or own.beside == tuple(one.digest for one in sharing(own.people, before))
 
 
 def lay_ready(work: Path, restricted: Path, made: Path, requests: Iterable[str]) -> None:

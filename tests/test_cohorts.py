@@ -111,7 +111,7 @@ def test_a_record_holds_no_identifier_and_no_outcome_of_a_person(place):
     assert not re.search(r"identifier|\bp\d", file.read_text())
     assert set(record["told"]["headline"]) == {"members", "sized", "counts"}
     assert record["told"]["headline"]["counts"]["rate"] == [100, 200]
-    [told] = cohorts.read(file).told
+    [told] = cohorts.read(file).told.values()
     assert told.people == set(record["people"]) and told.counts["rate"] == (100, 200)
 
 
@@ -121,8 +121,8 @@ def test_only_those_of_an_analysis_are_its_members(place):
     results = disclosure.clear_analyses(people, before=before.told)
     cohorts.record(place, before, "2014-01", "first", people, results)
     record = cohorts.read(place.handed / cohorts.FILE)
-    assert [len(one.people) for one in record.told] == [300, 200]
-    assert record.told[1].people == {before.hashes[f"p{one}"] for one in range(100, 300)}
+    assert [len(one.people) for one in record.told.values()] == [300, 200]
+    assert record.told["part"].people == {before.hashes[f"p{one}"] for one in range(100, 300)}
 
 
 def test_a_large_request_with_many_analyses_is_a_small_record(place):
@@ -216,6 +216,48 @@ def test_a_month_remade_after_a_later_one_is_held_against_that(place):
     assert _publish(place, "2014-01", "first", range(1000, 1300))
     assert _publish(place, "2014-02", "second", range(300))
     assert not _publish(place, "2014-01", "first", range(303))
+
+
+def _beside(place, people, own):
+    """How many people were in what each version of a report was held against, if it is known."""
+    told = cohorts.told_before(place, _people(people), own=own).told
+    sizes = [[len(it.people) for it in one.beside] for one in told if one.beside is not None]
+    return sizes, len(told)
+
+
+def test_a_version_of_a_report_is_known_with_what_it_was_held_against(place):
+    """Reports of other requests are not, nor what was told since."""
+    assert _publish(place, "2014-01", "first", range(300))
+    assert _publish(place, "2014-02", "second", range(600))
+    assert _publish(place, "2014-03", "third", range(400))
+    assert _beside(place, range(600), own="second") == ([[300]], 3)
+    assert _beside(place, range(300), own="first") == ([[]], 3)
+    assert _beside(place, range(300), own="fourth") == ([], 3)
+
+
+def test_a_version_whose_upload_was_another_is_not_told_again(place):
+    assert _publish(place, "2014-01", "first", range(300))
+    told = cohorts.told_before(
+        place, _people(range(300)), _sent_marks(place, 300), own="first"
+    ).told
+    assert [one.beside for one in told] == [None]
+
+
+def test_what_a_version_was_held_against_is_not_known_where_a_record_is_gone(place):
+    assert _publish(place, "2014-01", "first", range(300))
+    assert _publish(place, "2014-02", "second", range(600))
+    (place.restricted / "cohorts" / "2014-01" / "first.json").unlink()
+    assert _beside(place, range(600), own="second") == ([], 1)
+
+
+def test_a_record_kept_before_it_named_what_it_was_held_against_counts_as_before(place):
+    assert _publish(place, "2014-01", "first", range(300))
+    file = place.restricted / "cohorts" / "2014-01" / "first.json"
+    record = json.loads(file.read_text())
+    del record["beside"], record["described"], record["seal"]
+    key = cohorts.key_of(place.restricted)
+    file.write_text(json.dumps(record | {"seal": cohorts.seal_of(key, record)}))
+    assert _beside(place, range(300), own="first") == ([], 1)
 
 
 def test_a_release_that_is_repeated_sees_what_it_saw_then(place, tmp_path):

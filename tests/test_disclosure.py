@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from intruder import Intruder, is_open
 from statsmodels.stats.proportion import proportion_confint
 
 from jdl import disclosure, linkage, sentence
@@ -1200,8 +1201,12 @@ def test_people_without_a_score_or_a_match_tell_nothing_of_the_overlap():
 # --- What earlier reports leave of balance and profile --------------------------------------------
 
 
-def _compared(region, cautions, told=()):
-    """The balance of people p0, p1 ... with these regions and cautions, beside earlier reports."""
+def _compared(region, cautions, told=(), beside=None, then=None):
+    """The balance of people p0, p1 ... with these regions and cautions, beside earlier reports.
+
+    Where a version of this very report was told, `beside` are the reports it was held against, and
+    `then` is the digest of who its people were, if it was another.
+    """
     many, others = len(region), sorted(set(region))
     frame = pd.DataFrame(
         {
@@ -1213,13 +1218,22 @@ def _compared(region, cautions, told=()):
         }
     )
     account = pd.DataFrame({"could": [True], "years": [30.0], "sex": ["male"]})
-    before = [
-        disclosure.Published(frozenset(f"p{one}" for one in people), True, {}) for people in told
-    ]
+    before = [_published(people) for people in told]
+    matched = SimpleNamespace(frame=frame, treatment_n=many)
+    if beside is not None:
+        first = replace(
+            _published(range(many)), beside=tuple(map(_published, beside)),
+            described=then or disclosure.described(matched),
+        )  # fmt: skip
+        before.append(first)
     return disclosure.clear_categories(
-        SimpleNamespace(frame=frame, treatment_n=many), ["region", "cautions"],
+        matched, ["region", "cautions"],
         account=account, before=before,
     ).set_index(["variable", "level"])["mean_treatment"]  # fmt: skip
+
+
+def _published(people):
+    return disclosure.Published(frozenset(f"p{one}" for one in people), True, {})
 
 
 @pytest.mark.parametrize(("holders", "told"), [(0, False), (1, False), (9, False), (10, True)])
@@ -1251,6 +1265,75 @@ def test_what_two_earlier_reports_leave_together_counts_too():
     assert pd.isna(_compared(region, cautions, told=told)["cautions", ""])
     for one in told:
         assert pd.notna(_compared(region, cautions, told=[one])["cautions", ""])
+
+
+@pytest.mark.parametrize("again", [range(115), range(110, 115), range(100, 115)])
+def test_what_several_reports_leave_counts_though_a_further_one_leaves_nobody(again):
+    """A version of the report itself, or its analysis of the rest, takes away who is left."""
+    cautions = [0] * 25 + [1] * 30 + [0] * 25 + [1] * 30 + [1] * 5
+    told = [range(55), range(55, 110)]
+    region = ["north", "south"] * 57 + ["north"]
+    assert pd.isna(_compared(region, cautions, told=[*told, again])["cautions", ""])
+
+
+_REGIONS = {"wales": 5, "kent": 12, "surrey": 25, "north": 40}
+_WHERE = [region for region, many in _REGIONS.items() for _ in range(many)]
+_SURREY = range(17, 37)
+"""People of a later report: of Surrey it leaves five, which were merged with Kent then."""
+
+
+def _known_of_wales(*versions):
+    """The range of those from Wales, for a reader of several versions of one report."""
+    reader = Intruder(len(_WHERE))
+    reader.know(list(_REGIONS), len(_WHERE))
+    for version in versions:
+        shown = version["region"].dropna()
+        merged = [one for one in _REGIONS if one not in shown]
+        for level, share in shown.items():
+            parts = merged if level == "other categories" else [level]
+            reader.know_share(parts, _REGIONS, round(share, 2), 0.005)
+    return reader.range_of(["wales"])
+
+
+def test_two_versions_of_one_report_tell_together_what_the_first_told():
+    """Wales goes with Kent, and beside a later report with Surrey: less Surrey Wales is left."""
+    cautions = [2] * len(_WHERE)
+    first = _compared(_WHERE, cautions)
+    as_new = _compared(_WHERE, cautions, told=[_SURREY])
+    again = _compared(_WHERE, cautions, told=[_SURREY], beside=[])
+    assert is_open(*_known_of_wales(first)) and is_open(*_known_of_wales(as_new))
+    assert _known_of_wales(first, as_new) == (5, 5)
+    assert is_open(*_known_of_wales(first, again))
+    pd.testing.assert_series_equal(again, first)
+
+
+def test_a_version_held_against_reports_is_told_again_beside_those_alone():
+    """Whatever was told since, by its own other analyses too, changes no row."""
+    cautions = [2] * len(_WHERE)
+    then = _compared(_WHERE, cautions, told=[_SURREY])
+    again = _compared(_WHERE, cautions, told=[_SURREY, range(70)], beside=[_SURREY])
+    pd.testing.assert_series_equal(again, then)
+
+
+def test_a_version_of_people_of_whom_something_changed_is_held_against_all():
+    cautions = [2] * len(_WHERE)
+    held = _compared(_WHERE, cautions, told=[_SURREY])
+    changed = _compared(_WHERE, cautions, told=[_SURREY], beside=[], then="another")
+    pd.testing.assert_series_equal(changed, held)
+
+
+def test_people_are_described_alike_in_any_order_and_by_any_name():
+    frame = pd.DataFrame(
+        {
+            "offender_id": ["a", "b", "c"], "region": ["kent", "wales", "kent"],
+            "treated": [1, 1, 0], "weight": 1.0,
+        }
+    )  # fmt: skip
+    digest = disclosure.described(SimpleNamespace(frame=frame))
+    turned = frame.iloc[::-1].assign(offender_id=["x", "y", "z"])
+    assert disclosure.described(SimpleNamespace(frame=turned)) == digest
+    moved = frame.assign(region=["kent", "kent", "kent"])
+    assert disclosure.described(SimpleNamespace(frame=moved)) != digest
 
 
 def test_the_decisions_do_not_tell_which_merged_reason_occurred():

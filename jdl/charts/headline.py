@@ -35,7 +35,6 @@ from jdl.wording import (
     is_reported,
     kind_of,
     name_of,
-    per_hundred,
     plural,
     scaled,
 )
@@ -219,7 +218,7 @@ def _group_figures(effect: Effect, name: str, told: _Told) -> tuple[Figure, Figu
     base = f"{name_of(effect)}.{name}"
     suffix = "told" if kind_of(effect) == "days" else "per100"
     return (
-        per_hundred(effect, name, group.mean),
+        scaled(f"{base}.{suffix}", group.mean, told.unit, 0, told.scale),
         scaled(f"{base}.ci_low.{suffix}", group.ci_low, told.unit, 0, told.scale),
         scaled(f"{base}.ci_high.{suffix}", group.ci_high, told.unit, 0, told.scale),
     )

@@ -17,6 +17,7 @@ from jdl.disclosure.compared import (
     clear_gaps,
     clear_overlap,
     clear_pool,
+    described,
     merge_levels,
     sent,
 )
@@ -163,6 +164,7 @@ __all__ = [
     "clear_unmeasured",
     "clear_whole",
     "decision_on",
+    "described",
     "follow",
     "hand_over",
     "hide_rarity",

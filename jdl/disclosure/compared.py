@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from jdl.balance import analysed, table
-from jdl.covariates import AGE_BANDS, Pool
+from jdl.covariates import AGE_BANDS, DEFINITIONS, Pool
 from jdl.disclosure.protect import Offer, Part, Secret, exactly, protect, share
 from jdl.disclosure.remainders import Published
 from jdl.disclosure.rules import RULES, TENS, Bounds, Rules, hide_parts, in_tens, part_of
@@ -292,16 +293,59 @@ def rests_of(
     Returns
     -------
     list of Series of bool
-        By row of ``balance.analysed``: without each, and without all of them together.
+        By row of ``balance.analysed``: without each, and without several together, as few left as
+        can be.
+
+    Notes
+    -----
+    Of a report that is made again both versions are known. Where an earlier version described just
+    these people, of whom nothing has changed since, they are described as they were then: beside
+    what that version was held against, and nothing told since. So the two together tell what the
+    first told. Beside what was told since, levels could be merged in another way, and one way less
+    the other leaves a few people.
+
+    Of all that several reports leave together, the fewest among whom somebody is are what is left
+    without every report that he is not in. Whatever else is left holds one of these.
     """
     if not before:
         return []
     frame = analysed(matched.frame)
     ours = frame["offender_id"].where(frame["treated"].astype(bool))
     people = frozenset(ours.dropna())
-    inside = [one.people for one in before if len(one.people - people) < rules.cell]
-    left = dict.fromkeys(people - taken for taken in (*inside, frozenset().union(*inside)))
+    now = people, described(matched)
+    again = [
+        one.beside
+        for one in before
+        if one.beside is not None and (one.people, one.described) == now
+    ]
+    held = [one.people for one in (again[0] if again else before)]
+    inside = [taken for taken in held if len(taken - people) < rules.cell]
+    without = {
+        who: frozenset(place for place, taken in enumerate(inside) if who not in taken)
+        for who in ours.dropna()
+    }
+    together = [[inside[place] for place in places] for places in dict.fromkeys(without.values())]
+    taken_away = (*inside, frozenset().union(*inside), *(frozenset().union(*t) for t in together))
+    left = dict.fromkeys(people - taken for taken in taken_away)
     return [ours.isin(rest) for rest in left if 0 < len(rest) < len(people)]
+
+
+def described(matched: Matched) -> str:
+    """Return a digest of all that the treated people could be described by, without who they are.
+
+    Parameters
+    ----------
+    matched : Matched
+
+    Returns
+    -------
+    str
+    """
+    frame = matched.frame
+    names = [name for name in DEFINITIONS if name in frame]
+    rows = frame.loc[frame["treated"].astype(bool) & (frame["weight"] > 0), names]
+    told = [names, *sorted(map(repr, rows.astype("object").values.tolist()))]
+    return hashlib.sha256(repr(told).encode()).hexdigest()
 
 
 def _held(

@@ -53,11 +53,18 @@ class Published:
         Whether their number is told.
     counts : mapping of str to (int, int)
         By measure that is told, as `Counted`: people with its event, and the others.
+    beside : tuple of Published, optional
+        Of the headline of an earlier version of the report in hand, what that version was held
+        against; None of any other, and where it is not known.
+    described : str
+        Of such a headline the digest of what its people were described by, from ``described``.
     """
 
     people: frozenset[str]
     sized: bool
     counts: Mapping[str, tuple[int, int]]
+    beside: tuple[Published, ...] | None = None
+    described: str = ""
 
     def counted(self, measure: str) -> list[Counted]:
         """Return what is told of a measure: one entry, or none."""
