@@ -1315,6 +1315,13 @@ def test_a_version_held_against_reports_is_told_again_beside_those_alone():
     pd.testing.assert_series_equal(again, then)
 
 
+@pytest.mark.parametrize(("more", "told"), [(0, True), (1, False), (9, False)])
+def test_nothing_is_told_beside_a_report_of_the_same_people_and_a_few_more(more, told):
+    """A correction leaves out three people: the profile before less the one now is theirs."""
+    shown = _compared(_WHERE, [2] * len(_WHERE), told=[range(len(_WHERE) + more)])
+    assert shown.notna().any() == shown.notna().all() == told
+
+
 def test_a_version_of_people_of_whom_something_changed_is_held_against_all():
     cautions = [2] * len(_WHERE)
     held = _compared(_WHERE, cautions, told=[_SURREY])

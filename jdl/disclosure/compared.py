@@ -294,7 +294,7 @@ def rests_of(
     -------
     list of Series of bool
         By row of ``balance.analysed``: without each, and without several together, as few left as
-        can be.
+        can be. Nobody, so that nothing can be told, beside a report of them all and a few more.
 
     Notes
     -----
@@ -327,7 +327,10 @@ def rests_of(
     together = [[inside[place] for place in places] for places in dict.fromkeys(without.values())]
     taken_away = (*inside, frozenset().union(*inside), *(frozenset().union(*t) for t in together))
     left = dict.fromkeys(people - taken for taken in taken_away)
-    return [ours.isin(rest) for rest in left if 0 < len(rest) < len(people)]
+    rests = [rest for rest in left if 0 < len(rest) < len(people)]
+    if any(people < taken for taken in inside):
+        rests.append(frozenset())
+    return [ours.isin(rest) for rest in rests]
 
 
 def described(matched: Matched) -> str:
