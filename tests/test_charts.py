@@ -97,6 +97,11 @@ def around(one, mean, low, high, comparison=(0.0, 0.0, 0.0)):
     return replace(one, treatment=ours, comparison=replace(one.comparison, **theirs))
 
 
+def unreliable(one):
+    """The effect with a comparison group that counts for few."""
+    return replace(one, comparison=replace(one.comparison, effective_n=12.0))
+
+
 DRAW = {
     "rate": charts.chart_rate,
     "frequency": charts.chart_frequency,
@@ -196,6 +201,16 @@ def test_no_label_of_two_groups_covers_another_at_any_value(measure, values, n):
     ours, theirs = ([largest * v for v in sorted(group)] for group in (values[:3], values[3:]))
     one = around(effect(measure, n=n), ours[1], ours[0], ours[2], (theirs[1], theirs[0], theirs[2]))
     hold_chart(DRAW[measure](one, words=PEOPLE, source=SOURCE))
+
+
+@pytest.mark.parametrize("measure", DRAW)
+def test_a_mean_of_low_reliability_is_marked_where_it_is_drawn(measure):
+    one = unreliable(effect(measure))
+    chart = DRAW[measure](one, words=PEOPLE, source=SOURCE)
+    hold_chart(chart)
+    written = ["".join(text.itertext()) for text in root(chart).iter(f"{SVG}text")]
+    assert [words.endswith(" [u]") for words in written].count(True) == 1
+    assert chart.table.text.count("[u]") == 1
 
 
 def test_headline_charts_leave_out_what_is_withheld():
@@ -478,6 +493,7 @@ def hold_register(published):
         headline(days=suppressed("days_to_first")),
         headline(untested()),
         {name: suppressed(name) for name in ("rate", "frequency", "days_to_first")},
+        {name: unreliable(effect(name)) for name in ("rate", "frequency", "days_to_first")},
     ],
 )
 def test_the_parts_of_a_report_agree(effects):
@@ -510,6 +526,7 @@ def test_the_parts_of_a_report_agree(effects):
             tables.profile_table(SHARES, labels={}, words=PEOPLE),
             people.funnel_table(FUNNEL),
             *(DRAW[name](one, words=PEOPLE, source=SOURCE) for name, one in effects.items()),
+            charts.hundred_chart(effects, words=PEOPLE, source=SOURCE),
             charts.funnel_chart(FUNNEL, words=PEOPLE, source=SOURCE),
             charts.balance_chart(SHARES, labels={}, source=SOURCE),
         ]

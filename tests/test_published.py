@@ -18,6 +18,8 @@ from months import jdl
 from jdl import published
 from jdl.published import contents, sealed
 from jdl.published.folder import Document
+from jdl.published.places import _sheet
+from jdl.published.reading import Cell
 from jdl.published.told import Notes
 
 HERE = Path(published.__file__).parent
@@ -97,6 +99,41 @@ def test_the_kept_example_has_no_find_and_says_that_outputs_are_gone():
     checked = published.check(EXAMPLE)
     assert [str(find) for find in checked.finds] == []
     assert any("outputs of" in said for said in checked.said)
+
+
+def days(*rows):
+    """A sheet of days in two analyses, of which the first is of low reliability."""
+    table = {
+        "id": "table-days",
+        "caption": "Days",
+        "header": ["Analysis", "Days"],
+        "rows": [["Headline", {"figure": "days"}], ["Another", {"figure": "other.days"}]],
+        "notes": [],
+    }
+    figures = {
+        "days": {"value": 120.25, "text": "120", "mark": "[u]"},
+        "other.days": {"value": 99.0, "text": "99"},
+    }
+    sheet = [[Cell("Days")], [Cell("A note.")], *([Cell(*one) for one in row] for row in rows)]
+    notes = Notes("")
+    _sheet("annex.ods", "table-days", sheet, table, figures, notes)
+    return [find.rule for find in notes.finds]
+
+
+HEAD = [("Analysis", None), ("Days", None), ("Notes", None)]
+MARKED = [("Headline", None), ("120", 120.25), ("Days: [u]", None)]
+PLAIN = [("Another", None), ("99", 99.0), ("None", None)]
+
+
+def test_marks_of_a_sheet_stand_in_a_column_of_their_own():
+    assert days(HEAD, MARKED, PLAIN) == []
+    assert days(HEAD, [*MARKED[:2], ("None", None)], PLAIN) == [
+        "spreadsheet and record print the same"
+    ]
+    assert days(HEAD, [MARKED[0], ("120 [u]", 120.25), MARKED[2]], PLAIN) == [
+        "spreadsheet and record print the same"
+    ]
+    assert days(HEAD[:2], MARKED[:2], PLAIN[:2]) == ["a sheet has the columns of its table"]
 
 
 def test_what_is_public_needs_no_other_file(copy):

@@ -238,6 +238,7 @@ def _spans(parts: tuple[Part, ...]) -> str:
         escape(part, quote=False)
         if isinstance(part, str)
         else f'<tspan data-figure="{part.id}">{escape(part.text, quote=False)}</tspan>'
+        + escape(part.printed.removeprefix(part.text), quote=False)
         for part in parts
     )
 

@@ -35,6 +35,7 @@ from jdl.wording import (
     is_reported,
     kind_of,
     name_of,
+    per_hundred,
     plural,
     scaled,
 )
@@ -218,7 +219,7 @@ def _group_figures(effect: Effect, name: str, told: _Told) -> tuple[Figure, Figu
     base = f"{name_of(effect)}.{name}"
     suffix = "told" if kind_of(effect) == "days" else "per100"
     return (
-        scaled(f"{base}.{suffix}", group.mean, told.unit, 0, told.scale),
+        per_hundred(effect, name, group.mean),
         scaled(f"{base}.ci_low.{suffix}", group.ci_low, told.unit, 0, told.scale),
         scaled(f"{base}.ci_high.{suffix}", group.ci_high, told.unit, 0, told.scale),
     )

@@ -410,6 +410,7 @@ def _sheet(
     notes: Notes,
 ) -> None:
     told = [row for row in rows if len(row) > 1][1:]
+    table = _with_notes(table, figures)
     if rows and rows[0] and rows[0][0].text != table["caption"]:
         rule = "a sheet is titled as its table"
         notes.find(file, name, rule, rows[0][0].text, table["caption"])
@@ -424,6 +425,24 @@ def _sheet(
     for number, (row, source) in enumerate(zip(told, table["rows"], strict=False), 1):
         if columns:
             _row(file, f"{name}, row {number}", row, columns, source, figures, notes)
+
+
+def _with_notes(
+    table: Mapping[str, Any], figures: Mapping[str, Mapping[str, Any]]
+) -> Mapping[str, Any]:
+    """Return a table as its sheet has it: marks of figures in a last column, if there are any."""
+    marks = [
+        "; ".join(
+            f"{name}: {figures[cell['figure']]['mark']}"
+            for name, cell in zip(table["header"], row, strict=False)
+            if isinstance(cell, dict) and figures.get(cell["figure"], {}).get("mark")
+        )
+        for row in table["rows"]
+    ]
+    if not any(marks):
+        return table
+    rows = [[*row, mark or "None"] for row, mark in zip(table["rows"], marks, strict=True)]
+    return {**table, "header": [*table["header"], "Notes"], "rows": rows}
 
 
 def _header(
@@ -471,6 +490,8 @@ def _row(
         named = list(_figures_in(part))
         figure = named[min(max(limit - 1, 0), len(named) - 1)] if named else None
         wanted = printed({"figure": figure} if limit and len(named) == 2 else part, figures)
+        if isinstance(part, dict):
+            wanted = str(figures.get(part["figure"], {}).get("text", ""))
         if squeezed(cell.text) != squeezed(wanted):
             rule = "spreadsheet and record print the same"
             notes.find(file, figure or place, rule, cell.text, wanted)

@@ -4,8 +4,7 @@ A replay keeps the 30,000 people of the training vintage, with their traits and 
 else is drawn anew: the lives they live, who takes part in which programme, and the year that
 follows. The national tables, the matching variables, the score, the match, the gate, the service's
 test and the adjusted check are then made as for any request, by the cells of the notebook itself.
-Two things are taken as given. Everybody who took part is found, with the right sentence. And no
-date of birth is missing.
+One thing is taken as given: everybody who took part is found, with the right sentence.
 
 The truth of a replay is the mean difference that the programme makes to the chance of a proven
 reoffence, of the people analysed: their year is lived `LIVES` times, with and without it. The
@@ -49,7 +48,7 @@ from jdl.synthetic import VINTAGE, VINTAGE_TOML
 from jdl.synthetic.careers import Episodes, Programme, live
 from jdl.synthetic.people import Draws, Ints, People, draw_people
 from jdl.synthetic.programmes import PLANS, run
-from jdl.synthetic.tables import dates, disposal_ids, national_tables
+from jdl.synthetic.tables import disposal_ids, national_tables
 
 FILE = ROOT / "jdl" / "learning" / "replays.csv"
 REQUEST = "harbour-mentoring"
@@ -97,8 +96,6 @@ def _write(folder: Path, people: People, episodes: Episodes) -> None:
     folder.mkdir()
     (folder / "vintage.toml").write_text(VINTAGE_TOML, encoding="utf-8")
     tables = national_tables(people, episodes)
-    born = tables["offenders"].schema.get_field_index("date_of_birth")
-    tables["offenders"] = tables["offenders"].set_column(born, "date_of_birth", dates(people.birth))
     for name, table in tables.items():
         pq.write_table(table, folder / f"{name}.parquet", compression="none")
 
