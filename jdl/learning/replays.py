@@ -132,9 +132,11 @@ def _told(replays: pd.DataFrame) -> Told:
         f"{100 * service['width']:.1f} percentage points wide, the second "
         f"{100 * check['width']:.1f}. The service's test found a significant reduction in "
         f"{service['fewer']}, the adjusted check in {check['fewer']}. {up} On average the "
-        f"service's estimate lies {100 * service['apart']:+.1f} points from the truth. Two things "
-        "that were planted are left in it: some of the comparison group took part in other "
-        "programmes, and people were chosen by a need that no record holds."
+        f"service's estimate lies {100 * service['apart']:+.1f} points from the truth. Three things "
+        "pull at it. Some of the comparison group took part in other programmes. People were "
+        "chosen by a need that no record holds. And the register is small: who takes part leaves "
+        "the pool with all sentences, and who reoffends is sentenced, and so may be chosen, more "
+        "often. So the people left over reoffend less than they should. This pulls most."
     )
     table = pd.DataFrame(
         {

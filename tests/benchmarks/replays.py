@@ -7,14 +7,20 @@ test and the adjusted check are then made as for any request, by the cells of th
 One thing is taken as given: everybody who took part is found, with the right sentence.
 
 The truth of a replay is the mean difference that the programme makes to the chance of a proven
-reoffence, of the people analysed: their year is lived `LIVES` times, with and without it. The
-comparison group holds people who took part in other programmes, and people are chosen by a need
-that no table records, so the study is not free of bias. Run, for the file that the lessons show:
+reoffence, of the people analysed: their year is lived `LIVES` times, with and without it. The study
+is not free of bias, and what it comes from can be taken away (`--without`) or looked at
+(`--chances`): other programmes work in the comparison group too; people are chosen by a need that
+no table records; and who takes part leaves the pool with all sentences, so that of those who
+reoffend, and are sentenced again, fewer stay in it. Run, for the file that the lessons show:
 
     OMP_NUM_THREADS=1 .venv/bin/python tests/benchmarks/replays.py
 
 A replay depends on its number alone. What is in the file is not played again, so the run can be
-stopped at any time.
+stopped at any time. For the bias, and for how often the analysed people reoffend beside how often
+the same people would over many lives without any programme:
+
+    .venv/bin/python tests/benchmarks/replays.py --without programmes --results elsewhere.csv
+    .venv/bin/python tests/benchmarks/replays.py --without programmes need --chances 24
 """
 
 from __future__ import annotations
@@ -28,11 +34,12 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -44,9 +51,9 @@ from plain_names import keep_names
 from redraws import NOTEBOOK, ROOT, World, again, taken
 
 from jdl import covariates, outcomes
-from jdl.synthetic import VINTAGE, VINTAGE_TOML
+from jdl.synthetic import VINTAGE, VINTAGE_TOML, programmes
 from jdl.synthetic.careers import Episodes, Programme, live
-from jdl.synthetic.people import Draws, Ints, People, draw_people
+from jdl.synthetic.people import Draws, Floats, Ints, People, draw_people
 from jdl.synthetic.programmes import PLANS, run
 from jdl.synthetic.tables import disposal_ids, national_tables
 
@@ -56,16 +63,21 @@ OFFENDERS, SEED = 30_000, 2014
 REPLAYS = 200
 LIVES = 200
 FIRST_DRAW = 20_140_000
+CAUSES = ("programmes", "need")
 COLUMNS = (
     "replay", "accepted", "treated", "truth", "estimate", "ci_low", "ci_high",
     "adjusted", "adjusted_low", "adjusted_high",
 )  # fmt: skip
 
 
+def _drawn(number: int, people: People) -> tuple[People, Episodes, pd.DataFrame]:
+    drawn = replace(people, draws=Draws.of(FIRST_DRAW + number, people.number))
+    return drawn, *run(drawn, live(drawn), 0, 1, OFFENDERS)
+
+
 def play(number: int, people: People) -> dict[str, Any]:
     """Play one replay: a row of the file, without figures where the gate stays shut."""
-    drawn = replace(people, draws=Draws.of(FIRST_DRAW + number, people.number))
-    episodes, takes = run(drawn, live(drawn), 0, 1, OFFENDERS)
+    drawn, episodes, takes = _drawn(number, people)
     with tempfile.TemporaryDirectory() as folder:
         _write(Path(folder) / VINTAGE, drawn, episodes)
         names = _matched(Path(folder), drawn, episodes, takes)
@@ -171,17 +183,57 @@ def _truth(
     located = _located(people, episodes, ours)
     ours = ours.loc[located["disposal_id"].isin(used).to_numpy()]
     e = episodes.take(ours["episode"].to_numpy())
+    with_, without = (_chances(number, people, e, one) for one in (PLANS[REQUEST].factor, 1.0))
+    return float(with_.mean() - without.mean())
+
+
+def _chances(number: int, people: People, e: Episodes, factor: float) -> Floats:
+    """How often each sentence's year has a proven reoffence, over many lives."""
     many = np.tile(np.arange(len(e)), LIVES)
     world = World(
         taken(people, e.who[many]),
         replace(e.take(many), who=np.arange(len(many))),
         Programme(np.ones(len(many)), e.index[many], e.index[many] + 365),
     )
-    factor = np.full(len(many), PLANS[REQUEST].factor)
-    rows, draw = np.arange(len(many)), FIRST_DRAW + REPLAYS + number
-    lived = (again(world, rows, one, draw) > 0 for one in (factor, np.ones(len(many))))
-    with_, without = (one.mean() for one in lived)
-    return float(with_ - without)
+    factors, draw = np.full(len(many), factor), FIRST_DRAW + REPLAYS + number
+    lived = again(world, np.arange(len(many)), factors, draw) > 0
+    return np.asarray(lived.reshape(LIVES, len(e)).mean(axis=0))
+
+
+def chances(number: int, people: People) -> dict[str, float]:
+    """How often each group reoffended without the programme, and how often it would."""
+    drawn, episodes, takes = _drawn(number, people)
+    with tempfile.TemporaryDirectory() as folder:
+        _write(Path(folder) / VINTAGE, drawn, episodes)
+        names = _matched(Path(folder), drawn, episodes, takes)
+        _through("planned", "place_of", names)
+        _through("effects", "sample", names)
+    used = names["matched"].frame.query("weight > 0")
+    known = disposal_ids(drawn.number[episodes.who], episodes.number).to_pylist()
+    place = {name: at for at, name in enumerate(known)}
+    at = used["disposal_id"].map(place).to_numpy()
+    of = _chances(number, drawn, episodes.take(at), 1.0)
+    ours = (used["treated"] == 1).to_numpy()
+    lived = takes.loc[takes["episode"].isin(at[ours]) & (takes["request"] == REQUEST), "without"]
+    compared = names["compare"](names["sample"], measures=["rate"])["rate"].comparison
+    return {
+        "treatment group": float((lived > 0).mean()),
+        "its chance": float(of[ours].mean()),
+        "comparison group": compared.mean,
+        "its chance ": float(np.average(of[~ours], weights=used["weight"].to_numpy()[~ours])),
+    }
+
+
+@contextlib.contextmanager
+def without(causes: Sequence[str]) -> Iterator[None]:
+    """Take a cause of bias away: what other programmes do, or the need in who takes part."""
+    others = {name: replace(plan, factor=1.0) for name, plan in PLANS.items() if name != REQUEST}
+    with contextlib.ExitStack() as stack:
+        if "programmes" in causes:
+            stack.enter_context(patch.dict(PLANS, others))
+        if "need" in causes:
+            stack.enter_context(patch.object(programmes, "UNMEASURED_SELECTION", 0.0))
+        yield
 
 
 def outstanding(file: Path, wanted: Sequence[int]) -> list[int]:
@@ -198,8 +250,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--results", type=Path, default=FILE, help="the file to append to")
     parser.add_argument("--replays", type=int, default=REPLAYS)
+    parser.add_argument("--without", nargs="*", choices=CAUSES, default=[], help="causes of bias")
+    parser.add_argument("--chances", type=int, metavar="N", help="of so many replays, printed")
     chosen = parser.parse_args(arguments)
+    if chosen.without and chosen.results == FILE and not chosen.chances:
+        parser.error("--without needs --results: the file that is kept has every cause in it")
     people = draw_people(SEED, np.arange(OFFENDERS))
+    with without(chosen.without):
+        if chosen.chances:
+            found = pd.DataFrame(chances(n, people) for n in range(1, chosen.chances + 1))
+            print((100 * found.agg(["mean", "sem"])).round(1).to_string())
+        else:
+            _play_all(chosen, people)
+
+
+def _play_all(chosen: argparse.Namespace, people: People) -> None:
     wanted = outstanding(chosen.results, range(1, chosen.replays + 1))
     new = not chosen.results.exists() or not chosen.results.stat().st_size
     with chosen.results.open("a", newline="", encoding="utf-8") as out:
