@@ -134,9 +134,10 @@ def _told(replays: pd.DataFrame) -> Told:
         f"{service['fewer']}, the adjusted check in {check['fewer']}. {up} On average the "
         f"service's estimate lies {100 * service['apart']:+.1f} points from the truth. Three things "
         "pull at it. Some of the comparison group took part in other programmes. People were "
-        "chosen by a need that no record holds. And the register is small: who takes part leaves "
-        "the pool with all sentences, and who reoffends is sentenced, and so may be chosen, more "
-        "often. So the people left over reoffend less than they should. This pulls most."
+        "chosen by a need that no record holds. And the register is small: who takes part "
+        "leaves the pool with all sentences, and who reoffends is sentenced, and so may be "
+        "chosen, more often. So the people left over reoffend less than they should. This pulls "
+        "most."
     )
     table = pd.DataFrame(
         {
