@@ -15,6 +15,7 @@ from jdl.learning.course import STEPS
 
 RIGHT, WRONG, NOTED, OPEN = "right", "wrong", "noted", "open"
 FILE = "certificate.html"
+_BY_STEP, _EACH = "Exercises and guesses by step", "Each exercise and guess"
 _TITLES = {step.name: step.title for step in STEPS}
 _STYLE = """\
 html { font: 100%/1.5 Arial, Helvetica, sans-serif; color: #0b0c0c; background: #fff; }
@@ -33,7 +34,7 @@ code, th, td { overflow-wrap: anywhere; }
 
 @dataclass(frozen=True)
 class Line:
-    """One exercise of the notebook, and what became of it.
+    """One exercise or guess of the notebook, and what became of it.
 
     Parameters
     ----------
@@ -43,6 +44,8 @@ class Line:
         Different answers up to this one, since the notebook was last started; 0 without one.
     breaks : bool
         Whether it breaks the method on purpose.
+    guess : bool
+        Whether it is a guess before a truth is shown, and not judged.
     """
 
     step: str
@@ -50,6 +53,7 @@ class Line:
     outcome: str
     tries: int = 0
     breaks: bool = False
+    guess: bool = False
 
     @property
     def done(self) -> bool:
@@ -73,11 +77,11 @@ class Certificate:
     Parameters
     ----------
     lines : sequence of Line
-        Of the exercises that the notebook has asked, in their order.
+        Of the exercises and guesses that the notebook has asked, in their order.
     course : int
         How many exercises there are in the whole course.
-    revealed, truths : int
-        Planted truths that were shown, of how many there were.
+    revealed : int
+        Planted truths that were shown; there is one to each guess.
     data, plan : str
         What the notebook ran on, and the fingerprint of its plan; empty where not known.
     saved : str
@@ -87,7 +91,6 @@ class Certificate:
     lines: Sequence[Line]
     course: int
     revealed: int = 0
-    truths: int = 0
     data: str = ""
     plan: str = ""
     saved: str = ""
@@ -95,22 +98,19 @@ class Certificate:
     @property
     def said(self) -> tuple[str, ...]:
         """What was done, in sentences."""
-        judged = [line for line in self.lines if line.outcome != NOTED]
-        right = sum(line.outcome == RIGHT for line in judged)
-        breaks = [line for line in self.lines if line.breaks]
-        met = sum(line.outcome == RIGHT for line in breaks)
-        done = sum(line.done for line in self.lines)
-        noted = f", {done - right:,} guessed before a truth was shown"
-        guessed = noted if self.truths else ""
+        guesses = [line for line in self.lines if line.guess]
+        judged = [line for line in self.lines if not line.guess]
+        breaks = [line for line in judged if line.breaks]
+        right, met, made = (sum(line.done for line in some) for some in (judged, breaks, guesses))
+        truths = (
+            f"{made:,} of {len(guesses):,} guesses were made, and {self.revealed:,} of "
+            f"{len(guesses):,} planted truths shown."
+        )
         return (
-            f"{done:,} of the {len(self.lines):,} exercises of this notebook are done: "
-            f"{right:,} answered rightly{guessed}.",
-            *([f"The whole course has {self.course:,}."] * (len(self.lines) < self.course)),
+            f"{right:,} of the {len(judged):,} exercises of this notebook are answered rightly.",
+            *([f"The whole course has {self.course:,}."] * (len(judged) < self.course)),
             f"{met:,} of {len(breaks):,} ways to break the method were found out.",
-            *(
-                [f"{self.revealed:,} of {self.truths:,} planted truths were shown."]
-                * bool(self.truths)
-            ),
+            *([truths] * bool(guesses)),
         )
 
     def __repr__(self) -> str:
@@ -121,9 +121,8 @@ class Certificate:
         said = "".join(f"<p>{escape(one)}</p>" for one in self.said)
         steps = [(title, f"{done} of {many}") for title, done, many in self._steps()]
         written = f"<p>Written to <code>{escape(self.saved)}</code>.</p>" if self.saved else ""
-        each = _table("Each exercise", ("Exercise", "Step", "What was done"), self._listed())
-        folded = f"<details><summary>Each exercise</summary>{each}</details>"
-        return said + _table("By step", ("Step", "Done"), steps) + folded + written
+        folded = f"<details><summary>{_EACH}</summary>{self._each()}</details>"
+        return said + _table(_BY_STEP, ("Step", "Done"), steps) + folded + written
 
     def page(self) -> str:
         """Return the certificate as a page of its own, to print and to sign."""
@@ -152,18 +151,19 @@ style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
 {said}{ran}{plan if self.plan else ""}\
 <p>Tries are counted since the notebook was last started. Whether a solution was opened first is \
 not known.</p>
-{_table("By step", ("Step", "Done"), steps)}
-{_table("Each exercise", ("Exercise", "Step", "What was done"), self._listed())}
+{_table(_BY_STEP, ("Step", "Done"), steps)}
+{self._each()}
 </main>
 </body>
 </html>
 """
 
-    def _listed(self) -> list[tuple[str, str, str]]:
-        return [(line.title, _TITLES[line.step], str(line)) for line in self.lines]
+    def _each(self) -> str:
+        rows = [(line.title, _TITLES[line.step], str(line)) for line in self.lines]
+        return _table(_EACH, ("Title", "Step", "What was done"), rows)
 
     def _steps(self) -> Iterator[tuple[str, int, int]]:
-        """Yield the title of each step, how many exercises of it are done, and of how many."""
+        """Yield the title of each step, how many of what it asks are done, and of how many."""
         for name, title in _TITLES.items():
             lines = [line for line in self.lines if line.step == name]
             if lines:

@@ -117,11 +117,21 @@ class Exercise:
     breaks: bool = False
 
     @property
+    def guess(self) -> bool:
+        """Whether it is committed to before a truth is shown, and not judged."""
+        return self.kind == "commit"
+
+    @property
+    def label(self) -> str:
+        """What a trainee is asked for."""
+        return "Guess" if self.guess else "Exercise"
+
+    @property
     def markdown(self) -> str:
         """The question as it stands in the notebook."""
         listed = [f"- **{letter}** {text}" for letter, text in self.choices.items()]
         return "\n".join(
-            [f"#### Exercise: {self.title}", "", self.question.strip(), "", *listed]
+            [f"#### {self.label}: {self.title}", "", self.question.strip(), "", *listed]
         ).rstrip()
 
     def judge(self, answer: Any, names: Mapping[str, Any]) -> tuple[str, str]:
@@ -150,7 +160,7 @@ class Exercise:
             return self._judge_design(answer, names)
         if not self._has_form(answer):
             return WRONG, self.form
-        if self.kind == "commit":
+        if self.guess:
             return NOTED, "Noted."
         if self._same(answer, self.right, names):
             return RIGHT, self.solution
@@ -361,13 +371,13 @@ class Feedback:
             "exercise": one.id,
             "given": self.given,
             "answers": self._answers(),
-            "another": one.form if one.kind == "commit" else one.hint,
+            "another": one.form if one.guess else one.hint,
         }
 
     def _answers(self) -> list[dict[str, str]]:
         """Return what is said to each likely answer; nothing where that cannot be worked out."""
         one = self.exercise
-        if one.kind == "commit":
+        if one.guess:
             return []
         try:
             return [
@@ -491,12 +501,10 @@ class Study:
             Of the answers in the cells: running them again gives the same.
         """
         lines = [self._line(one) for name, one in self._exercises.items() if name in self._asked]
-        truths = sum(self._exercises[name].kind == "commit" for name in self._asked)
         made = Certificate(
             lines,
-            course=len(self._exercises),
+            course=sum(not one.guess for one in self._exercises.values()),
             revealed=len(self._revealed & set(self._asked)),
-            truths=truths,
             data=_data(self._names),
             plan=str(self._names.get("plan_hash", "")),
             saved=FILE if save else "",
@@ -508,9 +516,10 @@ class Study:
     def _line(self, one: Exercise) -> Line:
         """Return what became of an exercise; an answer given twice is one try."""
         if one.id not in self.outcomes:
-            return Line(one.step, one.title, OPEN, breaks=one.breaks)
+            return Line(one.step, one.title, OPEN, breaks=one.breaks, guess=one.guess)
         tries = self._tried[one.id].index(self._last[one.id]) + 1
-        return Line(one.step, one.title, self.outcomes[one.id], tries, one.breaks)
+        outcome = self.outcomes[one.id]
+        return Line(one.step, one.title, outcome, tries, one.breaks, one.guess)
 
 
 def _data(names: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ for each likely answer, and a planted truth is folded away until the reader has 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import unescape
@@ -113,10 +114,21 @@ class Chapter:
     blocks: list[tuple[str, list[Piece]]] = field(default_factory=list)
 
     @property
-    def exercises(self) -> list[Asked]:
-        """What is asked in it."""
+    def asked(self) -> list[Asked]:
+        """What is asked in it, exercises and guesses."""
         pieces = [piece for _, held in self.blocks for piece in held]
         return [one.asked for one in pieces if one.asked and one.kind == "exercise"]
+
+    @property
+    def many(self) -> str:
+        """How much is asked in it, in words."""
+        labels = Counter(one.exercise.label.lower() for one in self.asked)
+        nouns = {"exercise": "exercises", "guess": "guesses"}
+        return ", ".join(
+            f"{labels[noun]} {noun if labels[noun] == 1 else more}"
+            for noun, more in nouns.items()
+            if labels[noun]
+        )
 
 
 def walk_through(notebook: NotebookNode, exercises: Mapping[str, Exercise]) -> str:
@@ -136,13 +148,16 @@ def walk_through(notebook: NotebookNode, exercises: Mapping[str, Exercise]) -> s
     chapters = list(_chapters(cells, _Reader(notebook, exercises)))
     used: list[glossary.Term] = []
     marked = [_marked(chapter, used) for chapter in chapters]
+    asked = [one.exercise for chapter in marked for one in chapter.asked]
+    guesses = sum(one.guess for one in asked)
     return render.page_of(
         "walk_through",
         notebook,
         chapters=marked,
         stopped=stopped,
         meanings=Markup(glossary.meanings(used)),
-        count=sum(len(chapter.exercises) for chapter in marked),
+        exercises=len(asked) - guesses,
+        guesses=guesses,
         prose=prose,
         line=line,
     )
