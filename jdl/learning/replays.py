@@ -115,6 +115,7 @@ def _told(replays: pd.DataFrame) -> Told:
     found = counts(replays)
     service, check = found.to_dict("index").values()
     many, shut = len(replays), int((replays["accepted"] != 1).sum())
+    spread = 2 * (many * 0.95 * 0.05) ** 0.5
     gate = (
         "The gate opened in all of them."
         if not shut
@@ -128,8 +129,9 @@ def _told(replays: pd.DataFrame) -> Told:
     said = (
         f"The same study was played {many:,} times, and the truth of each is known. {gate} The "
         f"interval of the service's test held the truth in {service['held']} of them, that of "
-        f"the adjusted check in {check['held']}. On average the first was "
-        f"{100 * service['width']:.1f} percentage points wide, the second "
+        f"the adjusted check in {check['held']}. Made for 95 in 100, an interval should hold it "
+        f"in about {0.95 * many:.0f}; chance moves that by {spread:.0f} or so either way. On "
+        f"average the first was {100 * service['width']:.1f} percentage points wide, the second "
         f"{100 * check['width']:.1f}. The service's test found a significant reduction in "
         f"{service['fewer']}, the adjusted check in {check['fewer']}. {up} On average the "
         f"service's estimate lies {100 * service['apart']:+.1f} points from the truth. Three "
