@@ -444,6 +444,28 @@ def test_a_broken_answer_is_told_so_and_never_ends_in_a_traceback(trainee):
         assert {said for _, said in told} <= known, name
 
 
+def test_what_a_solution_counts_is_what_its_cell_shows(trainee):
+    shown = {
+        cell.id: "".join(output.get("data", {}).get("text/plain", "") for output in cell.outputs)
+        for cell in trainee.cells
+        if cell.cell_type == "code"
+    }
+    fished, starred = shown["planned-break-fishing"], shown["result-nothing"]
+    counted = {
+        ("plan-fished", "This throw gave {}"): int(
+            re.search(r"\d+", shown["plan-fished-machine"])[0]
+        ),
+        ("planned-fished", "This throw gave {}"): sum("(p =" in row for row in fished.splitlines()),
+        ("result-eleven", "it came out in {}"): sum("*" in row for row in starred.splitlines()),
+    }
+    words = ("none", "one", "two", "three", "four", "five", "six", "seven")
+    for (name, said), many in counted.items():
+        assert said.format(words[many]) in ASKED[name].solution, (name, many)
+    few, all_ = map(int, re.findall(r"\d+", shown["person-tight-machine"]))
+    assert 0.4 < 1 - few / all_ < 0.5
+    assert "More than four in ten are gone" in ASKED["person-tight-lost"].solution
+
+
 def test_the_certificate_lists_everything_that_was_done(trainee):
     [last] = [cell for cell in trainee.cells if cell.id == "certified"]
     [output] = last.outputs
