@@ -72,9 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not hasattr(given, "do"):
         parser.print_help()
         return DONE
-    with _stoppable():
+    with _stoppable() as stops:
         try:
-            status: int = given.do(given)
+            status = _done(given, stops)
         except Unusable as unusable:
             return _tell_faults(unusable.faults)
         except PermissionError as error:
@@ -91,15 +91,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status
 
 
+def _done(given: argparse.Namespace, stops: Sequence[int]) -> int:
+    """Do what the command is for; a query that is stopped ends in an error that does not say so."""
+    try:
+        status: int = given.do(given)
+    except Exception:
+        if stops:
+            raise KeyboardInterrupt from None
+        raise
+    return status
+
+
 @contextmanager
-def _stoppable() -> Iterator[None]:
-    """Stop in an orderly way when told to, or when the terminal is closed; once is enough."""
+def _stoppable() -> Iterator[Sequence[int]]:
+    """Stop in an orderly way when told to, or when the terminal is closed; once is enough.
+
+    Yields
+    ------
+    sequence of int
+        The signal that was heard, once it was.
+    """
+    stops: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        for each in _STOPS:
+            signal.signal(each, signal.SIG_IGN)
+        stops.append(number)
+        raise KeyboardInterrupt
+
     before = {number: signal.getsignal(number) for number in _STOPS}
     heard = [number for number in _STOPS if before[number] is not signal.SIG_IGN]
     for number in heard:
-        signal.signal(number, _interrupt)
+        signal.signal(number, interrupt)
     try:
-        yield
+        yield stops
     finally:
         for number in heard:
             signal.signal(number, before[number])
@@ -109,12 +134,6 @@ def _closed(error: PermissionError) -> Fault:
     name = Path(error.filename).name if isinstance(error.filename, str) else "a file or folder"
     rule = "it must be open to whoever runs the command"
     return Fault(name, rule, "Change its permissions, or run the command as its owner")
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    for each in _STOPS:
-        signal.signal(each, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 # The words

@@ -6,7 +6,7 @@ import io
 import re
 import signal
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
@@ -182,6 +182,17 @@ def test_what_is_unforeseen_writes_no_outputs_folder(made, capsys, tmp_path, mon
 def test_stopping_it_is_told_plainly(monkeypatch, capsys, number):
     def make(*arguments, **options):
         signal.raise_signal(number)
+
+    monkeypatch.setattr(release, "run_release", make)
+    assert cli.main(["release", "2014-03"]) == 130
+    assert capsys.readouterr().err.startswith("Stopped. Nothing has been published")
+
+
+def test_a_query_that_is_stopped_is_told_as_a_stop(monkeypatch, capsys):
+    def make(*arguments, **options):
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        raise RuntimeError("Query interrupted")
 
     monkeypatch.setattr(release, "run_release", make)
     assert cli.main(["release", "2014-03"]) == 130

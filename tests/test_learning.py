@@ -841,6 +841,25 @@ def test_what_a_trainee_puts_beside_the_training_data_is_never_deleted(tmp_path,
     assert not own.exists()
 
 
+def test_what_stands_where_the_training_data_belong_is_kept(tmp_path, monkeypatch):
+    def synthesise(folder, *_, slips):
+        folder.mkdir()
+        (folder / "table").write_text("as made")
+
+    monkeypatch.setattr(walk, "run_prepare", lambda *_, **__: None)
+    file, link = (walk.training(tmp_path / name).places.data for name in ("file", "link"))
+    for one in (file, link):
+        one.parent.mkdir(parents=True)
+    file.write_text("my own")
+    link.symlink_to("a disk that is not there")
+    for name, one in (("file", file), ("link", link)):
+        with walk.training_data(tmp_path / name, synthesise, lambda news: None) as kept:
+            assert kept == one.with_name("training-1")
+            assert (one / "table").read_text() == "as made"
+    assert file.with_name("training-1").read_text() == "my own"
+    assert link.with_name("training-1").is_symlink()
+
+
 _READER = """
 import sys
 from pathlib import Path

@@ -155,7 +155,8 @@ def _make_anew(folder: Path, synthesise: Synthesise, tell: Tell) -> Path | None:
         record = {"code": _synthetic_code(), "files": _files(made)}
         (made / MADE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         told = _record(folder).get("files", {})
-        strange = folder.exists() and not _files(folder).items() <= told.items()
+        ours = folder.is_dir() and _files(folder).items() <= told.items()
+        strange = os.path.lexists(folder) and not ours
         kept = _set_aside(folder) if strange else None
         swap(made, folder, scratch / "old")
         return kept
