@@ -245,7 +245,7 @@ class Exercise:
         return worked
 
     def shown(self, value: Any) -> str:
-        """Return an answer as a page prints it."""
+        """Return an answer as a page prints it; a design is printed as it is written."""
         if self.kind == "number":
             whole = isinstance(value, Integral)
             return str(int(value)) if whole else f"{value:,.{self.digits}f}"
@@ -390,7 +390,8 @@ class Feedback:
     def _judged(self, answer: str | tuple[str, ...]) -> dict[str, str]:
         value = self.exercise.value(answer, self.names)
         outcome, said = self.exercise.judge(value, self.names)
-        return {"answer": self.exercise.shown(value), "outcome": outcome, "said": said}
+        shown = str(answer) if self.exercise.kind == "design" else self.exercise.shown(value)
+        return {"answer": shown, "outcome": outcome, "said": said}
 
 
 @dataclass(frozen=True)
