@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from test_sentence import WINDOWS
 
 from jdl import covariates, landmark, linkage, request, sentence
 from jdl.learning import made_up
 
-RULES = {
-    "setting": "custody",
-    "custody_days": 14,
-    "order_days": 28,
-    "open_order_days": 365,
-    "gate_days": 183,
-    "date_days": 7,
-    "cautions": False,
-    "sex": "all",
-    "region": None,
-}
+RULES = {**WINDOWS, "sex": "all", "region": None}
 
 
 def test_a_stay_is_located_by_the_initial_of_the_person():

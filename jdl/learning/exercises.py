@@ -245,7 +245,7 @@ class Exercise:
         return worked
 
     def shown(self, value: Any) -> str:
-        """Return an answer as a page prints it; a design is printed as it is written."""
+        """Return an answer as a page prints it, but a design, which is printed as it is written."""
         if self.kind == "number":
             whole = isinstance(value, Integral)
             return str(int(value)) if whole else f"{value:,.{self.digits}f}"

@@ -218,9 +218,11 @@ def chances(number: int, people: People) -> dict[str, float]:
     compared = names["compare"](names["sample"], measures=["rate"])["rate"].comparison
     return {
         "treatment group": float((lived > 0).mean()),
-        "its chance": float(of[ours].mean()),
+        "treatment group, chance": float(of[ours].mean()),
         "comparison group": compared.mean,
-        "its chance ": float(np.average(of[~ours], weights=used["weight"].to_numpy()[~ours])),
+        "comparison group, chance": float(
+            np.average(of[~ours], weights=used["weight"].to_numpy()[~ours])
+        ),
     }
 
 
